@@ -1,0 +1,1 @@
+export { runCommandLine, version } from './command-line.ts';

@@ -1,0 +1,2 @@
+export * as machine from './machine/index.ts';
+export * as translation from './translation/index.ts';

@@ -1,0 +1,95 @@
+import type { Frame, PageLevel, Vpn } from './address.ts';
+
+/**
+ * A radix page table as the hardware sees it: nodes of 512 entries, each node in a frame of its own of the physical space that the
+ * table's addresses lead into. Levels are numbered as in the manuals: 1 = last level (4 KiB entries), 4 or 5 = root.
+ *
+ * Nodes are numbers (0 = the root). An entry is one number: 0 = absent, else `target * 4 + kind` with kind 1 = child node (target is the
+ * node's number), kind 2 = leaf (target is the first 4 KiB frame of the page). Read entries with `entryKind` and `entryTarget`.
+ */
+export interface PageTable {
+  readonly levels: 4 | 5;
+  /** 4 KiB pages mapped, huge pages counted as 512 or 262,144. */
+  readonly mappedPages: number;
+  /** Nodes in use, the root included. */
+  readonly nodes: number;
+  /** Frame that holds the node. */
+  frameOf(node: number): Frame;
+  entry(node: number, index: number): number;
+  /** Frame of the 4 KiB page `vpn`, wherever its leaf is; -1 when not mapped. */
+  translate(vpn: Vpn): Frame | -1;
+  /** Level of the leaf that maps `vpn`: 1, 2 or 3; 0 when not mapped. */
+  leafLevel(vpn: Vpn): PageLevel | 0;
+  /**
+   * Node of `level` on the way to `vpn`, or -1 when there is none (not mapped, or a huge leaf above it).
+   * `level` = `levels` gives the root.
+   */
+  nodeAt(vpn: Vpn, level: number): number;
+  /** Leaves in ascending order of page number. */
+  forEachLeaf(visit: (vpn: Vpn, frame: Frame, level: PageLevel) => void): void;
+}
+
+export function entryKind(entry: number): 0 | 1 | 2 {
+  return (entry % 4) as 0 | 1 | 2;
+}
+
+export function entryTarget(entry: number): number {
+  return Math.floor(entry / 4);
+}
+
+/** A table that can change. Every change is told to the observers of the address space that owns it, not by the table. */
+export interface MutablePageTable extends PageTable {
+  /**
+   * Maps the page of `level` at `vpn` (aligned to its size) to `frame` (aligned alike). Missing nodes are created in frames that
+   * `frameForNode` gives. Returns the number of nodes created.
+   * @throws StrataError `page-table.conflict` where another mapping is in the way, `page-table.misaligned`
+   */
+  map(vpn: Vpn, frame: Frame, level: PageLevel, frameForNode: (level: number, vpn: Vpn) => Frame): number;
+  /** Removes the leaf that maps `vpn`; nodes left empty are freed and reported. Returns the leaf's level, 0 when nothing was mapped. */
+  unmap(vpn: Vpn, nodeFreed?: (level: number, frame: Frame) => void): PageLevel | 0;
+}
+
+/** Hands out frames of one physical address space. */
+export interface FrameSource {
+  /** A free frame. @throws StrataError `memory.exhausted` */
+  allocate(): Frame;
+  /** `2^order` free frames, aligned to their size; -1 when fragmentation leaves none (the caller falls back). */
+  allocateBlock(order: number): Frame | -1;
+  /** `count` contiguous frames in any alignment; -1 when there are none. */
+  allocateRange(count: number): Frame | -1;
+  free(frame: Frame, order: number): void;
+}
+
+/** What an address space tells about its changes, in order. Designs keep tables of their own up to date with it. */
+export interface AddressSpaceObserver {
+  /** A leaf entry was written. */
+  mapped?(vpn: Vpn, frame: Frame, level: PageLevel): void;
+  /** A leaf entry was removed. */
+  unmapped?(vpn: Vpn, frame: Frame, level: PageLevel): void;
+  /** A page-table node was allocated for the range that starts at `vpn`. */
+  nodeAllocated?(level: number, vpn: Vpn, frame: Frame): void;
+  nodeFreed?(level: number, vpn: Vpn, frame: Frame): void;
+}
+
+/** A range of virtual pages with one meaning: what `mmap` made or the loader laid out. */
+export interface Vma {
+  readonly start: Vpn;
+  /** First page after it. */
+  readonly end: Vpn;
+}
+
+/**
+ * One address space of one dimension: a process over its operating system's memory, or a VM's guest-physical space over its
+ * hypervisor's. Either imported (fixed) or kept by the operating-system model (grows on demand).
+ */
+export interface AddressSpace {
+  readonly table: PageTable;
+  readonly vmas: readonly Vma[];
+  /** Frames of the physical space below, for tables that a design or hypervisor keeps there. */
+  readonly frames: FrameSource;
+  /**
+   * Maps `vpn` if it is not: a demand fault. Returns its frame, or -1 when the space is imported and does not have it.
+   */
+  ensure(vpn: Vpn): Frame | -1;
+  observe(observer: AddressSpaceObserver): void;
+}

@@ -1,0 +1,50 @@
+import type { AccessBlock, BlockColumns } from '@strata/model/machine';
+
+/** What a reader knows of its trace. Before the end of the stream the counts are those so far. */
+export interface TraceSummary {
+  /** Name of the format in the registry, such as `drmemtrace`. */
+  readonly format: string;
+  /** Version or dialect, in words: `zip, version 6`, `DMT artifact, virtualized dialect`. */
+  readonly dialect: string;
+  /** Outermost first: `zstd`, `gzip`, `zip`. */
+  readonly compression: readonly string[];
+  readonly accesses: number;
+  readonly loads: number;
+  readonly stores: number;
+  readonly fetches: number;
+  readonly prefetches: number;
+  /** Records that are not delivered, by reason in words. */
+  readonly dropped: ReadonlyMap<string, number>;
+  /** As recorded, in order of first appearance: index = the number in blocks. */
+  readonly threads: readonly number[];
+  readonly processes: readonly number[];
+  /** What a user must know before trusting results, such as a filtered trace that biases TLBs. */
+  readonly warnings: readonly string[];
+}
+
+export interface ReadOptions {
+  /** Columns wanted beyond the fixed ones; delivered where the format has them. */
+  readonly columns?: BlockColumns;
+  /** Deliver what is not an access too (kinds from `AccessKind.noFetch` on). Default false. */
+  readonly events?: boolean;
+  /** Accesses to leave out at the start. */
+  readonly skip?: number;
+  /** Accesses to deliver at most. */
+  readonly limit?: number;
+  /** Read a truncated trace as far as it goes, with a warning, instead of refusing it. Default false. */
+  readonly allowTruncated?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** An opened trace. Memory is bounded whatever its length. */
+export interface TraceReader {
+  readonly summary: TraceSummary;
+  /**
+   * The accesses in order. The block is reused: copy what must outlive the next step.
+   * @throws StrataError `trace.*` with file, record or byte offset, what was expected and found
+   */
+  blocks(): AsyncIterableIterator<AccessBlock>;
+  /** Share of the input consumed, 0 to 1, for progress; undefined when the size is unknown. */
+  progress(): number | undefined;
+  close(): Promise<void>;
+}
