@@ -4,6 +4,7 @@ export * from './claims.ts';
 export * from './errors.ts';
 export * from './fields.ts';
 export * from './page-table.ts';
+export * from './radix-table.ts';
 export * from './random.ts';
 export * from './registry.ts';
 export * from './tag-store.ts';
