@@ -1,5 +1,6 @@
 export * from './accesses.ts';
 export * from './address.ts';
+export * from './buddy.ts';
 export * from './claims.ts';
 export * from './errors.ts';
 export * from './fields.ts';
