@@ -4,6 +4,7 @@ export * from './buddy.ts';
 export * from './claims.ts';
 export * from './errors.ts';
 export * from './fields.ts';
+export * from './operating-system/index.ts';
 export * from './page-table.ts';
 export * from './radix-table.ts';
 export * from './random.ts';

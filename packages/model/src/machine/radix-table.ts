@@ -134,6 +134,14 @@ class RadixTable implements MutablePageTable {
     return level;
   }
 
+  remap(vpn: Vpn, frame: Frame): void {
+    this.seek(vpn, 1);
+    if (this.atCell <= 0) return;
+    const level = this.atLevel as PageLevel;
+    this.checkAlignment(vpn - (vpn % pagesIn[level]), frame, level);
+    this.setCell(this.atNode, indexOf(vpn, level), frame + 1);
+  }
+
   split(vpn: Vpn, frameForNode: (level: number, vpn: Vpn) => Frame): PageLevel | 0 {
     this.seek(vpn, 1);
     if (this.atCell <= 0 || this.atLevel === 1) return 0;
