@@ -134,6 +134,10 @@ class RadixTable implements MutablePageTable {
     return level;
   }
 
+  moveNode(node: number, frame: Frame): void {
+    this.nodeFrames[node] = frame;
+  }
+
   remap(vpn: Vpn, frame: Frame): void {
     this.seek(vpn, 1);
     if (this.atCell <= 0) return;
@@ -277,7 +281,7 @@ class RadixTable implements MutablePageTable {
   }
 
   private checkAlignment(vpn: Vpn, frame: Frame, level: PageLevel): void {
-    if (vpn % pagesIn[level] !== 0 || frame % pagesIn[level] !== 0)
+    if (level > 1 && (vpn % pagesIn[level] !== 0 || frame % pagesIn[level] !== 0))
       throw new StrataError({
         code: 'page-table.misaligned',
         what: `the ${pageSizeName[level]} page at ${hexAddress(vpn)} cannot be mapped to ${hexAddress(frame)}`,
