@@ -54,9 +54,12 @@ export function importedSpace(
 }
 
 /** The nodes of a table, parents before children, in ascending order of address. `vpn` is the first page of the node's range. */
-export function forEachNode(table: PageTable, visit: (level: number, frame: Frame, vpn: Vpn) => void): void {
+export function forEachNode(
+  table: PageTable,
+  visit: (level: number, frame: Frame, vpn: Vpn, node: number) => void,
+): void {
   const visitNode = (node: number, level: number, vpn: Vpn): void => {
-    visit(level, table.frameOf(node), vpn);
+    visit(level, table.frameOf(node), vpn, node);
     if (level === 1) return;
     for (let index = 0; index < 512; index++) {
       const entry = table.entry(node, index);
