@@ -1,0 +1,3 @@
+export * from './compile.ts';
+export * from './hierarchy.ts';
+export * from './store.ts';
