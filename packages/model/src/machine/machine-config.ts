@@ -283,13 +283,13 @@ export interface WalkerGeometry {
 }
 
 /** @throws StrataError `machine.impossible-geometry` */
-export function walkerGeometryOf(machine: MachineConfig): WalkerGeometry {
+export function walkerGeometryOf(machine: MachineConfig, where = 'machine'): WalkerGeometry {
   return {
-    pageWalkCaches: walkCacheGeometries(machine.pageWalkCaches, 'machine.pageWalkCaches'),
-    hostPageWalkCaches: walkCacheGeometries(machine.hostPageWalkCaches, 'machine.hostPageWalkCaches'),
+    pageWalkCaches: walkCacheGeometries(machine.pageWalkCaches, `${where}.pageWalkCaches`),
+    hostPageWalkCaches: walkCacheGeometries(machine.hostPageWalkCaches, `${where}.hostPageWalkCaches`),
     unified: machine.pageWalkCaches.organisation === 'unified',
     hostUnified: machine.hostPageWalkCaches.organisation === 'unified',
-    nestedTlb: arrayGeometryOf(machine.nestedTlb, machine.nestedTlb.policy, 'machine.nestedTlb'),
+    nestedTlb: arrayGeometryOf(machine.nestedTlb, machine.nestedTlb.policy, `${where}.nestedTlb`),
     pageWalkCacheCycles: machine.pageWalkCacheCycles,
     nestedTlbCycles: machine.nestedTlb.latencyCycles,
   };
@@ -306,12 +306,13 @@ function walkCacheGeometries(caches: WalkCachesConfig, path: string): (Geometry 
 }
 
 /**
- * Checks everything that no single field can: geometries, and a last-level cache that serves at least one core.
+ * Checks what no single field can: the geometries.
+ * @param where prefix of the paths in messages
  * @throws StrataError `machine.impossible-geometry` with the path and the nearest possible value
  */
-export function checkMachine(machine: MachineConfig): MachineConfig {
-  for (const name of ['l1i', 'l1d', 'l2', 'llc'] as const) geometryOf(machine[name], `machine.${name}`);
-  for (const name of ['l1i', 'l1d', 'l2'] as const) tlbArraysOf(machine.tlb[name], `machine.tlb.${name}`);
-  walkerGeometryOf(machine);
+export function checkMachine(machine: MachineConfig, where = 'machine'): MachineConfig {
+  for (const name of ['l1i', 'l1d', 'l2', 'llc'] as const) geometryOf(machine[name], `${where}.${name}`);
+  for (const name of ['l1i', 'l1d', 'l2'] as const) tlbArraysOf(machine.tlb[name], `${where}.tlb.${name}`);
+  walkerGeometryOf(machine, where);
   return machine;
 }
