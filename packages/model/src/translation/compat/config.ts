@@ -9,7 +9,7 @@ function tlb(entries: number, ways: number, summary: string) {
   return group(
     {
       entries: integer(entries, 'entries', { min: 1, max: 2 ** 20, unit: 'entries', source: command }),
-      ways: integer(ways, 'ways of a set', { min: 1, max: 128, unit: 'ways', source: command }),
+      ways: integer(ways, 'ways of a set', { min: 1, max: 64, unit: 'ways', source: command }),
     },
     summary,
   );
@@ -19,7 +19,7 @@ function cache(bytes: number, ways: number, summary: string) {
   return group(
     {
       bytes: integer(bytes, 'capacity', { min: 1, max: 2 ** 32, unit: 'bytes', source: command }),
-      ways: integer(ways, 'ways of a set', { min: 1, max: 128, unit: 'ways', source: command }),
+      ways: integer(ways, 'ways of a set', { min: 1, max: 64, unit: 'ways', source: command }),
     },
     summary,
   );
@@ -29,7 +29,7 @@ function walkCache(entries: number, ways: number, summary: string) {
   return group(
     {
       entries: integer(entries, 'entries', { min: 1, max: 2 ** 20, unit: 'entries', source }),
-      ways: integer(ways, 'ways of a set', { min: 1, max: 128, unit: 'ways', source }),
+      ways: integer(ways, 'ways of a set', { min: 1, max: 64, unit: 'ways', source }),
     },
     summary,
   );

@@ -14,63 +14,62 @@ export interface TlbOptions {
  */
 export class Tlb {
   readonly counters = new DeviceCounters();
-  readonly #ways: number;
-  readonly #mask: number;
-  readonly #pages: Float64Array;
-  readonly #processes: Uint16Array;
-  readonly #ranks: Float64Array;
-  readonly #leastFrequentlyUsed: boolean;
-  readonly #parent: Tlb | undefined;
-  #clock = 0;
-  #lastSlot = 0;
+  private readonly ways: number;
+  private readonly mask: number;
+  private readonly pages: Float64Array;
+  private readonly processes: Uint16Array;
+  private readonly ranks: Float64Array;
+  private readonly leastFrequentlyUsed: boolean;
+  private readonly parent: Tlb | undefined;
+  private clock = 0;
+  private lastSlot = 0;
 
   constructor({ entries, ways, parent, leastFrequentlyUsed }: TlbOptions) {
-    this.#ways = ways;
-    this.#mask = entries / ways - 1;
-    this.#pages = new Float64Array(entries).fill(-1);
-    this.#processes = new Uint16Array(entries);
-    this.#ranks = new Float64Array(entries);
-    this.#leastFrequentlyUsed = leastFrequentlyUsed;
-    this.#parent = parent;
+    this.ways = ways;
+    this.mask = entries / ways - 1;
+    this.pages = new Float64Array(entries).fill(-1);
+    this.processes = new Uint16Array(entries);
+    this.ranks = new Float64Array(entries);
+    this.leastFrequentlyUsed = leastFrequentlyUsed;
+    this.parent = parent;
   }
 
   /** Whether this TLB or the one below had the page; afterwards both have it. */
   request(page: number, process: number): boolean {
-    let slot = this.#lastSlot;
-    if (this.#pages[slot] !== page || this.#processes[slot] !== process) slot = this.#slotOf(page, process);
+    let slot = this.lastSlot;
+    if (this.pages[slot] !== page || this.processes[slot] !== process) slot = this.slotOf(page, process);
     if (slot >= 0) {
       this.counters.counts[2 * Counted.demand]!++;
-      if (this.#parent !== undefined) this.#parent.counters.childHits++;
-      this.#use(slot);
+      this.use(slot);
       return true;
     }
     this.counters.counts[2 * Counted.demand + 1]!++;
-    const hitBelow = this.#parent?.request(page, process) ?? false;
-    this.#use(this.#replace(page, process));
+    const hitBelow = this.parent?.request(page, process) ?? false;
+    this.use(this.replace(page, process));
     return hitBelow;
   }
 
-  #use(slot: number): void {
-    this.#ranks[slot] = this.#leastFrequentlyUsed ? this.#ranks[slot]! + 1 : ++this.#clock;
-    this.#lastSlot = slot;
+  private use(slot: number): void {
+    this.ranks[slot] = this.leastFrequentlyUsed ? this.ranks[slot]! + 1 : ++this.clock;
+    this.lastSlot = slot;
   }
 
-  #slotOf(page: number, process: number): number {
-    const start = ((page >>> 0) & this.#mask) * this.#ways;
-    const end = start + this.#ways;
+  private slotOf(page: number, process: number): number {
+    const start = ((page >>> 0) & this.mask) * this.ways;
+    const end = start + this.ways;
     for (let slot = start; slot < end; slot++)
-      if (this.#pages[slot] === page && this.#processes[slot] === process) return slot;
+      if (this.pages[slot] === page && this.processes[slot] === process) return slot;
     return -1;
   }
 
-  #replace(page: number, process: number): number {
-    const ranks = this.#ranks;
-    const start = ((page >>> 0) & this.#mask) * this.#ways;
-    const end = start + this.#ways;
+  private replace(page: number, process: number): number {
+    const ranks = this.ranks;
+    const start = ((page >>> 0) & this.mask) * this.ways;
+    const end = start + this.ways;
     let victim = start;
     for (let slot = start + 1; slot < end; slot++) if (ranks[slot]! < ranks[victim]!) victim = slot;
-    this.#pages[victim] = page;
-    this.#processes[victim] = process;
+    this.pages[victim] = page;
+    this.processes[victim] = process;
     ranks[victim] = 0;
     return victim;
   }

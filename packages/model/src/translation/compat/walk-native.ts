@@ -24,7 +24,7 @@ export const pagesPerEntry: readonly number[] = [2 ** 27, 2 ** 18, 2 ** 9, 1];
 
 /** Byte offset of the entry for `vpn` in a table of level `level` (0 = root). */
 export function entryOffset(vpn: Vpn, level: number): number {
-  return entryBytes * (Math.floor(vpn / pagesPerEntry[level]!) % 512);
+  return entryBytes * ((vpn / pagesPerEntry[level]!) & 511);
 }
 
 /** Up to four references: the levels above the deepest page-walk cache hit are skipped. */
