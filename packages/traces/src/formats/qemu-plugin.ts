@@ -58,11 +58,10 @@ function sameOffset(words: DataView, at: number): boolean {
 }
 
 function plausible(
-  { bytes, isAll }: Head,
+  { bytes }: Head,
   recordBytes: number,
   check: (words: DataView, at: number) => boolean,
 ): boolean {
-  if (isAll && bytes.length % recordBytes !== 0 && bytes.length < recordBytes * minRecords) return false;
   const records = Math.min(sampleRecords, Math.floor(bytes.length / recordBytes));
   if (records < minRecords) return false;
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
