@@ -1,12 +1,18 @@
-/** Labels of a trajectory in the original's enumeration order; `RANGE_*` end a row. A step's value is its index here. */
-export const labels = ['MEMORY', 'L1', 'L2', 'LLC', 'PWC', 'ZERO', 'RANGE_HIT', 'RANGE_MISS'] as const;
+/** Labels of steps in the original's enumeration order: a step's value is its index here. */
+export const labels = ['MEMORY', 'L1', 'L2', 'LLC', 'PWC', 'ZERO'] as const;
 export type Label = (typeof labels)[number];
 
-export const Step = { memory: 0, walkCache: 4, skipped: 5, rangeHit: 6, rangeMiss: 7 } as const;
+const ranges = ['RANGE_HIT', 'RANGE_MISS'] as const;
+export type RangeLabel = (typeof ranges)[number];
 
-/** One row of the original's report: where each step of a walk was answered, then the range flag, and how many walks went that way. */
+/** Values of steps that no cache level has; a trajectory ends with one of the last two. */
+export const Step = { walkCache: 4, skipped: 5, rangeHit: 6, rangeMiss: 7 } as const;
+
+/** One row of the original's report: where each step of a walk was answered (4 native, 24 virtualized) and how many walks went that way. */
 export interface HistogramRow {
   readonly labels: readonly Label[];
+  /** Whether the page is in a range of the range file; always a hit without one. */
+  readonly range: RangeLabel;
   readonly count: number;
 }
 
@@ -14,15 +20,16 @@ const bitsPerStep = 3;
 const stepsPerWord = 10;
 const words = 3;
 
-/** Counts trajectories of up to 30 steps. A trajectory is packed into three words of ten steps, the first step highest. */
+/** Counts trajectories of up to 29 steps and a range flag. A trajectory is packed into three words of ten steps, the first step highest. */
 export class TrajectoryHistogram {
   private readonly steps: number;
   private keys = new Int32Array(words * 256);
   private counts = new Float64Array(256);
   private used = 0;
 
+  /** @param steps without the range flag */
   constructor(steps: number) {
-    this.steps = steps;
+    this.steps = steps + 1;
   }
 
   add(trajectory: Uint8Array): void {
@@ -59,7 +66,8 @@ export class TrajectoryHistogram {
       return 0;
     });
     return slots.map((slot) => ({
-      labels: Array.from({ length: this.steps }, (_, step) => labels[this.stepAt(slot, step)]!),
+      labels: Array.from({ length: this.steps - 1 }, (_, step) => labels[this.stepAt(slot, step)]!),
+      range: ranges[this.stepAt(slot, this.steps - 1) - Step.rangeHit]!,
       count: this.counts[slot]!,
     }));
   }

@@ -107,7 +107,7 @@ class Simulation implements CompatSimulation {
     this.llc = createCache(config, quirks, 'llc');
     this.cores = Array.from({ length: config.cores }, () => createCore(config, quirks, this.llc));
     this.trajectory = new Uint8Array(this.walker.steps + 1);
-    this.histogram = new TrajectoryHistogram(this.trajectory.length);
+    this.histogram = new TrajectoryHistogram(this.walker.steps);
     const llcRate = config.setup === 'native' && quirks.Q10 ? config.contentionL1 : config.contentionLlc;
     this.l1Contention = contentionInjector(config.contentionL1, config.seed);
     this.llcContention = contentionInjector(llcRate, config.seed + 1);
