@@ -396,9 +396,7 @@ describe('on random traces', () => {
         const result = simulate(input, [trace]);
         const { guest, host } = tablesOf(input);
         const naive = simulateNaively(compatConfig(configOf(input)), input.quirks, trace, guest, host);
-        const rows = Object.fromEntries(
-          result.histogram.map(({ labels, count }) => [labels.join(','), count]),
-        );
+        const rows = Object.fromEntries(result.histogram.map(({ labels, count }) => [labels.join(','), count]));
         const core = result.cores[0]!;
         const all = { ...core, llc: result.llc };
         const total = (name: keyof typeof naive.hits) => {

@@ -81,6 +81,7 @@ class Simulation implements CompatSimulation {
   private readonly recentData: RecentPage = { vpn: -1, row: -1, page: -1 };
   private references = 0;
   private requests = 0;
+  private markers = 0;
   private notFound = 0;
   private notFoundInHost = 0;
   private rangeFound = 0;
@@ -169,7 +170,10 @@ class Simulation implements CompatSimulation {
     }
     this.requests++;
     if (this.quirks.Q5) this.beginCounted();
-    if (kind === AccessKind.marker) return;
+    if (kind === AccessKind.marker) {
+      this.markers++;
+      return;
+    }
     if (this.coreOfThread[thread] === noCore) this.place(thread);
     if (this.quirks.Q5) this.tlbReferenceDone();
     this.notFound++;
@@ -265,6 +269,7 @@ class Simulation implements CompatSimulation {
         : { hostTableRows: { listed: this.hostTables.listed, unique: this.hostTables.rows } }),
       references: this.references,
       requests: this.requests,
+      markers: this.markers,
       notFound: this.notFound,
       notFoundInHost: this.notFoundInHost,
       rangeFound: this.rangeFound,

@@ -94,7 +94,11 @@ export function virtualizedWalker(
     steps: walkSteps,
     pageAddress(row) {
       const hostRow = hostRowOfData(row);
-      return hostRow === missing ? -1 : host.targets[hostRow]!;
+      if (hostRow !== missing) return host.targets[hostRow]!;
+      // A walk meets the guest's tables before the data page, so a host dump that lacks them too is refused rather than skipped over.
+      const path = tableLevels * guest.paths[row]!;
+      for (let level = 0; level < tableLevels; level++) hostRowOfGuestTable(path + level, guest.pages[row]!);
+      return missing;
     },
     walk(vpn, row, dataCache, trajectory) {
       const deepest = guestCaches.deepest(vpn);
