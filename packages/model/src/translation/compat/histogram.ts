@@ -33,17 +33,14 @@ export class TrajectoryHistogram {
   }
 
   add(trajectory: Uint8Array): void {
+    const { steps } = this;
     let first = 0;
     let second = 0;
     let third = 0;
-    const steps = this.steps;
-    for (let step = 0; step < stepsPerWord; step++) {
-      first = (first << bitsPerStep) | (step < steps ? trajectory[step]! : 0);
-      const middle = step + stepsPerWord;
-      second = (second << bitsPerStep) | (middle < steps ? trajectory[middle]! : 0);
-      const late = step + 2 * stepsPerWord;
-      third = (third << bitsPerStep) | (late < steps ? trajectory[late]! : 0);
-    }
+    let step = 0;
+    for (; step < steps && step < stepsPerWord; step++) first = (first << bitsPerStep) | trajectory[step]!;
+    for (; step < steps && step < 2 * stepsPerWord; step++) second = (second << bitsPerStep) | trajectory[step]!;
+    for (; step < steps; step++) third = (third << bitsPerStep) | trajectory[step]!;
     const slot = this.slotOf(first, second, third);
     if (this.counts[slot] === 0) this.occupy(slot, first, second, third);
     else this.counts[slot]!++;
@@ -73,8 +70,10 @@ export class TrajectoryHistogram {
   }
 
   private stepAt(slot: number, step: number): number {
-    const word = this.keys[words * slot + Math.floor(step / stepsPerWord)]!;
-    return (word >> (bitsPerStep * (stepsPerWord - 1 - (step % stepsPerWord)))) & 7;
+    const word = Math.floor(step / stepsPerWord);
+    const stepsInWord = Math.min(stepsPerWord, this.steps - word * stepsPerWord);
+    const shift = bitsPerStep * (stepsInWord - 1 - (step % stepsPerWord));
+    return (this.keys[words * slot + word]! >> shift) & 7;
   }
 
   private slotOf(first: number, second: number, third: number): number {

@@ -65,6 +65,9 @@ interface RecentPage {
 class Simulation implements CompatSimulation {
   private readonly config: CompatConfig;
   private readonly quirks: Quirks;
+  // Quirks that decide per reference, as fields of their own: the hot path reads them.
+  private readonly countsAtEntry: boolean;
+  private readonly prefetchesPassTlbs: boolean;
   private readonly tables: CompatTable;
   private readonly hostTables: CompatTable | undefined;
   private readonly ranges: readonly PageRange[];
@@ -100,6 +103,8 @@ class Simulation implements CompatSimulation {
   ) {
     this.config = config;
     this.quirks = quirks;
+    this.countsAtEntry = quirks.Q5;
+    this.prefetchesPassTlbs = quirks.Q6;
     this.tables = tables;
     this.hostTables = config.setup === 'native' ? undefined : hostTables;
     this.ranges = ranges;
@@ -129,7 +134,7 @@ class Simulation implements CompatSimulation {
   private access(lo: number, hi: number, kind: number, size: number, thread: number, process: number): void {
     this.references++;
     this.requests++;
-    if (this.quirks.Q5) this.beginCounted();
+    if (this.countsAtEntry) this.beginCounted();
     const coreNumber = this.coreOfThread[thread]!;
     const core = this.cores[coreNumber === noCore ? this.place(thread) : coreNumber]!;
     this.contend(core);
@@ -169,19 +174,19 @@ class Simulation implements CompatSimulation {
       return;
     }
     this.requests++;
-    if (this.quirks.Q5) this.beginCounted();
+    if (this.countsAtEntry) this.beginCounted();
     if (kind === AccessKind.marker) {
       this.markers++;
       return;
     }
     if (this.coreOfThread[thread] === noCore) this.place(thread);
-    if (this.quirks.Q5) this.tlbReferenceDone();
+    if (this.countsAtEntry) this.tlbReferenceDone();
     this.notFound++;
   }
 
   private lookUp(core: Core, vpn: number, kind: number, process: number): boolean {
     if (kind === AccessKind.fetch) return core.tlbL1i.request(vpn, process);
-    if (kind === AccessKind.prefetch && this.quirks.Q6) return false;
+    if (kind === AccessKind.prefetch && this.prefetchesPassTlbs) return false;
     return core.tlbL1d.request(vpn, process);
   }
 
@@ -223,18 +228,18 @@ class Simulation implements CompatSimulation {
   }
 
   private referenceDropped(): void {
-    if (!this.quirks.Q5) this.referenceDone();
+    if (!this.countsAtEntry) this.referenceDone();
   }
 
   private referenceDone(): void {
     if (this.warmupLeft === 0 || --this.warmupLeft > 0) return;
     this.endWarmup();
-    if (!this.quirks.Q5) this.endTlbWarmup();
+    if (!this.countsAtEntry) this.endTlbWarmup();
   }
 
   /** The TLBs' own counter (quirk Q5). */
   private tlbReferenceDone(): void {
-    if (!this.quirks.Q5 || this.tlbWarmupLeft === 0 || --this.tlbWarmupLeft > 0) return;
+    if (!this.countsAtEntry || this.tlbWarmupLeft === 0 || --this.tlbWarmupLeft > 0) return;
     this.endTlbWarmup();
   }
 

@@ -34,6 +34,7 @@ export function virtualizedWalker(
 ): CompatWalker {
   const guestCaches = new WalkCaches(config, quirks);
   const hostCaches = new WalkCaches(config, quirks);
+  const dataPageIgnoresCaches = quirks.Q4;
   const hostRowOfTable = new Int32Array(guest.tables.length).fill(unresolved);
   const hostRowOfPage = new Int32Array(guest.pages.length).fill(unresolved);
 
@@ -115,7 +116,7 @@ export function virtualizedWalker(
       guestCaches.complete(vpn, deepest);
       const dataRow = hostRowOfData(row);
       const page = host.pages[dataRow]!;
-      if (quirks.Q4) walkHost(page, dataRow, 0, dataCache, trajectory, dataStep);
+      if (dataPageIgnoresCaches) walkHost(page, dataRow, 0, dataCache, trajectory, dataStep);
       else walkHostCached(page, dataRow, dataCache, trajectory, dataStep);
     },
     walkCaches: () => ({ guest: guestCaches.snapshot(), host: hostCaches.snapshot() }),
