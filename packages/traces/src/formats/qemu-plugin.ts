@@ -57,11 +57,7 @@ function sameOffset(words: DataView, at: number): boolean {
   return ((words.getUint32(at, true) ^ words.getUint32(at + 8, true)) & 0xfff) === 0;
 }
 
-function plausible(
-  { bytes }: Head,
-  recordBytes: number,
-  check: (words: DataView, at: number) => boolean,
-): boolean {
+function plausible({ bytes }: Head, recordBytes: number, check: (words: DataView, at: number) => boolean): boolean {
   const records = Math.min(sampleRecords, Math.floor(bytes.length / recordBytes));
   if (records < minRecords) return false;
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
