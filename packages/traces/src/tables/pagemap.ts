@@ -6,11 +6,11 @@ import {
   malformed,
   noPages,
   type TableFormat,
-  type TableOptions,
   type TableSource,
 } from './imported-tables.ts';
 import { createLeafBuilder } from './leaf-builder.ts';
 import { forEachLine, lineText } from './lines.ts';
+import { readMapsLine } from './maps.ts';
 
 const blank = 32;
 const hash = 35;
@@ -26,7 +26,7 @@ export const pagemapDump: TableFormat = {
   read: readPagemap,
 };
 
-async function readPagemap({ path, chunks }: TableSource, { signal }: TableOptions): Promise<ImportedTables> {
+async function readPagemap({ path, chunks }: TableSource): Promise<ImportedTables> {
   const builder = createLeafBuilder(path);
   const recorded: Vma[] = [];
   const field = new HexField();
@@ -39,7 +39,6 @@ async function readPagemap({ path, chunks }: TableSource, { signal }: TableOptio
 
   await forEachLine(chunks, path, (bytes, start, end, line) => {
     if (start === end) return;
-    if (rows % 65_536 === 0) signal?.throwIfAborted();
     if (bytes[start] === hash) {
       const vma = readMapsLine(lineText(bytes, start, end));
       if (vma !== undefined) recorded.push(vma);
@@ -94,10 +93,4 @@ async function readPagemap({ path, chunks }: TableSource, { signal }: TableOptio
     rows,
     warnings,
   };
-}
-
-/** VMA of a line as /proc/PID/maps has it, after `# `. */
-function readMapsLine(text: string): Vma | undefined {
-  const match = /^# ?([0-9a-f]+)000-([0-9a-f]+)000 /.exec(text);
-  return match === null ? undefined : { start: Number.parseInt(match[1]!, 16), end: Number.parseInt(match[2]!, 16) };
 }
