@@ -47,6 +47,10 @@ export interface MutablePageTable extends PageTable {
   map(vpn: Vpn, frame: Frame, level: PageLevel, frameForNode: (level: number, vpn: Vpn) => Frame): number;
   /** Removes the leaf that maps `vpn`; nodes left empty are freed and reported. Returns the leaf's level, 0 when nothing was mapped. */
   unmap(vpn: Vpn, nodeFreed?: (level: number, frame: Frame) => void): PageLevel | 0;
+  /** Moves a node to another frame: contents and place in the tree stay. */
+  moveNode(node: number, frame: Frame): void;
+  /** Points the leaf that maps `vpn` to another frame (aligned to the leaf's size). @throws StrataError `page-table.misaligned` */
+  remap(vpn: Vpn, frame: Frame): void;
   /**
    * Replaces the huge leaf that maps `vpn` by a node of 512 leaves one level below, same frames. Returns the level of the new leaves,
    * 0 (and nothing changes) when no huge leaf maps `vpn`.

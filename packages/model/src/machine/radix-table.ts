@@ -134,6 +134,18 @@ class RadixTable implements MutablePageTable {
     return level;
   }
 
+  moveNode(node: number, frame: Frame): void {
+    this.nodeFrames[node] = frame;
+  }
+
+  remap(vpn: Vpn, frame: Frame): void {
+    this.seek(vpn, 1);
+    if (this.atCell <= 0) return;
+    const level = this.atLevel as PageLevel;
+    this.checkAlignment(vpn - (vpn % pagesIn[level]), frame, level);
+    this.setCell(this.atNode, indexOf(vpn, level), frame + 1);
+  }
+
   split(vpn: Vpn, frameForNode: (level: number, vpn: Vpn) => Frame): PageLevel | 0 {
     this.seek(vpn, 1);
     if (this.atCell <= 0 || this.atLevel === 1) return 0;
@@ -269,7 +281,7 @@ class RadixTable implements MutablePageTable {
   }
 
   private checkAlignment(vpn: Vpn, frame: Frame, level: PageLevel): void {
-    if (vpn % pagesIn[level] !== 0 || frame % pagesIn[level] !== 0)
+    if (level > 1 && (vpn % pagesIn[level] !== 0 || frame % pagesIn[level] !== 0))
       throw new StrataError({
         code: 'page-table.misaligned',
         what: `the ${pageSizeName[level]} page at ${hexAddress(vpn)} cannot be mapped to ${hexAddress(frame)}`,

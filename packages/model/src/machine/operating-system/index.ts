@@ -1,0 +1,4 @@
+export * from './address-spaces.ts';
+export * from './demand-space.ts';
+export * from './imported-space.ts';
+export * from './vmas.ts';

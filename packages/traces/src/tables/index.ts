@@ -1,0 +1,3 @@
+export * from './dmt-dump.ts';
+export * from './dmt-dump-writer.ts';
+export type * from './imported-tables.ts';
