@@ -1,5 +1,7 @@
 import { StrataError } from '../machine/errors.ts';
 import { choice, group, integer, real, resolve, type Spec, type ValuesOf } from '../machine/fields.ts';
+import type { MachineConfig } from '../machine/machine-config.ts';
+import { resolveMachine } from '../machine/machine-file.ts';
 import type { Registry } from '../machine/registry.ts';
 import type { Design, Setup } from './design.ts';
 import { designs as knownDesigns } from './designs/index.ts';
@@ -58,7 +60,7 @@ export const studyFields = {
 export interface TranslationConfig extends ValuesOf<typeof studyFields> {
   readonly setup: Setup;
   /** The machine, resolved. */
-  readonly machine: Readonly<Record<string, unknown>>;
+  readonly machine: MachineConfig;
   /** Designs to run with all their parameters, in the order of the report; the baseline is among them. */
   readonly designs: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -72,13 +74,22 @@ export function resolveTranslationConfig(
   given: Readonly<Record<string, unknown>>,
   registry: Registry<Design> = knownDesigns,
 ): TranslationConfig {
-  const { machine = {}, designs = [baselineDesign], ...rest } = given;
+  const { machine, cores, prefetcher, designs = [baselineDesign], ...rest } = given;
   const study = resolve(studyFields, rest);
   return {
     ...study,
-    machine: machine as Readonly<Record<string, unknown>>,
+    machine: resolveStudyMachine(machine, { cores, prefetcher }),
     designs: resolveDesigns(designs, study.setup, registry),
   };
+}
+
+/** The machine with the shorthands of the command line applied last. */
+function resolveStudyMachine(machine: unknown, shorthands: Readonly<Record<string, unknown>>): MachineConfig {
+  const given = Object.fromEntries(Object.entries(shorthands).filter(([, value]) => value !== undefined));
+  if (Object.keys(given).length === 0) return resolveMachine(machine);
+  if (machine === undefined) return resolveMachine(given);
+  if (typeof machine === 'string') return resolveMachine({ extends: machine, ...given });
+  return resolveMachine(typeof machine === 'object' && machine !== null ? { ...machine, ...given } : machine);
 }
 
 function resolveDesigns(given: unknown, setup: Setup, registry: Registry<Design>): TranslationConfig['designs'] {

@@ -228,6 +228,22 @@ describe('a simulation', () => {
     );
   });
 
+  it('sees a page that migrated in any dimension at once, nested TLB entries above it included', () => {
+    for (const setup of setups) {
+      for (let dimension = 0; dimension < dimensionsOf[setup]; dimension++) {
+        const { spaces } = spacesFor(setup);
+        const simulation = createSimulation(configFor(setup), spaces);
+        const access = blockOf([{ address: 0x40_0000 }]);
+        simulation.feed(access);
+        let page = 0x400;
+        for (const above of spaces.slice(0, dimension)) page = above.table.translate(page);
+        expect(spaces[dimension]!.migrate(page)).toBeGreaterThan(0);
+        simulation.feed(access);
+        expect(simulation.finish().walks).toBe(2);
+      }
+    }
+  });
+
   it('refuses spaces that do not fit the set-up', () => {
     const { spaces } = spacesFor('native');
     expect(() => createSimulation(configFor('virtualized'), spaces)).toThrow(/expected 2 for virtualized.*found 1/);

@@ -42,7 +42,11 @@ export function createRadixWalker(
   const first = walked[0]!;
   return {
     walk: (vpn) => first.walk(vpn, 0),
-    forget: (dimension, vpn, level) => walked[dimension]?.forget(vpn, level),
+    forget(dimension, vpn, level) {
+      walked[dimension]?.forget(vpn, level);
+      // A nested TLB above holds host frames found through this dimension, under keys that say nothing of the way.
+      for (let above = 1; above < dimension; above++) walked[above]?.forgetTranslations();
+    },
   };
 }
 
@@ -63,6 +67,9 @@ function purposeOf(dimensions: readonly WalkDimension[], index: number, context:
   return index === 0 ? 'data' : purposeOf(dimensions, index - 1, above);
 }
 
+/** Address bits that select an entry of level 2 or higher are fewer than this says. */
+const prefixUnit = 2 ** 43;
+
 class Dimension {
   private readonly memory: WalkMemory;
   private readonly table: PageTable;
@@ -70,6 +77,8 @@ class Dimension {
   private readonly next: Dimension | undefined;
   /** By level. */
   private readonly caches: readonly (WalkCache | undefined)[];
+  /** By level: what tells the levels' keys apart in a unified cache. */
+  private readonly keyTags: readonly number[];
   private readonly cached: boolean;
   private readonly cacheCycles: number;
   private readonly nestedTlb: WalkCache | undefined;
@@ -93,10 +102,13 @@ class Dimension {
     this.table = table;
     this.levels = table.levels;
     this.next = next;
+    const shapes = pageWalkCaches.slice(2, table.levels + 1).filter((geometry) => geometry !== undefined);
+    const unified = shapes.length > 1 && shapes.every((geometry) => geometry === shapes[0]);
     this.caches = Array.from({ length: table.levels + 1 }, (_, level) => {
       const geometry = level >= 2 ? pageWalkCaches[level] : undefined;
-      return geometry && resources.walkCache(`${prefix}L${level}`, geometry);
+      return geometry && resources.walkCache(`${prefix}${unified ? 'unified' : `L${level}`}`, geometry);
     });
+    this.keyTags = Array.from({ length: table.levels + 1 }, (_, level) => (unified ? level * prefixUnit : 0));
     this.cached = this.caches.some((cache) => cache !== undefined);
     this.cacheCycles = walkerMachine.pageWalkCacheCycles;
     this.nestedTlb = index > 0 && nestedTlb ? resources.walkCache(`${prefix}nested TLB`, nestedTlb) : undefined;
@@ -133,7 +145,7 @@ class Dimension {
       for (let cachedLevel = 2; cachedLevel <= this.levels; cachedLevel++) {
         const cache = caches[cachedLevel];
         if (cache === undefined) continue;
-        const child = cache.lookup(prefixOf(page, cachedLevel));
+        const child = cache.lookup(this.keyOf(page, cachedLevel));
         if (child < 0) continue;
         node = child;
         level = cachedLevel - 1;
@@ -152,7 +164,7 @@ class Dimension {
       const entry = table.entry(node, index);
       if (entryKind(entry) !== 1) return this.leaf(page, level, entry, context);
       node = entryTarget(entry);
-      caches[level]?.insert(prefixOf(page, level), node);
+      caches[level]?.insert(this.keyOf(page, level), node);
       hostFrame = -1;
     }
   }
@@ -179,13 +191,17 @@ class Dimension {
 
   forget(page: number, level: PageLevel): void {
     for (let cachedLevel = 2; cachedLevel <= this.levels; cachedLevel++)
-      this.caches[cachedLevel]?.invalidate(prefixOf(page, cachedLevel));
+      this.caches[cachedLevel]?.invalidate(this.keyOf(page, cachedLevel));
     if (level === 1) this.nestedTlb?.invalidate(page);
     else this.nestedTlb?.clear();
   }
-}
 
-/** Key of a page-walk cache: the address bits that select an entry of `level`. */
-function prefixOf(page: number, level: number): number {
-  return Math.floor(page / 512 ** (level - 1));
+  forgetTranslations(): void {
+    this.nestedTlb?.clear();
+  }
+
+  /** Key in the page-walk caches: the address bits that select an entry of `level`. */
+  private keyOf(page: number, level: number): number {
+    return Math.floor(page / 512 ** (level - 1)) + this.keyTags[level]!;
+  }
 }
