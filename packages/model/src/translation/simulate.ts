@@ -9,12 +9,13 @@ import { assignCores } from './cores.ts';
 import { type Design, dimensionsOf, type Setup } from './design.ts';
 import { createDesignLoop, createDesignStage } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
-import { printDesignLoop, printTlbStage } from './kernel.ts';
+import { printDesignLoop, printMemory, printTlbStage } from './kernel.ts';
 import { createMachineParts } from './machine-parts.ts';
 import { hitCounts, ratio, type SpaceResult, type TranslationResult } from './result.ts';
 import { withBaseline } from './speedup.ts';
 import { createSlowWays, createTlbStage, type TlbStageCounts, type TlbStageParts } from './tlb-stage.ts';
 import { processLimit } from './walk-caches.ts';
+import { CountedMemory } from './walk-memory.ts';
 
 export interface SimulationProgress {
   /** Accesses fed so far, warm-up included. */
@@ -60,17 +61,19 @@ export function createSimulation(
   const cores = assignCores(machine.cores);
   const stream = createAccessStream();
   const counts: TlbStageCounts = { kinds: new Float64Array(4), lines: 0, walks: 0, notMapped: 0, notCanonical: 0 };
-  const stages = Object.entries(config.designs).map(([name, options]) =>
-    createDesignStage(
-      { cores: machine.cores, walkerMachine: machine.walkerMachine, setup: config.setup },
-      { design: registry.get(name), options, caches: machine.createCaches(), createStore: machine.createStores() },
-    ),
-  );
+  const printed = config.engine === 'printed';
+  const shared = { cores: machine.cores, walkerMachine: machine.walkerMachine, setup: config.setup };
+  const stages = Object.entries(config.designs).map(([name, options]) => {
+    const caches = machine.createCaches();
+    const memory = printed ? printMemory(caches) : new CountedMemory(caches, caches.latencyCycles);
+    const design = registry.get(name);
+    return createDesignStage(shared, { design, options, caches, memory, createStore: machine.createStores() });
+  });
   const spaces = admitSpaces();
   const parts: TlbStageParts = { tlb, cores, stream, counts, levels, oneForAll, spacesOf: spaces.of, drain };
   const slow = createSlowWays(parts);
-  const runTlbs = config.engine === 'printed' ? printTlbStage(parts, slow) : createTlbStage(parts, slow);
-  const runDesigns = stages.map(config.engine === 'printed' ? printDesignLoop : createDesignLoop);
+  const runTlbs = printed ? printTlbStage(parts, slow) : createTlbStage(parts, slow);
+  const runDesigns = stages.map(printed ? printDesignLoop : createDesignLoop);
 
   let accesses = 0;
   let shootdowns = 0;
