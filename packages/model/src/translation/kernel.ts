@@ -1,6 +1,4 @@
-import type { CacheHierarchy } from '../machine/cache-hierarchy.ts';
-import type { AccessStream } from './access-stream.ts';
-import { streamCapacity } from './access-stream.ts';
+import { type AccessStream, streamCapacity } from './access-stream.ts';
 import { createDesignLoop, type DesignStage, type DesignStageLoop } from './design-stage.ts';
 import {
   canonicalShift,
@@ -10,7 +8,6 @@ import {
   type TlbStageSlow,
   translatedHigh,
 } from './tlb-stage.ts';
-import { CountedMemory } from './walk-memory.ts';
 
 /**
  * The two hot loops printed as JavaScript of their own: every simulation and every design gets a function that the compiler sees used with
@@ -89,29 +86,6 @@ export function printDesignLoop(stage: DesignStage): DesignStageLoop {
   );
   if (factory === undefined) return createDesignLoop(stage);
   return factory(stage, stage.caches) as (stream: AccessStream) => void;
-}
-
-/**
- * The walk memory of one design, its `read` compiled for the caches of that design alone; with several designs in a pass, one `read` for
- * all would be compiled for none.
- */
-export function printMemory(caches: CacheHierarchy): CountedMemory {
-  const factory = compile(
-    ['CountedMemory', 'caches', 'latencies'],
-    `return class extends CountedMemory {
-  read(frame, byteOffset, step) {
-    const where = caches.walk(this.core, frame * 64 + (byteOffset >>> 6));
-    const latency = latencies[where];
-    this.stepCounts[step * 4 + where]++;
-    this.references++;
-    this.cycles += latency;
-    return latency;
-  }
-};`,
-  );
-  if (factory === undefined) return new CountedMemory(caches, caches.latencyCycles);
-  const Printed = factory(CountedMemory, caches, caches.latencyCycles) as typeof CountedMemory;
-  return new Printed(caches, caches.latencyCycles);
 }
 
 type Factory = (...parts: readonly unknown[]) => unknown;

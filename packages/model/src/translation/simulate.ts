@@ -9,13 +9,12 @@ import { assignCores } from './cores.ts';
 import { type Design, dimensionsOf, type Setup } from './design.ts';
 import { createDesignLoop, createDesignStage } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
-import { printDesignLoop, printMemory, printTlbStage } from './kernel.ts';
+import { printDesignLoop, printTlbStage } from './kernel.ts';
 import { createMachineParts } from './machine-parts.ts';
 import { hitCounts, ratio, type SpaceResult, type TranslationResult } from './result.ts';
 import { withBaseline } from './speedup.ts';
 import { createSlowWays, createTlbStage, type TlbStageCounts, type TlbStageParts } from './tlb-stage.ts';
 import { processLimit } from './walk-caches.ts';
-import { CountedMemory } from './walk-memory.ts';
 
 export interface SimulationProgress {
   /** Accesses fed so far, warm-up included. */
@@ -65,9 +64,8 @@ export function createSimulation(
   const shared = { cores: machine.cores, walkerMachine: machine.walkerMachine, setup: config.setup };
   const stages = Object.entries(config.designs).map(([name, options]) => {
     const caches = machine.createCaches();
-    const memory = printed ? printMemory(caches) : new CountedMemory(caches, caches.latencyCycles);
     const design = registry.get(name);
-    return createDesignStage(shared, { design, options, caches, memory, createStore: machine.createStores() });
+    return createDesignStage(shared, { design, options, caches, createStore: machine.createStores() });
   });
   const spaces = admitSpaces();
   const parts: TlbStageParts = { tlb, cores, stream, counts, levels, oneForAll, spacesOf: spaces.of, drain };
