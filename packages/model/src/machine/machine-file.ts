@@ -33,7 +33,7 @@ export function resolveMachine(machine: unknown = 'artifact', where = 'machine')
       mend: `Known machines: ${machines.names.join(', ')}.`,
     });
   const merged = merge(machines.get(base).values, withSizes(overrides));
-  return checkMachine(resolve(machineSpec, merged, where));
+  return checkMachine(resolve(machineSpec, merged, where), where);
 }
 
 /** The values of `over` in place of those of `base`, group by group. */

@@ -1,6 +1,10 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { resolveMachine } from './machine-file.ts';
+import { canCompile } from './print/compile.ts';
+import { createPrintedHierarchy } from './print/hierarchy.ts';
 import { createPrintedTagStore } from './print/store.ts';
+import { createPrintedTlb } from './print/tlb.ts';
 import { createRandom } from './random.ts';
 import { beladyMisses } from './replacement/belady.ts';
 import { policies } from './replacement/policies.ts';
@@ -147,6 +151,34 @@ describe('a tag store', () => {
         expect(beladyMisses(stream, geometry)).toBeLessThanOrEqual(missesOf(stream, geometry));
       }),
     );
+  });
+});
+
+describe('where code from text is forbidden', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+  });
+
+  it('printed stores, hierarchies and TLBs are the interpreted ones, with the same results', () => {
+    const machine = resolveMachine({ cores: 1, l1d: { policy: 'random' } });
+    const play = () => {
+      const hierarchy = createPrintedHierarchy(machine, createRandom(4));
+      const store = createPrintedTagStore({ sets: 2, ways: 4, policy: 'random' }, createRandom(4));
+      const draws = createRandom(9);
+      return Array.from({ length: 3000 }, () => {
+        const line = draws.below(1500);
+        return `${hierarchy.access(0, line, false)} ${step(store, { kind: 'use', key: line % 20 })}`;
+      });
+    };
+    const compiled = play();
+    vi.stubGlobal('Function', () => {
+      throw new EvalError('Refused to evaluate a string as JavaScript');
+    });
+    expect(canCompile()).toBe(false);
+    expect(play()).toEqual(compiled);
+    expect(
+      createPrintedTlb({ cores: 1, tlb: machine.tlb, pageNumberBits: 36 }, createRandom(1)).lookup(0, 1, false, 0),
+    ).toBe(-1);
   });
 });
 

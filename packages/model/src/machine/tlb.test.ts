@@ -148,6 +148,15 @@ describe.each([
     expect(missesOf({ l1d: { page2m: array(0, 0) }, l2: { sharing: 'none' } })).toBe(512);
   });
 
+  it('drops nothing of other pages for a range that reaches beyond the address space', () => {
+    const tlb = create(artifact(), createRandom(1));
+    tlb.fill(0, 0, false, 0, 0, 2);
+    tlb.fill(0, 2 ** 36 - 1, false, 0, 5, 1);
+    expect(tlb.invalidate(0, 2 ** 36 - 1, 2 ** 30)).toBe(2);
+    expect(tlb.lookup(0, 0, false, 0)).toBe(0);
+    expect(tlb.lookup(0, 2 ** 36 - 1, false, 0)).toBe(-1);
+  });
+
   it('tells sign-extended pages and processes apart, and refuses more processes than fit', () => {
     const tlb = create({ ...artifact(), pageNumberBits: 45 }, createRandom(1));
     tlb.fill(0, 2 ** 52 - 1, false, 0, 5, 1);
@@ -160,7 +169,42 @@ describe.each([
   });
 });
 
+/** Two levels of LRU lists for 4 KiB pages: the front of each list is the most recently used page. */
+function naiveLru({ tlb }: TlbOptions): (step: Step) => 0 | 1 | 2 {
+  const held = new Map<string, string[]>();
+  const touch = (name: 'l1i' | 'l1d' | 'l2', { core, vpn, process }: Step): boolean => {
+    const { entries, ways } = tlb[name].page4k;
+    const id = `${name} ${core} ${vpn % (entries / ways)}`;
+    const list = held.get(id) ?? [];
+    const entry = `${process} ${vpn}`;
+    held.set(id, [entry, ...list.filter((other) => other !== entry)].slice(0, ways));
+    return list.includes(entry);
+  };
+  return (step) => {
+    if (touch(step.isFetch ? 'l1i' : 'l1d', step)) return 1;
+    return touch('l2', step) ? 2 : 0;
+  };
+}
+
 describe('the printed TLB', () => {
+  it('answers from the level that lists of the most recently used pages say, under LRU', () => {
+    fc.assert(
+      fc.property(options, steps, (shape, stream) => {
+        const { tlb: levels } = shape;
+        const lru = <T extends object>(level: T) => ({ ...level, policy: 'lru' as const });
+        const lists = { ...shape, tlb: { l1i: lru(levels.l1i), l1d: lru(levels.l1d), l2: lru(levels.l2) } };
+        const naive = naiveLru(lists);
+        const printed = createPrintedTlb(lists, createRandom(1));
+        for (const one of stream) {
+          const step = { ...one, core: one.core % shape.cores, vpn: one.vpn % 40 };
+          const frame = printed.lookup(step.core, step.vpn, step.isFetch, step.process);
+          expect(printed.lastLevel()).toBe(naive(step));
+          if (frame < 0) printed.fill(step.core, step.vpn, step.isFetch, step.process, 1, 1);
+        }
+      }),
+    );
+  });
+
   it('answers, drops and counts as the interpreted one', () => {
     fc.assert(
       fc.property(options, steps, (shape, stream) => {

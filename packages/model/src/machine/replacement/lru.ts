@@ -25,9 +25,10 @@ export const lru: ReplacementPolicy = {
   },
   print({ prefix, sets, ways, instances }) {
     const stamps = `${prefix}stamps`;
-    const use = `${stamps}[slot] = ++${prefix}clock;`;
+    const use = `${stamps}[slot] = ++${prefix}clock[0];`;
     return {
-      declare: `const ${stamps} = new Float64Array(${instances * sets * ways}); let ${prefix}clock = 0;`,
+      // The clock is in an array: V8 allocates a number for every write to a variable that functions share.
+      declare: `const ${stamps} = new Float64Array(${instances * sets * ways}), ${prefix}clock = new Float64Array(1);`,
       hit: use,
       fill: use,
       remove: `${stamps}[slot] = 0;`,
