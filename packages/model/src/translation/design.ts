@@ -2,6 +2,7 @@ import type { Frame, PageLevel, Vpn } from '../machine/address.ts';
 import type { PartialValuesOf, Spec, ValuesOf } from '../machine/fields.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
 import type { Geometry } from '../machine/tag-store.ts';
+import type { ContiguousRange } from './design-memory.ts';
 
 export type Setup = 'native' | 'virtualized' | 'nested';
 
@@ -44,9 +45,18 @@ export interface DesignResources<C extends string = string> {
   /**
    * The address spaces of the (single) process from the application down. native: [process]; virtualized: [process, VM];
    * nested: [process, L2 VM over L1's memory, L1 VM over the host's memory].
+   *
+   * `spaces[d].frames` is memory for the design's own tables of dimension d, as fragmented as the study says at its start, and used by no
+   * other design. With `keepsGuestTables` the tables of the spaces below also map what was taken there, and `mapped` tells of it.
    */
   readonly spaces: readonly AddressSpace[];
   readonly memory: WalkMemory;
+  /**
+   * Contiguous memory for a table of dimension `dimension` that is contiguous in the host as well: what a hypercall gets from the lowest
+   * hypervisor. `frame` is its address in the space below that dimension. Undefined when fragmentation leaves none.
+   */
+  contiguous(dimension: number, count: number): ContiguousRange | undefined;
+  releaseContiguous(dimension: number, range: ContiguousRange, count: number): void;
   /** A walk cache under that name (in results: `walkCaches.NAME`). Geometry from the machine or from the design's own spec. */
   walkCache(name: string, geometry: Geometry): WalkCache;
   /** Shapes and latencies of the machine's page-walk caches and nested TLB (the design may use or ignore them). */
@@ -71,6 +81,8 @@ export interface WalkerMachine {
 
 /** A running design. */
 export interface DesignInstance {
+  /** Another process than this one walked on `core` last: what the core holds for a process without a tag is to be loaded anew. */
+  switchedIn?(core: number): void;
   /** Walks for page `vpn` (mapped in all dimensions) and returns its host frame. Called on last-level TLB misses. */
   walk(vpn: Vpn): Frame;
   /** Changes of the address space of dimension `dimension` (0 = the process), in program order with the walks. */
@@ -96,6 +108,11 @@ export interface Design<S extends Spec = Spec, C extends string = string> {
   readonly spec: S;
   /** Name and meaning of each counter; reported under `designs.NAME.counters`. */
   readonly counters: Readonly<Record<C, string>>;
+  /**
+   * The design takes guest memory for tables (`spaces[d].frames` of an upper dimension), so it must find that memory mapped below. Pages
+   * backed while `create` runs are told right after it, so one that `create` has found by itself is told again.
+   */
+  readonly keepsGuestTables?: boolean;
   create(spec: ValuesOf<S>, resources: DesignResources<C>): DesignInstance;
 }
 
