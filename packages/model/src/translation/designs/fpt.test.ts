@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PageLevel } from '../../machine/address.ts';
 import { createAddressSpaces } from '../../machine/operating-system/index.ts';
-import type { AddressSpace, FrameSource } from '../../machine/page-table.ts';
+import type { AddressSpace } from '../../machine/page-table.ts';
 import { createRandom } from '../../machine/random.ts';
 import { dimensionsOf, type Setup } from '../design.ts';
 import { FlattenedTable } from '../flattened-table.ts';
@@ -111,32 +111,17 @@ describe('a walk of flattened tables', () => {
   });
 });
 
-/** Frames without end, no two adjacent free: no block of any order. */
-function fragmented(): FrameSource {
-  let next = 1;
-  return {
-    allocate: () => {
-      next += 2;
-      return next;
-    },
-    allocateBlock: () => -1,
-    allocateRange: () => -1,
-    free: () => {},
-  };
-}
-
 describe('flattened tables in fragmented memory', () => {
-  it('are made of 4 KiB nodes, and translate all the same', () => {
-    const { spaces } = randomSpaces('native', 5);
-    const table = new FlattenedTable(spaces[0]!.table.levels, [4, 2], fragmented());
-    let leaves = 0;
-    spaces[0]!.table.forEachLeaf((vpn, frame, level) => {
-      table.map(vpn, frame, level);
-      leaves++;
-    });
-    expect(table.fallbacks).toBeGreaterThan(0);
-    expect(table.tableBytes).toBe(spaces[0]!.table.nodes * 4096);
-    expect(leaves).toBeGreaterThan(3);
+  it.each(setups)('are made of 4 KiB nodes, and translate with the references of the radix walk, %s', (setup) => {
+    const dimensions = Array.from({ length: dimensionsOf[setup] }, () => small);
+    const { spaces, pages } = singlePage(dimensions);
+    const memories = dimensions.map(() => ({ frames: 2 ** 16, unusable: 1 }));
+    const walker = testWalker({ design: fpt, setup, spaces, machine: bareWalker, memories });
+    expect(walker.walk(pages[0]!.vpn)).toBe(pages[0]!.frame);
+    expect(walker.answers()).toHaveLength({ native: 4, virtualized: 24, nested: 124 }[setup]);
+    const { counters } = walker.stage.result();
+    expect(counters).toMatchObject({ unflattenedWalks: 1 });
+    expect(counters.fallbacks).toBeGreaterThanOrEqual(2 * dimensions.length);
   });
 
   it('give everything back when everything is unmapped', () => {

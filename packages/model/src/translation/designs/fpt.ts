@@ -16,7 +16,7 @@ const topsOf = { 'L4+L3,L2+L1': [4, 2], 'L3+L2': [3], 'L2+L1': [2] } as const;
  *
  * Falls back: where memory has no aligned free 2 MiB block, the two levels stay 4 KiB nodes, for good; such walks are not covered.
  * Assumed: a huge leaf of the upper of two merged levels is repeated in the 512 slots that it covers; with five levels the root stays
- * a node of its own; a guest's 2 MiB node is backed by 4 KiB pages of the host; flattening itself costs no maintenance.
+ * a node of its own; flattening itself costs no maintenance.
  * Not modelled: the second technique of the publication, a cache replacement biased towards page tables.
  */
 export const fpt = defineDesign({
@@ -35,6 +35,7 @@ export const fpt = defineDesign({
       },
     ),
   },
+  keepsGuestTables: true,
   counters: {
     fallbacks: '2 MiB nodes that memory had no block for, made of 4 KiB nodes instead',
     unflattenedWalks: 'walks that met such a node, in whatever dimension',

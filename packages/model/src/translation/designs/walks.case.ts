@@ -3,6 +3,7 @@ import { resolve } from '../../machine/fields.ts';
 import type { AddressSpace } from '../../machine/page-table.ts';
 import { resolveTranslationConfig } from '../config.ts';
 import type { Design, Setup } from '../design.ts';
+import type { DesignMemoryOptions } from '../design-memory.ts';
 import { createDesignStage, type DesignStage } from '../design-stage.ts';
 import { createMachineParts } from '../machine-parts.ts';
 import { type Answer, RecordingMemory } from '../walk-memory.ts';
@@ -27,10 +28,18 @@ export interface TestWalkerOptions {
   readonly spaces: readonly AddressSpace[];
   readonly options?: Readonly<Record<string, unknown>>;
   readonly machine?: Readonly<Record<string, unknown>>;
+  readonly memories?: readonly DesignMemoryOptions[];
 }
 
 /** A design alone, its references on record. */
-export function testWalker({ design, setup, spaces, options = {}, machine = {} }: TestWalkerOptions): TestWalker {
+export function testWalker({
+  design,
+  setup,
+  spaces,
+  options = {},
+  machine = {},
+  memories = [],
+}: TestWalkerOptions): TestWalker {
   const config = resolveTranslationConfig({
     setup,
     machine: { cores: 1, prefetcher: 'none', ...machine },
@@ -39,7 +48,7 @@ export function testWalker({ design, setup, spaces, options = {}, machine = {} }
   const caches = parts.createCaches();
   const memory = new RecordingMemory(caches, caches.latencyCycles);
   const stage = createDesignStage(
-    { setup, cores: parts.cores, walkerMachine: parts.walkerMachine },
+    { setup, cores: parts.cores, walkerMachine: parts.walkerMachine, memories },
     { design, options: resolve(design.spec, options), caches, createStore: parts.createStores(), memory },
   );
   stage.addProcess(spaces);
