@@ -1,8 +1,9 @@
 import { createRegistry, type Registry } from '../../machine/registry.ts';
 import type { Design } from '../design.ts';
+import { ecpt } from './ecpt.ts';
 import { fpt } from './fpt.ts';
 import { radix } from './radix.ts';
 import { shadow } from './shadow.ts';
 
 /** Every translation design, in the order of reports. */
-export const designs: Registry<Design> = createRegistry<Design>('design', [radix, shadow, fpt]);
+export const designs: Registry<Design> = createRegistry<Design>('design', [radix, shadow, fpt, ecpt]);

@@ -1,8 +1,10 @@
 import { expect } from 'vitest';
 import { resolve } from '../../machine/fields.ts';
+import { createAddressSpaces } from '../../machine/operating-system/index.ts';
 import type { AddressSpace } from '../../machine/page-table.ts';
+import { createRandom } from '../../machine/random.ts';
 import { resolveTranslationConfig } from '../config.ts';
-import type { Design, Setup } from '../design.ts';
+import { type Design, dimensionsOf, type Setup } from '../design.ts';
 import type { DesignMemoryOptions } from '../design-memory.ts';
 import { createDesignStage, type DesignStage } from '../design-stage.ts';
 import { createMachineParts } from '../machine-parts.ts';
@@ -87,4 +89,43 @@ export function createForesight(): (answers: readonly Answer[], foreseen: readon
       names.set(frame, page);
     }
   };
+}
+
+/**
+ * Two processes on a living system: faults, unmapping, migration, collapses into 2 MiB pages and splits in every dimension, between walks of
+ * which each must give the frame that the tables say.
+ */
+export function followLivingSystem(
+  design: Design,
+  setup: Setup,
+  options: Readonly<Record<string, unknown>> = {},
+): TestWalker {
+  const dimensions = Array.from({ length: dimensionsOf[setup] }, () => ({
+    pages: 'thp' as const,
+    memoryBytes: 2 ** 33,
+    unusable: 0.5,
+  }));
+  const { spaces, addProcess } = createAddressSpaces(dimensions, createRandom(3));
+  const processes = [spaces, addProcess()];
+  const walker = testWalker({ design, setup, spaces, options });
+  walker.stage.addProcess(processes[1]!);
+  const random = createRandom(9);
+  const base = 0x7f000;
+  for (const [process] of processes) process!.mmap(base, base + 4096);
+  for (let round = 0; round < 600; round++) {
+    const page = base + random.below(4096);
+    const number = random.below(2);
+    const changed = random.below(6) === 0 ? random.below(spaces.length) : 0;
+    const space = processes[number]![changed]!;
+    const at = processes[number]!.slice(0, changed).reduce((vpn: number, above) => above.ensure(vpn), page);
+    const what = random.below(12);
+    if (what === 0 && changed === 0) space.munmap(page, page + 1 + random.below(600));
+    else if (what === 1) space.migrate(at);
+    else if (what === 2) space.collapseSome();
+    else {
+      const expected = processes[number]!.reduce((vpn: number, below) => below.ensure(vpn), page);
+      expect(walker.walk(page, number)).toBe(expected);
+    }
+  }
+  return walker;
 }
