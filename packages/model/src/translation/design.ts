@@ -57,6 +57,15 @@ export interface DesignResources<C extends string = string> {
    */
   contiguous(dimension: number, count: number): ContiguousRange | undefined;
   releaseContiguous(dimension: number, range: ContiguousRange, count: number): void;
+  /** Takes the `count` frames from `first` on, for a table of that dimension, if they are free: growth in place. */
+  takeFrames(dimension: number, first: Frame, count: number): boolean;
+  /** Number of the process that this instance serves, from 0 in order of appearance. */
+  readonly process: number;
+  /**
+   * One value per space for all processes: the tables that a hypervisor keeps for a VM. The first instance that asks creates it, and is the
+   * one to keep it up to date, since every instance is told of every change.
+   */
+  shared<T extends object>(space: AddressSpace, create: () => T): T;
   /** A walk cache under that name (in results: `walkCaches.NAME`). Geometry from the machine or from the design's own spec. */
   walkCache(name: string, geometry: Geometry): WalkCache;
   /** Shapes and latencies of the machine's page-walk caches and nested TLB (the design may use or ignore them). */
