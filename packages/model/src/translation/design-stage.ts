@@ -75,14 +75,14 @@ export function createDesignStage(
   const maintenance = (): number => sum((instance) => instance.maintenanceCycles?.() ?? 0);
   const covered = (): number => sum((instance) => instance.coveredWalks?.() ?? 0);
 
-  const sharedValues = new Map<AddressSpace, object>();
-  /** The map holds what `create` gave for the very space, so the type is the caller's. */
+  const sharedValues = new Map<object, object>();
+  /** The map holds what `create` gave for the very object, so the type is the caller's. */
   function sharedBySpace(): DesignResources['shared'] {
-    return <T extends object>(space: AddressSpace, create: () => T): T => {
-      const known = sharedValues.get(space);
+    return <T extends object>(of: object, create: () => T): T => {
+      const known = sharedValues.get(of);
       if (known !== undefined) return known as T;
       const created = create();
-      sharedValues.set(space, created);
+      sharedValues.set(of, created);
       return created;
     };
   }
