@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { guestPage } from '../machine/address.ts';
 import { createDesignMemory, type DesignMemoryOptions } from './design-memory.ts';
 import { singlePage } from './spaces.case.ts';
 
@@ -20,9 +21,9 @@ describe('memory of a design', () => {
     const { spaces, told } = memoryOf(3);
     const first = spaces[0]!.frames.allocateRange(3);
     for (let frame = first; frame < first + 3; frame++) {
-      const middle = spaces[1]!.table.translate(frame);
+      const middle = spaces[1]!.table.translate(guestPage(frame));
       expect(middle).toBeGreaterThan(0);
-      expect(spaces[2]!.table.translate(middle)).toBeGreaterThan(0);
+      expect(spaces[2]!.table.translate(guestPage(middle))).toBeGreaterThan(0);
       expect(told).toContain(`+1 ${frame} ${middle}`);
     }
   });
@@ -53,11 +54,11 @@ describe('memory of a design', () => {
     const { memory, spaces, told } = memoryOf(3);
     const range = memory.contiguous(0, 700)!;
     for (let index = 0; index < 700; index++) {
-      const middle = spaces[1]!.table.translate(range.frame + index);
-      expect(spaces[2]!.table.translate(middle)).toBe(range.hostFrame + index);
+      const middle = spaces[1]!.table.translate(guestPage(range.frame + index));
+      expect(spaces[2]!.table.translate(guestPage(middle))).toBe(range.hostFrame + index);
     }
     memory.releaseContiguous(0, range, 700);
-    expect(spaces[1]!.table.translate(range.frame)).toBe(-1);
+    expect(spaces[1]!.table.translate(guestPage(range.frame))).toBe(-1);
     expect(told.filter((one) => one.startsWith('-')).length).toBe(1400);
   });
 

@@ -30,6 +30,7 @@ export interface ContiguousRange {
 export interface DesignMemory {
   /** The same spaces with `frames` out of this memory; `seesGuestFrames`: and with tables that also map its guest frames. */
   spacesFor(spaces: readonly AddressSpace[], seesGuestFrames: boolean): AddressSpace[];
+  take(dimension: number, first: Frame, count: number): boolean;
   contiguous(dimension: number, count: number): ContiguousRange | undefined;
   releaseContiguous(dimension: number, range: ContiguousRange, count: number): void;
 }
@@ -61,21 +62,29 @@ export function createDesignMemory(
     const levels = shape[dimension + 1]?.table.levels ?? 5;
     arenas.unshift(createArena({ dimension, levels, below, random: random.fork(), ...options[dimension] }, observer));
   }
+  /** A VM's space is seen as one object by all processes. */
+  const views = new Map<AddressSpace, AddressSpace>();
+  function viewOf(space: AddressSpace, dimension: number, seesGuestFrames: boolean): AddressSpace {
+    const above = arenas[dimension - 1];
+    const overlaid = seesGuestFrames && above?.backing !== undefined;
+    return {
+      table: overlaid ? new TableWithArena(space.table, above.backing, guestPage(above.start)) : space.table,
+      get vmas() {
+        return space.vmas;
+      },
+      frames: arenas[dimension]!.frames,
+      ensure: (page) => (overlaid && page >= above.start ? above.backing.translate(page) : space.ensure(page)),
+      observe: (one) => space.observe(one),
+    };
+  }
   return {
     spacesFor: (spaces, seesGuestFrames) =>
       spaces.map((space, dimension) => {
-        const above = arenas[dimension - 1];
-        const overlaid = seesGuestFrames && above?.backing !== undefined;
-        return {
-          table: overlaid ? new TableWithArena(space.table, above.backing, guestPage(above.start)) : space.table,
-          get vmas() {
-            return space.vmas;
-          },
-          frames: arenas[dimension]!.frames,
-          ensure: (page) => (overlaid && page >= above.start ? above.backing.translate(page) : space.ensure(page)),
-          observe: (one) => space.observe(one),
-        };
+        const view = views.get(space) ?? viewOf(space, dimension, seesGuestFrames);
+        views.set(space, view);
+        return view;
       }),
+    take: (dimension, first, count) => arenas[dimension]!.take(first, count),
     contiguous: (dimension, count) => arenas[dimension]!.contiguous(count),
     releaseContiguous: (dimension, range, count) => arenas[dimension]!.releaseContiguous(range, count),
   };
@@ -87,6 +96,7 @@ interface Arena {
   readonly frames: FrameSource;
   /** The table below that maps it; none under the host's memory. */
   readonly backing: MutablePageTable | undefined;
+  take(first: Frame, count: number): boolean;
   contiguous(count: number): ContiguousRange | undefined;
   releaseContiguous(range: ContiguousRange, count: number): void;
 }
@@ -110,6 +120,7 @@ function createArena(
       start,
       frames: own,
       backing: undefined,
+      take: own.take,
       contiguous(count) {
         const frame = own.allocateRange(count);
         return frame < 0 ? undefined : { frame, hostFrame: frame };
@@ -141,6 +152,11 @@ function createArena(
     start,
     frames: backedFrames(own, { ensure }),
     backing,
+    take(first, count) {
+      if (!own.take(first, count)) return false;
+      for (let frame = first; frame < first + count; frame++) ensure(guestPage(frame));
+      return true;
+    },
     contiguous(count) {
       const range = below.contiguous(count);
       if (range === undefined) return undefined;
@@ -161,7 +177,12 @@ function createArena(
 }
 
 /** A buddy allocator whose first frame is `start`. Memory that is never touched costs nothing; ageing it touches all of it. */
-function beyond(start: Frame, frames: number, unusable: number, random: ReturnType<typeof createRandom>): FrameSource {
+function beyond(
+  start: Frame,
+  frames: number,
+  unusable: number,
+  random: ReturnType<typeof createRandom>,
+): FrameSource & Pick<Arena, 'take'> {
   const buddy = createBuddy({ frames, owner: "a design's tables" });
   if (unusable > 0) buddy.fragment(random, unusable, hugePageOrder);
   const shifted = (frame: Frame | -1): Frame | -1 => (frame < 0 ? -1 : frame + start);
@@ -169,6 +190,7 @@ function beyond(start: Frame, frames: number, unusable: number, random: ReturnTy
     allocate: () => start + buddy.allocate(),
     allocateBlock: (order) => shifted(buddy.allocateBlock(order)),
     allocateRange: (count) => shifted(buddy.allocateRange(count)),
+    take: (first, count) => buddy.take(first - start, count),
     free: (frame, order) => buddy.free(frame - start, order),
   };
 }

@@ -75,6 +75,18 @@ export function createDesignStage(
   const maintenance = (): number => sum((instance) => instance.maintenanceCycles?.() ?? 0);
   const covered = (): number => sum((instance) => instance.coveredWalks?.() ?? 0);
 
+  const sharedValues = new Map<object, object>();
+  /** The map holds what `create` gave for the very object, so the type is the caller's. */
+  function sharedBySpace(): DesignResources['shared'] {
+    return <T extends object>(of: object, create: () => T): T => {
+      const known = sharedValues.get(of);
+      if (known !== undefined) return known as T;
+      const created = create();
+      sharedValues.set(of, created);
+      return created;
+    };
+  }
+
   /** All processes share the VMs, and so what this design adds to the VMs' tables. */
   function memoryFor(spaces: readonly AddressSpace[]): DesignMemory {
     const tell = (change: (instance: DesignInstance) => void): void => {
@@ -103,6 +115,9 @@ export function createDesignStage(
         spaces: own.spacesFor(spaces, design.keepsGuestTables ?? false),
         contiguous: own.contiguous,
         releaseContiguous: own.releaseContiguous,
+        takeFrames: own.take,
+        process,
+        shared: sharedBySpace(),
         memory,
         walkerMachine,
         count,

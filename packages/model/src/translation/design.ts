@@ -15,6 +15,8 @@ export type Where = (typeof Where)[keyof typeof Where];
 
 /** Memory as a page walk sees it: host-physical, through the caches of the core that walks. Everything read is counted and paid for. */
 export interface WalkMemory {
+  /** Number of the core that walks. */
+  readonly core: number;
   /**
    * One reference that the walk waits for: its latency is added to the walk. `step` is a number from `resources.step`.
    * Returns the latency in cycles.
@@ -57,6 +59,15 @@ export interface DesignResources<C extends string = string> {
    */
   contiguous(dimension: number, count: number): ContiguousRange | undefined;
   releaseContiguous(dimension: number, range: ContiguousRange, count: number): void;
+  /** Takes the `count` frames from `first` on, for a table of that dimension, if they are free: growth in place. */
+  takeFrames(dimension: number, first: Frame, count: number): boolean;
+  /** Number of the process that this instance serves, from 0 in order of appearance. */
+  readonly process: number;
+  /**
+   * One value for all processes per object that they share, such as a VM's space: the tables that a hypervisor keeps for it. The first
+   * instance that asks creates it, and is the one to keep it up to date, since every instance is told of every change.
+   */
+  shared<T extends object>(of: object, create: () => T): T;
   /** A walk cache under that name (in results: `walkCaches.NAME`). Geometry from the machine or from the design's own spec. */
   walkCache(name: string, geometry: Geometry): WalkCache;
   /** Shapes and latencies of the machine's page-walk caches and nested TLB (the design may use or ignore them). */

@@ -10,7 +10,7 @@ const nodeUnit = 2 ** 30;
  */
 export class TableWithArena implements PageTable {
   readonly levels: 4 | 5;
-  readonly base: PageTable;
+  private readonly base: PageTable;
   private readonly arena: PageTable;
   private readonly start: Vpn;
   private readonly firstRootIndex: number;

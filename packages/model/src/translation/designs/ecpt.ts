@@ -1,10 +1,10 @@
 import { lineBytes, pageBytes } from '../../machine/address.ts';
 import { flag, integer, real } from '../../machine/fields.ts';
 import { createRandom } from '../../machine/random.ts';
-import { CuckooPageTable } from '../cuckoo-page-table.ts';
-import { createCuckooWalker } from '../cuckoo-walker.ts';
 import { defineDesign } from '../design.ts';
-import { ownTables } from '../own-tables.ts';
+import { CuckooPageTable } from './cuckoo-page-table.ts';
+import { createCuckooWalker } from './cuckoo-walker.ts';
+import { ownTables } from './own-tables.ts';
 
 const sister = 'simulator of the same laboratory (specs/translation.md 3.2)';
 const remembered = 'assumed: from memory of the publication, not verified';

@@ -1,10 +1,10 @@
 import { entryBytes, type Frame, type PageLevel, pagesIn, pagesPerEntry, type Vpn } from '../../machine/address.ts';
 import { choice } from '../../machine/fields.ts';
 import { type DesignResources, defineDesign, type WalkCache } from '../design.ts';
-import { childMark, type FlatNode, FlattenedTable, slotOf } from '../flattened-table.ts';
-import { ownTables } from '../own-tables.ts';
-import { StepLabels } from '../step-labels.ts';
+import { childMark, type FlatNode, FlattenedTable, slotOf } from './flattened-table.ts';
+import { ownTables } from './own-tables.ts';
 import { tableNames } from './radix.ts';
+import { StepLabels } from './step-labels.ts';
 
 /** Upper levels of the pairs that share a node. */
 const topsOf = { 'L4+L3,L2+L1': [4, 2], 'L3+L2': [3], 'L2+L1': [2] } as const;

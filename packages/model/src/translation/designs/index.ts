@@ -1,9 +1,11 @@
 import { createRegistry, type Registry } from '../../machine/registry.ts';
 import type { Design } from '../design.ts';
+import { dmt } from './dmt.ts';
 import { ecpt } from './ecpt.ts';
 import { fpt } from './fpt.ts';
+import { pvdmt } from './pvdmt.ts';
 import { radix } from './radix.ts';
 import { shadow } from './shadow.ts';
 
 /** Every translation design, in the order of reports. */
-export const designs: Registry<Design> = createRegistry<Design>('design', [radix, shadow, fpt, ecpt]);
+export const designs: Registry<Design> = createRegistry<Design>('design', [radix, shadow, fpt, ecpt, dmt, pvdmt]);

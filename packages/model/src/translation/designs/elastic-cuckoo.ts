@@ -1,4 +1,4 @@
-import type { Random } from '../machine/random.ts';
+import type { Random } from '../../machine/random.ts';
 
 export interface ElasticCuckooOptions<Region> {
   /** Arrays, each with a hash function of its own: at least 2. */

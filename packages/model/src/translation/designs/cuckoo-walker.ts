@@ -1,4 +1,5 @@
-import { type Frame, lineBytes, linesPerPage, type PageLevel, type Vpn } from '../machine/address.ts';
+import { type Frame, lineBytes, linesPerPage, type PageLevel, type Vpn } from '../../machine/address.ts';
+import type { DesignResources, WalkCache } from '../design.ts';
 import {
   type CuckooPageTable,
   type CuckooTable,
@@ -6,8 +7,7 @@ import {
   type WayMemory,
   walkLineKey,
 } from './cuckoo-page-table.ts';
-import type { DesignResources, WalkCache } from './design.ts';
-import { tableNames } from './designs/radix.ts';
+import { tableNames } from './radix.ts';
 import { StepLabels } from './step-labels.ts';
 
 export interface CuckooWalkerOptions {

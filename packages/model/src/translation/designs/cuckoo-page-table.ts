@@ -1,6 +1,6 @@
-import { type Frame, lineBytes, type PageLevel, pageBytes, pagesIn, type Vpn } from '../machine/address.ts';
-import type { FrameSource } from '../machine/page-table.ts';
-import type { Random } from '../machine/random.ts';
+import { type Frame, lineBytes, type PageLevel, pageBytes, pagesIn, type Vpn } from '../../machine/address.ts';
+import type { FrameSource } from '../../machine/page-table.ts';
+import type { Random } from '../../machine/random.ts';
 import { type ElasticCuckooCounts, ElasticCuckooTable } from './elastic-cuckoo.ts';
 import type { OwnTable } from './own-tables.ts';
 

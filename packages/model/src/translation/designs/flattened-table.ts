@@ -1,6 +1,6 @@
-import { type Frame, type PageLevel, pageBytes, pagesPerEntry, type Vpn } from '../machine/address.ts';
-import { hugePageOrder } from '../machine/buddy.ts';
-import type { FrameSource } from '../machine/page-table.ts';
+import { type Frame, type PageLevel, pageBytes, pagesPerEntry, type Vpn } from '../../machine/address.ts';
+import { hugePageOrder } from '../../machine/buddy.ts';
+import type { FrameSource } from '../../machine/page-table.ts';
 import type { OwnTable } from './own-tables.ts';
 
 /** A node that covers the levels `top` to `bottom`: one level in 4 KiB, or two in an aligned 2 MiB block of 2^18 entries. */

@@ -1,4 +1,4 @@
-import type { DesignResources } from './design.ts';
+import type { DesignResources } from '../design.ts';
 
 /**
  * Numbers of the steps of a walk in several dimensions. A context says what a dimension is asked to translate: as digits, the reads under

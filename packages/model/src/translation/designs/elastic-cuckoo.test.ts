@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRandom } from '../machine/random.ts';
+import { createRandom } from '../../machine/random.ts';
 import { ElasticCuckooTable } from './elastic-cuckoo.ts';
 
 interface Shape {
