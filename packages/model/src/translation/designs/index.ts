@@ -1,5 +1,6 @@
 import { createRegistry, type Registry } from '../../machine/registry.ts';
 import type { Design } from '../design.ts';
+import { agile } from './agile.ts';
 import { dmt } from './dmt.ts';
 import { ecpt } from './ecpt.ts';
 import { fpt } from './fpt.ts';
@@ -8,4 +9,12 @@ import { radix } from './radix.ts';
 import { shadow } from './shadow.ts';
 
 /** Every translation design, in the order of reports. */
-export const designs: Registry<Design> = createRegistry<Design>('design', [radix, shadow, fpt, ecpt, dmt, pvdmt]);
+export const designs: Registry<Design> = createRegistry<Design>('design', [
+  radix,
+  shadow,
+  agile,
+  fpt,
+  ecpt,
+  dmt,
+  pvdmt,
+]);
