@@ -4,9 +4,11 @@ import { agile } from './agile.ts';
 import { dmt } from './dmt.ts';
 import { ecpt } from './ecpt.ts';
 import { fpt } from './fpt.ts';
+import { pomTlb } from './pom-tlb.ts';
 import { pvdmt } from './pvdmt.ts';
 import { radix } from './radix.ts';
 import { shadow } from './shadow.ts';
+import { victima } from './victima.ts';
 
 /** Every translation design, in the order of reports. */
 export const designs: Registry<Design> = createRegistry<Design>('design', [
@@ -17,4 +19,6 @@ export const designs: Registry<Design> = createRegistry<Design>('design', [
   ecpt,
   dmt,
   pvdmt,
+  pomTlb,
+  victima,
 ]);
