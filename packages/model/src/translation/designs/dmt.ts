@@ -72,6 +72,11 @@ export interface Paravirtualization {
   memoryFor(dimension: number, plain: TeaMemory, table: GteaTable): TeaMemory;
 }
 
+export interface DmtInstance extends DesignInstance {
+  /** The areas of each dimension. */
+  readonly sets: readonly TeaSet[];
+}
+
 /** What the processes share of one VM's table. */
 interface Shared {
   readonly set: TeaSet;
@@ -83,7 +88,7 @@ export function createDmt(
   resources: DesignResources<DmtCounter>,
   gteas: GteaTable | undefined,
   pv?: Paravirtualization,
-): DesignInstance {
+): DmtInstance {
   const { spaces, count, memory } = resources;
   const last = spaces.length - 1;
   /** By dimension: whether this instance keeps the areas. The process' own always; a VM's only when no other process does. */
@@ -132,6 +137,7 @@ export function createDmt(
   let covered = 0;
 
   return {
+    sets: shared.map(({ set }) => set),
     walk(vpn) {
       state.direct = true;
       const frame = direct.walk(vpn);
