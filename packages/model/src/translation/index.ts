@@ -1,1 +1,6 @@
+export * from './config.ts';
 export * from './design.ts';
+export { designs } from './designs/index.ts';
+export * from './explain.ts';
+export * from './result.ts';
+export * from './simulate.ts';
