@@ -1,1 +1,2 @@
+export * from './native/index.ts';
 export * from './reader.ts';
