@@ -1,9 +1,9 @@
 import { type AccessBlock, AccessKind, blockCapacity, createBlock } from '@strata/model/machine';
 import type { ReadOptions, TraceReader, TraceSummary } from '../reader.ts';
+import { selectRows } from '../rows.ts';
 import { type ChunkDecoder, createChunkDecoder, PayloadError } from './decode.ts';
 import { damaged, type NativeFile, openNativeFile, placeOf } from './file.ts';
 import type { NativeManifest } from './manifest.ts';
-import { selectRows } from './rows.ts';
 
 /** A native trace: a trace like any other, and one that can be entered anywhere. */
 export interface NativeReader extends TraceReader {

@@ -1,0 +1,69 @@
+import { type Field, flatten, type Spec, StrataError } from '@strata/model/machine';
+import type { ReadOptions, TraceReader } from '../reader.ts';
+import { generatorSpec, openGenerator } from './stream.ts';
+
+const prefix = 'gen:';
+
+/** Whether a trace path names a generator rather than a file. */
+export function isGeneratorText(path: string): boolean {
+  return path.startsWith(prefix);
+}
+
+/**
+ * Opens `gen:NAME,KEY=VALUE,...`, such as `gen:gups,size=1GiB,accesses=1e6,seed=42`.
+ * @throws StrataError `registry.unknown-name`, `config.*`, `generator.malformed`
+ */
+export function openGeneratorText(path: string, options: ReadOptions = {}): TraceReader {
+  const [name = '', ...settings] = path.slice(prefix.length).split(',');
+  return openGenerator(name, parseSettings(name, settings), options);
+}
+
+/**
+ * Values from `KEY=VALUE` texts, by the types of the generator's spec. Unknown keys are left to `resolve`, which knows the near names.
+ * @throws StrataError `generator.malformed`, `registry.unknown-name`
+ */
+export function parseSettings(name: string, settings: readonly string[]): Record<string, unknown> {
+  const spec: Spec = generatorSpec(name);
+  const fields = new Map(flatten(spec).map(({ path, field }) => [path, field]));
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const equals = setting.indexOf('=');
+      if (equals < 1)
+        throw new StrataError({
+          code: 'generator.malformed',
+          what: 'a setting is malformed',
+          where: `generator ${name}`,
+          expected: 'KEY=VALUE',
+          found: setting === '' ? 'nothing' : setting,
+          mend: `Such as: gen:${name},seed=42.`,
+        });
+      const key = setting.slice(0, equals);
+      return [key, parseValue(fields.get(key), setting.slice(equals + 1))];
+    }),
+  );
+}
+
+function parseValue(field: Field | undefined, value: string): unknown {
+  if (field?.kind === 'flag') return value === 'true' ? true : value === 'false' ? false : value;
+  if (field?.kind === 'integer' || field?.kind === 'number') return parseQuantity(value) ?? value;
+  return value;
+}
+
+const factors: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  m: 1e6,
+  g: 1e9,
+  t: 1e12,
+  ki: 2 ** 10,
+  mi: 2 ** 20,
+  gi: 2 ** 30,
+  ti: 2 ** 40,
+};
+
+/** A number with an optional decimal or binary unit: `64k`, `1GiB`, `1e6`, `0x1000`; undefined when it is none. */
+export function parseQuantity(text: string): number | undefined {
+  if (/^0x[0-9a-f]+$/i.test(text)) return Number(text);
+  const parts = /^(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([kmgt]i?)?b?$/i.exec(text);
+  return parts === null ? undefined : Number(parts[1]) * factors[(parts[2] ?? '').toLowerCase()]!;
+}
