@@ -2,7 +2,7 @@ import { AccessKind, createRandom, StrataError } from '@strata/model/machine';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ReadOptions, TraceReader } from '../reader.ts';
-import { generators, openGenerator, openGeneratorText } from './index.ts';
+import { generators, openGenerator, openGeneratorText, parseSettings } from './index.ts';
 import { createPermutation } from './permutation.ts';
 import { createZipfRanks } from './zipf-ranks.ts';
 
@@ -231,6 +231,17 @@ describe('a generator as a path', () => {
   it('is the generator with those values', async () => {
     const text = await collect(openGeneratorText('gen:zipf,size=4MiB,accesses=1e3,seed=42,scattered=false', withPc));
     expect(text).toEqual(await generate('zipf', { size: 2 ** 22, accesses: 1000, seed: 42, scattered: false }));
+  });
+
+  it.each([
+    ['64k', 65_536],
+    ['64kB', 64_000],
+    ['64KiB', 65_536],
+    ['1.5MiB', 1.5 * 2 ** 20],
+    ['0x10000', 65_536],
+    ['1e6', 1_000_000],
+  ])('takes the size %s', (size, bytes) => {
+    expect(parseSettings('gups', [`size=${size}`, 'accesses=64k'])).toEqual({ size: bytes, accesses: 64_000 });
   });
 
   it.each([

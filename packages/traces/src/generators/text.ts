@@ -45,25 +45,22 @@ export function parseSettings(name: string, settings: readonly string[]): Record
 
 function parseValue(field: Field | undefined, value: string): unknown {
   if (field?.kind === 'flag') return value === 'true' ? true : value === 'false' ? false : value;
-  if (field?.kind === 'integer' || field?.kind === 'number') return parseQuantity(value) ?? value;
+  if (field?.kind === 'integer' || field?.kind === 'number')
+    return parseQuantity(value, field.unit === 'bytes') ?? value;
   return value;
 }
 
-const factors: Readonly<Record<string, number>> = {
-  '': 1,
-  k: 1e3,
-  m: 1e6,
-  g: 1e9,
-  t: 1e12,
-  ki: 2 ** 10,
-  mi: 2 ** 20,
-  gi: 2 ** 30,
-  ti: 2 ** 40,
-};
+const prefixes = ['', 'k', 'm', 'g', 't'];
 
-/** A number with an optional decimal or binary unit: `64k`, `1GiB`, `1e6`, `0x1000`; undefined when it is none. */
-export function parseQuantity(text: string): number | undefined {
+/**
+ * A number with an optional prefix: `64k`, `1GiB`, `1e6`, `0x1000`; undefined when it is none. A bare prefix is binary for bytes
+ * (`64k` = 65,536) and decimal for the rest (`64k` = 64,000); `KiB` and `kB` say it themselves.
+ */
+function parseQuantity(text: string, isBytes: boolean): number | undefined {
   if (/^0x[0-9a-f]+$/i.test(text)) return Number(text);
-  const parts = /^(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([kmgt]i?)?b?$/i.exec(text);
-  return parts === null ? undefined : Number(parts[1]) * factors[(parts[2] ?? '').toLowerCase()]!;
+  const parts = /^(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([kmgt]?)(i?b)?$/i.exec(text);
+  if (parts === null) return undefined;
+  const unit = parts[3]?.toLowerCase();
+  const step = unit === 'ib' || (unit === undefined && isBytes) ? 1024 : 1000;
+  return Number(parts[1]) * step ** prefixes.indexOf(parts[2]!.toLowerCase());
 }
