@@ -43,7 +43,9 @@ function recognised(input: Input, options: OpenOptions): Chosen {
     return recognition === undefined ? [] : [{ format, dialect: recognition.dialect, by: recognition.by }];
   });
   const byMagic = candidates.filter(({ by }) => by === 'magic');
-  const [first, ...others] = byMagic.length > 0 ? byMagic : candidates;
+  const byContent = byMagic.length > 0 ? byMagic : candidates;
+  const byName = byContent.filter(({ format }) => hasExtension(input.path, format));
+  const [first, ...others] = byName.length === 1 ? byName : byContent;
   if (first === undefined) throw unknownFormat(input);
   if (others.length > 0)
     throw new StrataError({
@@ -54,6 +56,12 @@ function recognised(input: Input, options: OpenOptions): Chosen {
       mend: 'Name the format.',
     });
   return first;
+}
+
+/** Whether the name ends as files of the format do, a compression's ending aside. */
+function hasExtension(path: string, { extensions = [] }: TraceFormat): boolean {
+  const name = path.replace(/\.(gz|zst|xz|lz4|bz2|zip)$/, '');
+  return extensions.some((extension) => name.endsWith(extension));
 }
 
 const shownBytes = 16;

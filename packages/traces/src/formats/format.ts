@@ -27,6 +27,8 @@ export interface TraceFormat extends Named {
   readonly record: string;
   /** How the format ends, hence what can be known of truncation. */
   readonly end: string;
+  /** File name endings that settle which of two formats it is when the content fits both; never a ground on its own. */
+  readonly extensions?: readonly string[];
   recognise(head: Head): Recognition | undefined;
   /** @param dialect what `recognise` found, or undefined when the user named the format and it was not recognised */
   open(input: Input, dialect: string | undefined, options: OpenOptions): Promise<TraceReader>;

@@ -14,6 +14,9 @@ export interface NativeSource {
   readonly bytes?: number;
   /** Of the source file as it lay on disk; absent for generators and directories. */
   readonly sha256?: string;
+  /** Accesses of the source that were left out at the start, and the most that were taken, where not all were. */
+  readonly skip?: number;
+  readonly limit?: number;
 }
 
 /** What a native trace says about itself; kept inside the file as JSON. */
