@@ -31,7 +31,8 @@ export const inputFields = {
 
 export type InputValues = ValuesOf<typeof inputFields>;
 
-const compatFields = {
+/** What compat mode takes besides the inputs; the original's constants stand below `compat`. */
+export const compatFields = {
   setup: studyFields.setup,
   warmup: studyFields.warmup,
   seed: studyFields.seed,
