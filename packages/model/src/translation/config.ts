@@ -13,9 +13,9 @@ function space(summary: string) {
   return group(
     {
       page: choice(
-        ['4k', '2m', '1g', 'thp'],
+        ['4k', '2m', '1g', 'thp', 'khugepaged'],
         '4k',
-        'page size of its table; thp: 2 MiB where the operating system finds one',
+        'page size of its table; thp: 2 MiB at the fault where memory has a block; khugepaged: 4 KiB, collapsed later',
       ),
       levels: integer(4, 'levels of its table', { min: 4, max: 5, unit: 'levels' }),
       memoryGiB: real(0, 'physical memory below it; 0 = as much as the trace needs', { min: 0, unit: 'GiB' }),
@@ -67,20 +67,30 @@ export interface TranslationConfig extends ValuesOf<typeof studyFields> {
 
 /**
  * What a user gives: fields of `studyFields`; `machine`: a preset's name, or an object with `extends` and what differs; `cores` and
- * `prefetcher`: shorthands that override the machine's; `designs`: names, or an object from name to parameters.
+ * `prefetcher`: shorthands that override the machine's; `page`: shorthand for the page of every space that does not say its own; `designs`: names, or an object from name to parameters.
  * @throws StrataError `config.*`, `registry.unknown-name`, `translation.setup-not-offered`
  */
 export function resolveTranslationConfig(
   given: Readonly<Record<string, unknown>>,
   registry: Registry<Design> = knownDesigns,
 ): TranslationConfig {
-  const { machine, cores, prefetcher, designs = [baselineDesign], ...rest } = given;
-  const study = resolve(studyFields, rest);
+  const { machine, cores, prefetcher, page, designs = [baselineDesign], ...rest } = given;
+  const study = resolve(studyFields, page === undefined ? rest : withPage(rest, page));
   return {
     ...study,
     machine: resolveStudyMachine(machine, { cores, prefetcher }),
     designs: resolveDesigns(designs, study.setup, registry),
   };
+}
+
+function withPage(rest: Readonly<Record<string, unknown>>, page: unknown): Record<string, unknown> {
+  const given = isRecord(rest.spaces) ? rest.spaces : {};
+  const spaces = ['process', 'vm', 'l1'].map((name) => [name, { page, ...(isRecord(given[name]) ? given[name] : {}) }]);
+  return { ...rest, spaces: { ...given, ...Object.fromEntries(spaces) } };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The machine with the shorthands of the command line applied last. */
@@ -89,14 +99,12 @@ function resolveStudyMachine(machine: unknown, shorthands: Readonly<Record<strin
   if (Object.keys(given).length === 0) return resolveMachine(machine);
   if (machine === undefined) return resolveMachine(given);
   if (typeof machine === 'string') return resolveMachine({ extends: machine, ...given });
-  return resolveMachine(typeof machine === 'object' && machine !== null ? { ...machine, ...given } : machine);
+  return resolveMachine(isRecord(machine) ? { ...machine, ...given } : machine);
 }
 
 function resolveDesigns(given: unknown, setup: Setup, registry: Registry<Design>): TranslationConfig['designs'] {
-  const wanted: Record<string, unknown> = Array.isArray(given)
-    ? Object.fromEntries(given.map((name) => [String(name), {}]))
-    : (given as Record<string, unknown>);
-  if (typeof wanted !== 'object' || wanted === null)
+  const wanted = Array.isArray(given) ? Object.fromEntries(given.map((name) => [String(name), {}])) : given;
+  if (!isRecord(wanted))
     throw new StrataError({
       code: 'config.wrong-type',
       what: 'wrong type',

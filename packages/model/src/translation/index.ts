@@ -1,4 +1,6 @@
+export * from './claims.ts';
 export * from './config.ts';
+export * from './demand-spaces.ts';
 export * from './design.ts';
 export { designs } from './designs/index.ts';
 export * from './explain.ts';
