@@ -1,7 +1,7 @@
-import { type Frame, frameLimit, StrataError, type Vpn } from '@strata/model/machine';
+import { StrataError } from '@strata/model/machine';
+import { DmtRow } from './dmt-row.ts';
 import { recogniseUnit } from './dmt-unit.ts';
 import { DumpBuilder } from './dump-builder.ts';
-import { HexField } from './hex-field.ts';
 import {
   collectVmas,
   type ImportedTables,
@@ -14,9 +14,6 @@ import {
 } from './imported-tables.ts';
 import { forEachLine, lineText } from './lines.ts';
 
-const comma = 44;
-const columns = 6;
-const rowShape = 'six hexadecimal numbers separated by commas: address, root, three tables, page';
 const headerPattern = /^( *)(\d+)$/;
 
 /** The DMT artifact's dumps of a process's table or a VM's EPT (eval/dump_pagetables): one row per present 4 KiB page. */
@@ -30,37 +27,25 @@ export const dmtDump: TableFormat = {
 
 async function readDmtDump(source: TableSource, options: TableOptions): Promise<ImportedTables> {
   const { path } = source;
-  const { addresses = 'virtual', foldHugePages = false, signal } = options;
+  const { addresses = 'virtual', foldHugePages = false } = options;
   const builder = new DumpBuilder({ path, addresses, foldHugePages });
   const { vmas, add: addToVmas } = collectVmas();
   let unit = options.unit;
   let header: Header | undefined;
-  const field = new HexField();
-  const row = new Float64Array(columns - 1);
+  let rowReader: DmtRow | undefined;
   let rows = 0;
 
   const { ended } = await forEachLine(source.chunks, path, (bytes, start, end, line) => {
     if (line === 1) {
-      signal?.throwIfAborted();
       header = readHeader(lineText(bytes, start, end), path);
       return;
     }
     if (start === end) return;
     unit ??= recogniseUnit(source.head, path);
-    let at = start;
-    let vpn: Vpn = 0;
-    for (let column = 0; column < columns; column++) {
-      if (!field.read(bytes, at, end)) throw malformed(path, line, lineText(bytes, start, end), rowShape);
-      if (column === 0) {
-        if (field.offset !== 0) throw notAPage(field, path, line, 'the address in column 1');
-        vpn = field.page;
-      } else row[column - 1] = frameOf(field, unit, path, line, column);
-      at = field.end + 1;
-      if (column < columns - 1 ? bytes[field.end] !== comma || field.end >= end : field.end !== end)
-        throw malformed(path, line, lineText(bytes, start, end), rowShape);
-    }
-    builder.add(vpn, row, line);
-    addToVmas(vpn, 1);
+    rowReader ??= new DmtRow(path, unit);
+    rowReader.read(bytes, start, end, line);
+    builder.add(rowReader.vpn, rowReader.frames, line);
+    addToVmas(rowReader.vpn, 1);
     rows++;
   });
   builder.finish();
@@ -87,34 +72,6 @@ function readHeader(text: string, path: string): Header {
   if (match === null)
     throw malformed(path, 1, text, 'the count of rows, or a process id padded with blanks, in decimal');
   return { kind: match[1] === '' ? 'count' : 'pid', value: Number(match[2]) };
-}
-
-function frameOf(field: HexField, unit: TableUnit, path: string, line: number, column: number): Frame {
-  if (unit === 'bytes') {
-    if (field.offset !== 0) throw notAPage(field, path, line, `column ${column + 1}`);
-    if (field.page < frameLimit) return field.page;
-  }
-  const frame = field.page * 4096 + field.offset;
-  if (unit === 'pfn' && frame < frameLimit) return frame;
-  throw new StrataError({
-    code: 'tables.frame-out-of-range',
-    where: `${path}, line ${line}, column ${column + 1}`,
-    what: 'no machine has a frame there',
-    expected: unit === 'bytes' ? 'a byte address below 2^52' : 'a frame number below 2^40',
-    found: `0x${frame.toString(16)}`,
-    mend: unit === 'pfn' ? 'If the columns are byte addresses, say --unit bytes.' : 'Check the dump.',
-  });
-}
-
-function notAPage(field: HexField, path: string, line: number, what: string): StrataError {
-  return new StrataError({
-    code: 'tables.not-a-page',
-    where: `${path}, line ${line}`,
-    what: `${what} is no address of a page`,
-    expected: 'a multiple of 0x1000',
-    found: `0x${(BigInt(field.page) * 4096n + BigInt(field.offset)).toString(16)}`,
-    mend: 'If the table columns are frame numbers, say --unit pfn.',
-  });
 }
 
 function wrongCount(expected: number, found: number, path: string): StrataError {

@@ -74,6 +74,7 @@ export class DumpBuilder {
   /** Rows of one range name the same node. Ascending order makes the row before enough to compare with. */
   private checkNodes(vpn: Vpn, row: Float64Array, line: number): void {
     const { previous, lastVpn } = this;
+    if (row[3] === previous[3] && row[2] === previous[2] && row[1] === previous[1] && row[0] === previous[0]) return;
     for (let level = levels; level >= 1; level--) {
       const column = levels - level;
       const size = 512 ** level;

@@ -17,7 +17,6 @@ import {
   malformed,
   noPages,
   type TableFormat,
-  type TableOptions,
   type TableSource,
 } from './imported-tables.ts';
 import { forEachLine, lineText } from './lines.ts';
@@ -44,7 +43,7 @@ interface Row {
   readonly isLeaf: boolean;
 }
 
-async function readGuestWalk({ path, chunks }: TableSource, { signal }: TableOptions): Promise<ImportedTables> {
+async function readGuestWalk({ path, chunks }: TableSource): Promise<ImportedTables> {
   const field = new HexField();
   const { vmas, add: addToVmas } = collectVmas();
   let table: MutablePageTable | undefined;
@@ -55,7 +54,6 @@ async function readGuestWalk({ path, chunks }: TableSource, { signal }: TableOpt
 
   await forEachLine(chunks, path, (bytes, start, end, line) => {
     if (start === end || bytes[start] === 35) return;
-    if (line % 65_536 === 0) signal?.throwIfAborted();
     const text = lineText(bytes, start, end);
     const row = readRow(text, field);
     if (row === undefined) throw malformed(path, line, text, rowShape);

@@ -5,7 +5,6 @@ import {
   malformed,
   noPages,
   type TableFormat,
-  type TableOptions,
   type TableSource,
 } from './imported-tables.ts';
 import { createLeafBuilder } from './leaf-builder.ts';
@@ -28,12 +27,11 @@ export const infoTlb: TableFormat = {
   read: readInfoTlb,
 };
 
-async function readInfoTlb({ path, chunks }: TableSource, { signal }: TableOptions): Promise<ImportedTables> {
+async function readInfoTlb({ path, chunks }: TableSource): Promise<ImportedTables> {
   const builder = createLeafBuilder(path);
   let rows = 0;
   let other = 0;
   await forEachLine(chunks, path, (bytes, start, end, line) => {
-    if (line % 65_536 === 0) signal?.throwIfAborted();
     const text = lineText(bytes, start, end);
     const match = rowPattern.exec(text);
     if (match === null) {

@@ -6,7 +6,6 @@ import {
   malformed,
   noPages,
   type TableFormat,
-  type TableOptions,
   type TableSource,
 } from './imported-tables.ts';
 import { createLeafBuilder } from './leaf-builder.ts';
@@ -26,7 +25,7 @@ export const pagemapDump: TableFormat = {
   read: readPagemap,
 };
 
-async function readPagemap({ path, chunks }: TableSource, { signal }: TableOptions): Promise<ImportedTables> {
+async function readPagemap({ path, chunks }: TableSource): Promise<ImportedTables> {
   const builder = createLeafBuilder(path);
   const recorded: Vma[] = [];
   const field = new HexField();
@@ -39,7 +38,6 @@ async function readPagemap({ path, chunks }: TableSource, { signal }: TableOptio
 
   await forEachLine(chunks, path, (bytes, start, end, line) => {
     if (start === end) return;
-    if (rows % 65_536 === 0) signal?.throwIfAborted();
     if (bytes[start] === hash) {
       const vma = readMapsLine(lineText(bytes, start, end));
       if (vma !== undefined) recorded.push(vma);

@@ -6,7 +6,6 @@ import {
   malformed,
   noPages,
   type TableFormat,
-  type TableOptions,
   type TableSource,
 } from './imported-tables.ts';
 import { createLeafBuilder } from './leaf-builder.ts';
@@ -29,7 +28,7 @@ const levelOfBytes = new Map<number, PageLevel>([
 /** Keys, braces and values: the text form of protocol buffers needs no more here. Strings and comments are skipped. */
 const tokenPattern = /"(?:[^"\\]|\\.)*"|#.*|[{}]|[A-Za-z_][\w.]*|-?(?:0x[0-9a-f]+|\d+)/gi;
 
-async function readV2p({ path, chunks }: TableSource, { signal }: TableOptions): Promise<ImportedTables> {
+async function readV2p({ path, chunks }: TableSource): Promise<ImportedTables> {
   const builder = createLeafBuilder(path);
   const field = new HexField();
   /** Names of the open messages, outermost first. */
@@ -67,7 +66,6 @@ async function readV2p({ path, chunks }: TableSource, { signal }: TableOptions):
   }
 
   await forEachLine(chunks, path, (bytes, start, end, line) => {
-    if (line % 65_536 === 0) signal?.throwIfAborted();
     const text = lineText(bytes, start, end);
     for (const [token] of text.matchAll(tokenPattern)) {
       if (token.startsWith('#') || token.startsWith('"')) continue;
