@@ -20,27 +20,42 @@ import type { DesignDocument } from './document.ts';
 import { readPerf } from './perf.ts';
 import { eachBlock } from './trace-input.ts';
 
-interface Loaded {
+export interface Loaded {
   readonly table: CompatTable;
   readonly warnings: readonly string[];
 }
 
-/** Simulates the original on the same input and evaluates its processor's formulas over the walks. */
+/** Page tables of the process, and of the VM unless native, in the form of the original. */
+export interface OriginalTables {
+  readonly guest: Loaded;
+  readonly host?: Loaded | undefined;
+}
+
+/** Simulates the original on tables from files. */
 export async function runCompatMode(
   input: InputValues,
   rest: Configuration,
   context: StudyContext,
 ): Promise<TranslateRun> {
+  const guest = await load(input.tables, input, 'virtual');
+  const host = rest.setup === 'native' ? undefined : await load(input.hostTables, input, 'physical');
+  return simulateOriginal(input, rest, { guest, host }, context);
+}
+
+/** Simulates the original and evaluates its processor's formulas over the walks. */
+export async function simulateOriginal(
+  input: InputValues,
+  rest: Configuration,
+  { guest, host }: OriginalTables,
+  context: StudyContext,
+): Promise<TranslateRun> {
   const { compat = {}, designs, ...given } = rest;
   const { setup, warmup, seed, cores, prefetcher } = resolve(compatFields, given);
   const wanted = designsOf(designs, setup);
-  const quirks = parseQuirks(input.quirks);
   const perf = readPerf(input.perf);
-  const guest = await load(input.tables, input, 'virtual');
-  const host = setup === 'native' ? undefined : await load(input.hostTables, input, 'physical');
   const simulation = simulateCompat({
     config: merge({ setup, cores, prefetcher, seed, warmupReferences: warmup }, isMapping(compat) ? compat : {}),
-    quirks,
+    quirks: parseQuirks(input.quirks),
     tables: guest.table,
     ...(host === undefined ? {} : { hostTables: host.table }),
   });

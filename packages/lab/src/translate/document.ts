@@ -277,7 +277,8 @@ function stepsFigure({ designs }: TranslateDocument): Figure {
           field: 'answered',
           type: 'nominal',
           sort: answers.map(([, label]) => label),
-          title: 'Answered by',
+          title: null,
+          legend: { columns: 4, symbolSize: 50, columnPadding: 6, orient: 'bottom' },
           scale: { domain: answers.map(([, label]) => label), range: ['#F0E442', '#56B4E9', '#0072B2', '#000000'] },
         },
         order: { field: 'rank' },
@@ -307,7 +308,7 @@ function latencyFigure({ designs }: TranslateDocument): Figure {
       height: 150,
       mark: { type: 'line', interpolate: 'step-after' },
       encoding: {
-        x: { field: 'cycles', type: 'quantitative', title: 'Cycles of a walk' },
+        x: { field: 'cycles', type: 'quantitative', title: 'Cycles of a walk', scale: { type: 'log', nice: false } },
         y: {
           field: 'share',
           type: 'quantitative',

@@ -1,14 +1,5 @@
-import {
-  type AddressSpace,
-  backedFrames,
-  backGuest,
-  createAddressSpaces,
-  createRandom,
-  type DimensionOptions,
-  framesBeside,
-  importedSpace,
-} from '@strata/model/machine';
-import { dimensionsOf, type Setup, type TranslationConfig } from '@strata/model/translation';
+import { type AddressSpace, backedFrames, backGuest, framesBeside, importedSpace } from '@strata/model/machine';
+import { demandSpaces, dimensionsOf, type TranslationConfig } from '@strata/model/translation';
 import { loadTables } from '@strata/traces/tables';
 import type { InputValues } from './configuration.ts';
 
@@ -18,40 +9,21 @@ export interface PreparedSpaces {
   readonly warnings: readonly string[];
 }
 
-const namesOf: Readonly<Record<Setup, readonly ('process' | 'vm' | 'l1')[]>> = {
-  native: ['process'],
-  virtualized: ['process', 'vm'],
-  nested: ['process', 'vm', 'l1'],
-};
-
 /** Address spaces from imported tables where there are any; the operating-system model builds the others on demand. */
 export async function prepareSpaces(input: InputValues, config: TranslationConfig): Promise<PreparedSpaces> {
-  const modelled = createAddressSpaces(
-    namesOf[config.setup].map((name) => dimensionOptions(config, name)),
-    createRandom(config.seed),
-  );
+  const modelled = demandSpaces(config);
   if (input.tables === '') {
-    const processes = [modelled.spaces];
+    const processes: (readonly AddressSpace[])[] = [];
     return {
       of(process) {
-        while (processes.length <= process) processes.push(modelled.addProcess());
+        while (processes.length <= process) processes.push(modelled(processes.length));
         return processes[process]!;
       },
       warnings: [],
     };
   }
-  const { spaces, warnings } = await importedSpaces(input, config, modelled.spaces);
+  const { spaces, warnings } = await importedSpaces(input, config, modelled(0));
   return { of: () => spaces, warnings };
-}
-
-function dimensionOptions({ spaces }: TranslationConfig, name: 'process' | 'vm' | 'l1'): DimensionOptions {
-  const { page, levels, memoryGiB, fragmentation } = spaces[name];
-  return {
-    pages: page,
-    levels: levels === 5 ? 5 : 4,
-    unusable: fragmentation,
-    ...(memoryGiB > 0 ? { memoryBytes: memoryGiB * 2 ** 30 } : {}),
-  };
 }
 
 async function importedSpaces(
