@@ -188,53 +188,38 @@ export function figuresOf(document: TranslateDocument): Figure[] {
 /** Mean cycles per walk of each design, one panel row per set-up. */
 export function cyclesFigure(documents: readonly TranslateDocument[]): Figure {
   const rows = documents.flatMap(({ setup, designs }) =>
-    Object.entries(designs)
-      .filter(([, { cyclesPerWalk }]) => cyclesPerWalk !== null)
-      .map(
-        ([design, { cyclesPerWalk, speedup }]): Row => ({
-          setup,
-          design,
-          cyclesPerWalk,
-          shown: `${cyclesPerWalk!.toFixed(0)}${speedup === null || design === 'radix' ? '' : ` (${speedup.toFixed(2)}×)`}`,
-        }),
-      ),
+    Object.entries(designs).flatMap(([design, { cyclesPerWalk, speedup }]): Row[] =>
+      cyclesPerWalk === null
+        ? []
+        : [
+            {
+              bar: documents.length > 1 ? `${setup}, ${design}` : design,
+              setup,
+              design,
+              cyclesPerWalk,
+              shown: `${cyclesPerWalk.toFixed(0)}${speedup === null || design === 'radix' ? '' : ` (${speedup.toFixed(2)}×)`}`,
+            },
+          ],
+    ),
   );
-  const bars = {
-    encoding: {
-      y: { field: 'design', type: 'nominal', sort: null, title: null },
-      x: { field: 'cyclesPerWalk', type: 'quantitative', title: 'Cycles per walk (mean)' },
-    },
-    layer: [
-      { mark: { type: 'bar', height: { band: 0.7 } } },
-      { mark: { type: 'text', align: 'left', dx: 3 }, encoding: { text: { field: 'shown' } } },
-    ],
-  };
-  const highest = Math.max(1, ...rows.map((row) => Number(row.cyclesPerWalk)));
   // Room for the label right of the longest bar.
-  const x = { ...bars.encoding.x, scale: { domain: [0, highest * 1.25] } };
+  const domain = [0, 1.25 * Math.max(1, ...rows.map((row) => Number(row.cyclesPerWalk)))];
   return {
     name: 'cycles-per-walk',
     title: 'Cycles per page walk',
     caption:
       'Mean cycles that a last-level TLB miss waits for its translation; in brackets the speedup over radix on the same misses.',
     width: 'single',
-    spec:
-      documents.length > 1
-        ? {
-            facet: {
-              row: {
-                field: 'setup',
-                type: 'nominal',
-                sort: null,
-                title: null,
-                header: { labelAngle: 0, labelAlign: 'left' },
-              },
-            },
-            spec: { width: 190, ...bars, encoding: { ...bars.encoding, x } },
-            resolve: { scale: { y: 'independent' } },
-            spacing: 8,
-          }
-        : { ...bars, encoding: { ...bars.encoding, x } },
+    spec: {
+      encoding: {
+        y: { field: 'bar', type: 'nominal', sort: null, title: null },
+        x: { field: 'cyclesPerWalk', type: 'quantitative', title: 'Cycles per walk (mean)', scale: { domain } },
+      },
+      layer: [
+        { mark: { type: 'bar', height: { band: 0.7 } } },
+        { mark: { type: 'text', align: 'left', dx: 3 }, encoding: { text: { field: 'shown' } } },
+      ],
+    },
     rows,
   };
 }
@@ -250,7 +235,7 @@ const answers = [
 function stepsFigure({ designs }: TranslateDocument): Figure {
   const [design, result] = Object.entries(designs)[0] ?? ['', undefined];
   const walks = result?.walks ?? 0;
-  const rows = (result?.steps ?? []).flatMap((step, order) =>
+  const rows = inWalkOrder(result?.steps ?? []).flatMap((step, order) =>
     answers.map(
       ([key, label], rank): Row => ({
         step: step.label,
@@ -278,7 +263,7 @@ function stepsFigure({ designs }: TranslateDocument): Figure {
           type: 'nominal',
           sort: answers.map(([, label]) => label),
           title: null,
-          legend: { columns: 4, symbolSize: 50, columnPadding: 6, orient: 'bottom' },
+          legend: { columns: 2, orient: 'bottom' },
           scale: { domain: answers.map(([, label]) => label), range: ['#F0E442', '#56B4E9', '#0072B2', '#000000'] },
         },
         order: { field: 'rank' },
@@ -286,6 +271,19 @@ function stepsFigure({ designs }: TranslateDocument): Figure {
     },
     rows,
   };
+}
+
+/** Steps come in the order in which they were first taken, and walk caches skip the upper ones: levels descend within each host walk. */
+function inWalkOrder<T extends { readonly label: string }>(steps: readonly T[]): T[] {
+  const hostWalk = (label: string) => label.split(' for ').slice(1).join(' for ') || label;
+  const walks = [...new Set(steps.map(({ label }) => hostWalk(label)))];
+  const isEntry = (label: string) => (label.includes(' for ') ? 0 : 1);
+  return [...steps].sort(
+    (a, b) =>
+      walks.indexOf(hostWalk(a.label)) - walks.indexOf(hostWalk(b.label)) ||
+      isEntry(a.label) - isEntry(b.label) ||
+      b.label.localeCompare(a.label, 'en'),
+  );
 }
 
 /** Cumulative distribution of walk latency, one line per design. */
