@@ -20,14 +20,16 @@ table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-
 th { text-align: left; vertical-align: bottom; border-bottom: 1.5px solid var(--ink); padding: .3rem .8rem .3rem 0; }
 td { vertical-align: top; border-bottom: 1px solid var(--line); padding: .35rem .8rem .35rem 0; }
 th.number, td.number { text-align: right; white-space: nowrap; }
-.claims td:first-child { max-width: 26rem; }
+.claims th:first-child { width: 42%; } .claims th:nth-child(2) { width: 28%; }
 .verdict { white-space: nowrap; font-weight: 600; }
 .good { color: var(--good); } .bad { color: var(--bad); } .open { color: var(--soft); }
 .warning { border-left: 4px solid var(--bad); padding-left: .8rem; }
 figure { margin: 1.2rem 0 1.8rem; }
 figure svg { display: block; max-width: 100%; height: auto; }
+figure.single svg { width: 30rem; } figure.double svg { width: 100%; }
 figcaption { margin-top: .4rem; font-size: .85rem; max-width: 46rem; color: #333; }
 @media print {
+  figure.single svg { width: 3.3in; } figure.double svg { width: 7in; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   section, figure, tr { break-inside: avoid; }
   section { break-inside: auto; }

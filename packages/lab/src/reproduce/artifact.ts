@@ -50,6 +50,9 @@ async function modelledTables(setup: 'native' | 'virtualized', context: StudyCon
   return { guest: guest!, host };
 }
 
+/** The artifact prints speedups with two decimals: 1.00x is no speedup. */
+const leastShown = 0.005;
+
 const readme = 'DMT artifact, README: claims';
 
 /** What the artifact promises of its own arithmetic, held against its own arithmetic on our input. */
@@ -85,7 +88,7 @@ export function artifactClaims(runs: readonly ArtifactRun[]): ClaimVerdict[] {
           'pvDMT > DMT',
           'x',
         ),
-        expectation: { kind: 'at-least', value: Number.EPSILON },
+        expectation: { kind: 'at-least', value: leastShown },
       },
       difference(speedup('virtualized', 'pvdmt'), speedup('virtualized', 'dmt')),
       how,
@@ -100,7 +103,7 @@ function claim(name: string, statement: string, source: string, published: strin
     source,
     published,
     unit,
-    expectation: { kind: 'at-least', value: 1 + Number.EPSILON },
+    expectation: { kind: 'at-least', value: 1 + leastShown },
     measure: `translation.artifact.${name}`,
   };
 }
