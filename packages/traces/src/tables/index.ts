@@ -1,3 +1,4 @@
 export * from './dmt-dump-writer.ts';
 export type * from './imported-tables.ts';
 export * from './load.ts';
+export { parseMaps } from './maps.ts';
