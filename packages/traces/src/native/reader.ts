@@ -85,21 +85,23 @@ function createReader(file: NativeFile, options: ReadOptions): NativeReader {
 
   function count({ kind, length }: AccessBlock): number {
     const before = total();
-    let stores = 0;
-    let fetches = 0;
-    let prefetches = 0;
+    let odd = 0;
+    let high = 0;
+    let both = 0;
     let events = 0;
+    // Kinds 0 to 3 by their two bits, without a branch for each access.
     for (let row = 0; row < length; row++) {
       const of = kind[row]!;
-      if (of === AccessKind.store) stores++;
-      else if (of === AccessKind.fetch) fetches++;
-      else if (of >= AccessKind.noFetch) events++;
-      else if (of === AccessKind.prefetch) prefetches++;
+      const isAccess = of < AccessKind.noFetch ? 1 : 0;
+      events += 1 - isAccess;
+      odd += of & isAccess;
+      high += (of >> 1) & isAccess;
+      both += of & (of >> 1) & isAccess;
     }
-    counts.loads += length - stores - fetches - prefetches - events;
-    counts.stores += stores;
-    counts.fetches += fetches;
-    counts.prefetches += prefetches;
+    counts.stores += odd - both;
+    counts.fetches += high - both;
+    counts.prefetches += both;
+    counts.loads += length - events - odd - high + both;
     return total() - before;
   }
 
