@@ -59,7 +59,7 @@ function outcomeOf(
   const [, steps, latency] = virtualized === undefined ? [] : figuresOf(virtualized.document);
   return {
     stats: {
-      artifact: artifact.map(({ name, quirks, document }) => ({ name, quirks, ...document })),
+      artifact,
       recordings: runs.map(({ recording, document }) => ({ recording: recording.name, ...document })),
     },
     tables: [designsTable(runs), artifactTable(artifact)],
@@ -95,14 +95,14 @@ function designsTable(runs: readonly RecordedRun[]): Table {
 }
 
 function artifactTable(runs: readonly ArtifactRun[]): Table {
-  const rows = runs.flatMap(({ name, setup, quirks, document }) =>
-    Object.entries(document.designs).map(
+  const rows = runs.flatMap(({ recording, setup, quirks, designs, ...run }) =>
+    Object.entries(designs).map(
       ([design, { cyclesPerWalk, speedup, referencesPerWalk }]): Row => ({
-        recording: name,
+        recording,
         setup,
         quirks,
         design,
-        baselineReferencesPerWalk: document.referencesPerWalk,
+        baselineReferencesPerWalk: run.referencesPerWalk,
         referencesPerWalk,
         cyclesPerWalk,
         speedup,
