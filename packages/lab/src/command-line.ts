@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { StrataError } from '@strata/model/machine';
 import { Command, CommanderError } from 'commander';
+import { interruptedExitCode, isInterruption } from './terminal/interrupt.ts';
 
 /** A noun of the command. Its module is loaded only when it is used, so that `strata --help` stays quick. */
 interface Noun {
@@ -10,7 +11,13 @@ interface Noun {
 }
 
 /** The nouns in the order of `strata --help`. Each is one module in `commands/` whose `register` adds its verbs and options. */
-const nouns: readonly Noun[] = [];
+const nouns: readonly Noun[] = [
+  {
+    name: 'trace',
+    summary: 'memory traces: describe, check, convert, generate',
+    load: () => import('./commands/trace.ts'),
+  },
+];
 
 /** Runs `strata` with these arguments and returns the exit code (UX: 0, 1, 2, 3, 130). Output goes to stdout, all else to stderr. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -48,6 +55,7 @@ export function version(): string {
 
 function report(error: unknown, debug: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isInterruption(error)) return interruptedExitCode;
   if (error instanceof StrataError) {
     process.stderr.write(`strata: ${error.message}\n`);
     if (debug) process.stderr.write(`${error.stack ?? ''}\n`);
