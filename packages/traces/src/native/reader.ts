@@ -45,6 +45,14 @@ function createReader(file: NativeFile, options: ReadOptions): NativeReader {
     return inChunk(number, () => createChunkDecoder(payload, file.chunks[number]!.rows));
   }
 
+  /** Reads and inflates a chunk while the one before is decoded. Its failure is reported when its turn comes, if it does. */
+  function ahead(number: number): Promise<ChunkDecoder> | undefined {
+    if (number >= file.chunks.length) return undefined;
+    const chunk = loadChunk(number);
+    chunk.catch(() => {});
+    return chunk;
+  }
+
   function inChunk<T>(number: number, work: () => T): T {
     try {
       return work();
@@ -63,12 +71,10 @@ function createReader(file: NativeFile, options: ReadOptions): NativeReader {
     let skip = position - (firstAccesses[first] ?? accesses);
     let left = options.limit ?? Infinity;
     bytesDone = file.chunks.slice(0, first).reduce((sum, chunk) => sum + chunk.bytes, 0);
-    let next = first < file.chunks.length ? loadChunk(first) : undefined;
+    let next = left > 0 ? ahead(first) : undefined;
     for (let number = first; next !== undefined && left > 0; number++) {
       const decoder: ChunkDecoder = await next;
-      // The next chunk is read and inflated on another thread meanwhile; its failure is reported when its turn comes.
-      next = number + 1 < file.chunks.length ? loadChunk(number + 1) : undefined;
-      next?.catch(() => {});
+      next = ahead(number + 1);
       const { rows, accesses: chunkAccesses, bytes: chunkBytes } = file.chunks[number]!;
       while (decoder.rowsLeft > 0 && left > 0) {
         options.signal?.throwIfAborted();
