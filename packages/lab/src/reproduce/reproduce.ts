@@ -38,7 +38,9 @@ export async function evaluateClaims(
   only: string | undefined,
   context: StudyContext,
 ): Promise<readonly ClaimVerdict[]> {
-  return (await reproduce.execute({ only: only ?? '' }, context)).claims;
+  const verdicts: ClaimVerdict[] = [];
+  for (const part of chosenParts(only)) verdicts.push(...(await part.claims(context)));
+  return verdicts;
 }
 
 function chosenParts(only: unknown): readonly Part[] {
