@@ -15,17 +15,17 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../../traces/fixture
 export const recordings: readonly Recording[] = [
   {
     name: 'chase-system',
-    path: fixture('chase-system.plugin.zst'),
+    path: fixture('plugin-system-chase-400k-records.bin.zst'),
     what: 'pointer chase over 100,000 nodes, recorded in a whole system',
   },
   {
     name: 'chase-user',
-    path: fixture('chase-user.plugin.zst'),
+    path: fixture('plugin-user-chase-1.4M-records.bin.zst'),
     what: 'pointer chase over 20,000 nodes, recorded in user mode',
   },
   {
     name: 'chase-lackey',
-    path: fixture('chase.lackey.zst'),
+    path: fixture('lackey-chase-200k-accesses.lk.zst'),
     what: 'end of the same program under valgrind, instruction fetches included',
   },
   {
