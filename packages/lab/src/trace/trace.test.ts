@@ -12,7 +12,12 @@ const folder = mkdtempSync(join(tmpdir(), 'strata-trace-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function strata(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, [strataCommand, ...args], { cwd: folder, encoding: 'utf8', timeout: 30_000 });
+  return spawnSync(process.execPath, [strataCommand, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 30_000,
+    maxBuffer: 2 ** 26,
+  });
 }
 
 function json(...args: string[]): Record<string, unknown> {
