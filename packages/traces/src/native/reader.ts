@@ -28,8 +28,7 @@ export async function openNative(path: string, options: ReadOptions = {}): Promi
 function createReader(file: NativeFile, options: ReadOptions): NativeReader {
   const { manifest } = file;
   const warnings = [...(manifest?.warnings ?? [])];
-  if (manifest === undefined)
-    warnings.push('The trace is truncated: only its complete chunks are read, without its manifest.');
+  if (manifest === undefined) warnings.push('truncated input: only its complete chunks are read, without its manifest');
   const firstAccesses = new Float64Array(file.chunks.length + 1);
   file.chunks.forEach((chunk, number) => {
     firstAccesses[number + 1] = firstAccesses[number]! + chunk.accesses;
