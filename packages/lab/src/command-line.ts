@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { StrataError } from '@strata/model/machine';
 import { Command, CommanderError } from 'commander';
+import { interruptedExitCode, isInterruption } from './terminal/interrupt.ts';
 
 /** A noun of the command. Its module is loaded only when it is used, so that `strata --help` stays quick. */
 interface Noun {
@@ -48,6 +49,7 @@ export function version(): string {
 
 function report(error: unknown, debug: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isInterruption(error)) return interruptedExitCode;
   if (error instanceof StrataError) {
     process.stderr.write(`strata: ${error.message}\n`);
     if (debug) process.stderr.write(`${error.stack ?? ''}\n`);
