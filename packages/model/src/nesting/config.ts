@@ -37,6 +37,7 @@ const structures = [
   'memory',
   'operations',
   'direct',
+  'errors',
 ];
 const knownKeys = [...Object.keys(profileFields), ...structures];
 
@@ -106,8 +107,8 @@ export function parseProfile(given: unknown, where: string): Profile {
     memoryOperations: wordsOf(fields.memory, base?.memoryOperations ?? [], `${where}: memory`),
     direct: { ...base?.direct, ...directOf(fields.direct, where) },
     fittedTo: [],
-    knownErrors: { byLevel: [0.1, 0.3, 0.4], byKind: {}, assumedKinds: 0.4 },
-    notes: ["Constants of the user's file; bands are guesses.", ...(base?.notes ?? [])],
+    knownErrors: { byLevel: errorsOf(fields.errors, where), byKind: {}, assumedKinds: 0.4 },
+    notes: ["Constants of the user's file.", ...(base?.notes ?? [])],
   };
   checkLists(profile, where);
   return profile;
@@ -214,6 +215,14 @@ function levelsOf(given: unknown, otherwise: readonly number[], where: string): 
     if (!Number.isInteger(level) || level < 1)
       throw wrong(where, `no level: ${JSON.stringify(level)}`, 'Give a list of levels from 1 on, `none` or `all`.');
   return list;
+}
+
+/** Half-widths of the bands by level; guesses when the file gives none. */
+function errorsOf(given: unknown, where: string): readonly number[] {
+  if (given === undefined) return [0.1, 0.3, 0.4];
+  if (!Array.isArray(given) || given.length === 0)
+    throw wrong(`${where}: errors`, 'not a list of shares by level', 'Write `[0.03, 0.1, 0.26]`.');
+  return given.map((share, index) => amount(share, `${where}: errors[${index}]`));
 }
 
 function wordsOf(given: unknown, otherwise: readonly string[], where: string): readonly string[] {

@@ -1,3 +1,4 @@
+export * from './calibrate.ts';
 export * from './config.ts';
 export * from './cost.ts';
 export * from './experiment/score.ts';
