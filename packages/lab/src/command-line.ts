@@ -11,7 +11,13 @@ interface Noun {
 }
 
 /** The nouns in the order of `strata --help`. Each is one module in `commands/` whose `register` adds its verbs and options. */
-const nouns: readonly Noun[] = [];
+const nouns: readonly Noun[] = [
+  {
+    name: 'nest',
+    summary: 'VM exits at depth: what they cost, what a recording predicts, what to remove',
+    load: () => import('./commands/nest.ts'),
+  },
+];
 
 /** Runs `strata` with these arguments and returns the exit code (UX: 0, 1, 2, 3, 130). Output goes to stdout, all else to stderr. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
