@@ -1,8 +1,11 @@
 import { StrataError } from '@strata/model/machine';
+import { csv } from './formats/csv.ts';
+import { drmemtrace } from './formats/drmemtrace.ts';
 import { openDrmemtraceFolder } from './formats/drmemtrace-folder.ts';
 import { headOf, type TraceFormat } from './formats/format.ts';
 import { formats } from './formats/registry.ts';
-import { type Input, openInput, readable } from './input/input.ts';
+import { type Input, openInput } from './input/input.ts';
+import { readable } from './input/readable.ts';
 import type { OpenOptions, TraceReader } from './reader.ts';
 
 /**
@@ -13,8 +16,13 @@ import type { OpenOptions, TraceReader } from './reader.ts';
  */
 export async function openTrace(path: string, options: OpenOptions = {}): Promise<TraceReader> {
   options.signal?.throwIfAborted();
-  const named = options.format === undefined ? undefined : formats.get(options.format);
-  if ((await readable(path)).isDirectory) return openDrmemtraceFolder(path, options);
+  // Who names columns means a table of columns.
+  const name = options.format ?? (options.fields === undefined ? undefined : csv.name);
+  const named = name === undefined ? undefined : formats.get(name);
+  if ((await readable(path)).isDirectory) {
+    if (named !== undefined && named !== drmemtrace) throw folderOf(named, path);
+    return openDrmemtraceFolder(path, options);
+  }
   const input = await openInput(path, options);
   try {
     const { format, dialect } = named === undefined ? recognised(input, options) : asNamed(named, input, options);
@@ -23,6 +31,15 @@ export async function openTrace(path: string, options: OpenOptions = {}): Promis
     await input.close();
     throw error;
   }
+}
+
+function folderOf({ name }: TraceFormat, path: string): StrataError {
+  return new StrataError({
+    code: 'trace.unreadable',
+    what: `this is a folder, and a ${name} trace is a file`,
+    where: path,
+    mend: 'Give the file.',
+  });
 }
 
 interface Chosen {
@@ -41,7 +58,9 @@ function recognised(input: Input, options: OpenOptions): Chosen {
     return recognition === undefined ? [] : [{ format, dialect: recognition.dialect, by: recognition.by }];
   });
   const byMagic = candidates.filter(({ by }) => by === 'magic');
-  const [first, ...others] = byMagic.length > 0 ? byMagic : candidates;
+  const byContent = byMagic.length > 0 ? byMagic : candidates;
+  const byName = byContent.filter(({ format }) => hasExtension(input.path, format));
+  const [first, ...others] = byName.length === 1 ? byName : byContent;
   if (first === undefined) throw unknownFormat(input);
   if (others.length > 0)
     throw new StrataError({
@@ -52,6 +71,12 @@ function recognised(input: Input, options: OpenOptions): Chosen {
       mend: 'Name the format.',
     });
   return first;
+}
+
+/** Whether the name ends as files of the format do, a compression's ending aside. */
+function hasExtension(path: string, { extensions = [] }: TraceFormat): boolean {
+  const name = path.replace(/\.(gz|zst|xz|lz4|bz2|zip)$/, '');
+  return extensions.some((extension) => name.endsWith(extension));
 }
 
 const shownBytes = 16;

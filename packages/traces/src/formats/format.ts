@@ -27,10 +27,15 @@ export interface TraceFormat extends Named {
   readonly record: string;
   /** How the format ends, hence what can be known of truncation. */
   readonly end: string;
+  /** File name endings that settle which of two formats it is when the content fits both; never a ground on its own. */
+  readonly extensions?: readonly string[];
   recognise(head: Head): Recognition | undefined;
   /** @param dialect what `recognise` found, or undefined when the user named the format and it was not recognised */
   open(input: Input, dialect: string | undefined, options: OpenOptions): Promise<TraceReader>;
 }
+
+/** A window for a whole small input is larger than it, so that it is never full without being at the end. */
+const spareBytes = 64;
 
 interface StreamFormat extends Omit<TraceFormat, 'open'> {
   readonly columns?: { readonly pc?: boolean; readonly physical?: boolean };
@@ -56,7 +61,10 @@ export function streamFormat({
       };
       const context = contextOf(input.path, tally, columns, options);
       const decoder = createDecoder(context, headOf(input, options), dialect);
-      return blockReader(streamSource(new Window(input.chunks), decoder, context, input), tally, columns, options);
+      const window = input.headIsAll
+        ? new Window(input.chunks, input.head.length + spareBytes)
+        : new Window(input.chunks);
+      return blockReader(streamSource(window, decoder, context, input), tally, columns, options);
     },
   };
 }

@@ -57,12 +57,7 @@ function sameOffset(words: DataView, at: number): boolean {
   return ((words.getUint32(at, true) ^ words.getUint32(at + 8, true)) & 0xfff) === 0;
 }
 
-function plausible(
-  { bytes, isAll }: Head,
-  recordBytes: number,
-  check: (words: DataView, at: number) => boolean,
-): boolean {
-  if (isAll && bytes.length % recordBytes !== 0 && bytes.length < recordBytes * minRecords) return false;
+function plausible({ bytes }: Head, recordBytes: number, check: (words: DataView, at: number) => boolean): boolean {
   const records = Math.min(sampleRecords, Math.floor(bytes.length / recordBytes));
   if (records < minRecords) return false;
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
