@@ -1,4 +1,4 @@
-import { basisOf, createExitModel, type ExplainNode, errorOf, explain } from '@strata/model/nesting';
+import { costsOf, createExitModel, type ExplainNode, explain } from '@strata/model/nesting';
 import type { Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
@@ -33,9 +33,10 @@ export function registerCost(parent: Command): void {
     const profile = await profileOf(options);
     const level = wholeNumber(options.level, '--level', 1);
     const kind = kindOf(profile, options.kind);
-    const cost = createExitModel(profile, selectionOf(options)).cost(level, kind);
-    const basis = basisOf(profile, level, kind);
-    const error = errorOf(profile, level, kind);
+    const model = createExitModel(profile, selectionOf(options));
+    const cost = model.cost(level, kind);
+    const basis = costsOf(model).basis(level, kind);
+    const error = costsOf(model).error(level, kind);
     const depth = options.depth === undefined ? undefined : wholeNumber(options.depth, '--depth');
     const document = {
       profile: profile.name,

@@ -1,5 +1,6 @@
 import { StrataError } from '../machine/errors.ts';
 import type { ExitModel } from './cost.ts';
+import { handlerLevel } from './mechanisms/selection.ts';
 import { type Basis, basisOf, errorOf } from './profile.ts';
 
 /** Prices of exits, by a model or by a table. */
@@ -11,13 +12,15 @@ export interface CostSource {
 }
 
 export function costsOf(model: ExitModel): CostSource {
-  const direct = (level: number, kind: string) =>
-    level > 1 && model.selection.mechanisms.some((mechanism) => mechanism.kinds.includes(kind));
+  const { profile, selection } = model;
+  const direct = (level: number, kind: string) => handlerLevel(selection, level, kind) < level - 1;
   return {
     cycles: (level, kind) => model.cost(level, kind).cycles,
-    // An exit that L0 handles alone is as well known as one of level 1.
-    error: (level, kind) => errorOf(model.profile, direct(level, kind) ? 1 : level, kind),
-    basis: (level, kind) => basisOf(model.profile, level, kind),
+    // An exit that a hypervisor further down handles alone is as well known as one of its own guests.
+    error: (level, kind) =>
+      errorOf(profile, direct(level, kind) ? handlerLevel(selection, level, kind) + 1 : level, kind),
+    basis: (level, kind) =>
+      direct(level, kind) && level <= 3 ? (profile.direct[kind]?.basis ?? 'predicted') : basisOf(profile, level, kind),
   };
 }
 
