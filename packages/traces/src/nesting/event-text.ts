@@ -19,24 +19,42 @@ const dot = 46;
 const openBracket = 91;
 const closeBracket = 93;
 
-const relevant = new Map<string, number>(
-  [
-    'kvm_exit',
-    'kvm_entry',
-    'kvm_msr',
-    'kvm_mmio',
-    'kvm_fast_mmio',
-    'handle_mmio_page_fault',
-    'kvm_userspace_exit',
-    'kvm_nested_vmexit',
-    'kvm_nested_vmexit_inject',
-    'kvm_inj_virq',
-  ].map((name, code) => [name, code]),
+/** The events that say something about exits, found by their length and then byte by byte. */
+const relevant = [
+  'kvm_exit',
+  'kvm_entry',
+  'kvm_msr',
+  'kvm_mmio',
+  'kvm_fast_mmio',
+  'handle_mmio_page_fault',
+  'kvm_userspace_exit',
+  'kvm_nested_vmexit',
+  'kvm_nested_vmexit_inject',
+  'kvm_inj_virq',
+].map((name, code) => ({ code, bytes: Buffer.from(name) }));
+const longestName = Math.max(...relevant.map(({ bytes }) => bytes.length));
+const byLength = Array.from({ length: longestName + 1 }, (_, length) =>
+  relevant.filter(({ bytes }) => bytes.length === length),
 );
-const shortestName = 7;
-const longestName = 24;
+const fractionScale = [1e6, 1e5, 1e4, 1e3, 1e2, 1e1, 1, 1e-1, 1e-2, 1e-3];
+
+function codeOf(bytes: Uint8Array, from: number, to: number): number {
+  const candidates = byLength[to - from];
+  if (candidates === undefined) return -1;
+  for (let index = 0; index < candidates.length; index++) {
+    const candidate = candidates[index]!;
+    if (isAt(bytes, from, candidate.bytes)) return candidate.code;
+  }
+  return -1;
+}
+
+function isAt(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
+  for (let index = 0; index < wanted.length; index++) if (bytes[from + index] !== wanted[index]) return false;
+  return true;
+}
 
 export function createEventTextReader(tally: ExitTally): EventTextReader {
+  const reasons = createReasonCache();
   let carry = Buffer.alloc(0);
   let overlong = false;
   let lines = 0;
@@ -69,17 +87,19 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
       }
     }
     if (stampEnd < 0) return false;
-    let timeUs = 0;
-    let scale = 0;
+    let seconds = 0;
+    let fraction = 0;
+    let digits = -1;
     for (let index = stampStart; index < stampEnd; index++) {
       const byte = bytes[index]!;
-      if (byte === dot) scale = 1e6;
-      else if (scale === 0) timeUs = timeUs * 10 + (byte - zero) * 1e6;
-      else {
-        scale /= 10;
-        timeUs += (byte - zero) * scale;
+      if (byte === dot) digits = 0;
+      else if (digits < 0) seconds = seconds * 10 + byte - zero;
+      else if (digits < 9) {
+        fraction = fraction * 10 + byte - zero;
+        digits++;
       }
     }
+    const timeUs = seconds * 1e6 + fraction * fractionScale[digits]!;
     // The event: perf script puts a period and the system before it.
     let from = stampEnd + 2;
     while (from < end && bytes[from] === space) from++;
@@ -96,10 +116,8 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
       while (to < end && bytes[to] !== colon && bytes[to] !== space) to++;
     }
     tally.event(timeUs);
-    const length = to - from;
-    if (length < shortestName || length > longestName || (bytes[from] !== 107 && bytes[from] !== 104)) return true;
-    const code = relevant.get(bytes.toString('latin1', from, to));
-    if (code === undefined) return true;
+    const code = codeOf(bytes, from, to);
+    if (code < 0) return true;
     const thread = threadOf(bytes, start, stampStart);
     deliver(code, thread, timeUs, bytes, Math.min(end, to + 1), end);
     return true;
@@ -108,7 +126,7 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
   function deliver(code: number, thread: number, timeUs: number, bytes: Buffer, from: number, end: number): void {
     switch (code) {
       case 0: {
-        const reason = reasonOf(bytes.toString('latin1', from, end));
+        const reason = reasons.at(bytes, from, end);
         if (reason === '') skipped++;
         else tally.exit(thread, timeUs, reason);
         break;
@@ -212,9 +230,37 @@ function threadOf(bytes: Buffer, start: number, stampStart: number): number {
   return thread;
 }
 
+/** Real traces have a few dozen; damage must not fill the memory. */
+const mostReasons = 4_096;
+const reasonWord = Buffer.from('reason ');
+const ripWord = Buffer.from(' rip');
+
+/** Reasons are few: each is made a string once, and found again by a hash of its bytes. */
+function createReasonCache() {
+  const known = new Map<number, { readonly bytes: Uint8Array; readonly reason: string }>();
+  return {
+    at(bytes: Buffer, from: number, end: number): string {
+      let start = from;
+      while (start < end && !(bytes[start] === reasonWord[0] && isAt(bytes, start, reasonWord))) start++;
+      if (start >= end) return reasonOf(bytes.toString('latin1', from, end));
+      start += reasonWord.length;
+      let to = start;
+      let hash = 0;
+      while (to < end && !(bytes[to] === space && isAt(bytes, to, ripWord))) hash = (hash * 31 + bytes[to++]!) | 0;
+      if (to >= end) return reasonOf(bytes.toString('latin1', from, end));
+      const found = known.get(hash);
+      if (found !== undefined && found.bytes.length === to - start && isAt(bytes, start, found.bytes))
+        return found.reason;
+      const reason = bytes.toString('latin1', start, to).trim();
+      if (known.size < mostReasons) known.set(hash, { bytes: Uint8Array.from(bytes.subarray(start, to)), reason });
+      return reason;
+    },
+  };
+}
+
 /** The reason of any variant of kvm_exit: x86's `reason R rip`, Arm's `TRAP: HSR_EC: 0x0024 (R)`. Empty where there is none. */
 export function reasonOf(payload: string): string {
-  const at = payload.lastIndexOf('reason ');
+  const at = payload.indexOf('reason ');
   if (at >= 0) {
     const rip = payload.indexOf(' rip', at);
     return (rip < 0 ? payload.slice(at + 7).split(' ', 1)[0]! : payload.slice(at + 7, rip)).trim();

@@ -114,10 +114,17 @@ async function wholeText(input: Input, path: string): Promise<string> {
   return Buffer.concat(parts).toString('latin1');
 }
 
+/** Lines are looked at only so far: patterns must not crawl over a line without end. */
+const recognisedLine = 400;
+
 /** The format by the first bytes of the content. */
 export function recognise(head: Uint8Array): ExitFormat | undefined {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
-  const text = bytes.toString('latin1', 0, Math.min(bytes.length, 131_072));
+  const text = bytes
+    .toString('latin1', 0, Math.min(bytes.length, 131_072))
+    .split('\n')
+    .map((line) => line.slice(0, recognisedLine))
+    .join('\n');
   if (text.slice(0, 4_096).includes('\0')) return 'ring-buffer';
   if (
     /^\s*Analyze events for|^\s*(VM-EXIT|MMIO Access|IO Port Access|MSR Access)\s+Samples|\(\s*\+-\s*[\d.]+%\s*\)/m.test(

@@ -76,6 +76,9 @@ interface ThreadState {
   fromNested: boolean;
 }
 
+/** Real traces have a few dozen reasons; damage must not fill the memory. */
+const mostReasons = 4_096;
+
 /** Pairs exits with what follows them on the same thread. Fed by the text and the binary reader alike. */
 export interface ExitTally {
   exit(thread: number, timeUs: number, printedReason: string): void;
@@ -119,14 +122,14 @@ export function createExitTally(): ExitTally {
   function countOf(printed: string): MutableCount {
     let known = byPrinted.get(printed);
     if (known !== undefined) return known;
-    const name = reasonName(printed);
+    const name = counts.size < mostReasons ? reasonName(printed) : 'further reasons';
     known = counts.get(name);
     if (known === undefined) {
       const reason = reasonNamed(name);
       known = { name, kind: reason?.kind ?? 'other', mixed: reason?.mixed, count: 0, timeUs: 0, timed: false };
       counts.set(name, known);
     }
-    byPrinted.set(printed, known);
+    if (byPrinted.size < mostReasons) byPrinted.set(printed, known);
     return known;
   }
 

@@ -269,8 +269,11 @@ export function readExitCsv(text: string, where: string, kinds: ReadonlySet<stri
   });
 }
 
+/** What is longer is no line of these reports: cut, so that no pattern crawls over it. */
+const longestLine = 4_000;
+
 export function linesOf(text: string): string[] {
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === '') lines.pop();
-  return lines;
+  return lines.map((line) => (line.length > longestLine ? line.slice(0, longestLine) : line));
 }
