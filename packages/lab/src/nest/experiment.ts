@@ -86,7 +86,7 @@ export function configurationNamed(word: string): Configuration {
     vp: 'dvh-vp',
     'dvh-pv': 'dvh-vp',
   };
-  const name = alias[word] ?? word;
+  const name = Object.hasOwn(alias, word) ? alias[word] : word;
   const known = configurations.find((configuration) => configuration === name);
   if (known === undefined)
     throw new StrataError({

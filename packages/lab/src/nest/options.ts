@@ -80,15 +80,17 @@ function noNumber(option: string, expected: string, found: string): StrataError 
 }
 
 /** Names that people use for kinds, beside those of the profile. */
-const kindAliases: Readonly<Record<string, string>> = {
-  idle: 'hlt',
-  vmcall: 'hypercall',
-  vmwrite: 'vmread',
-  vm: 'vmread',
-  pagefault: 'ept',
-};
+const kindAliases: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    idle: 'hlt',
+    vmcall: 'hypercall',
+    vmwrite: 'vmread',
+    vm: 'vmread',
+    pagefault: 'ept',
+  }),
+);
 
 export function kindOf(profile: Profile, word: string): string {
   if (Object.hasOwn(profile.kinds, word)) return word;
-  return kindAliases[word.toLowerCase()] ?? word.toLowerCase();
+  return kindAliases.get(word.toLowerCase()) ?? word.toLowerCase();
 }

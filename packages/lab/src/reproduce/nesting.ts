@@ -94,10 +94,16 @@ function costFigure(rows: readonly Row[]): Figure {
     spec: {
       encoding: {
         y: { field: 'exit', type: 'nominal', sort: null, title: null },
-        x: { field: 'cycles', type: 'quantitative', title: 'Cycles per exit', scale: { type: 'log' } },
+        x: {
+          field: 'cycles',
+          type: 'quantitative',
+          title: 'Cycles per exit',
+          scale: { type: 'log', nice: false, domain: [1_000, 2_000_000] },
+        },
+        shape: { field: 'from', type: 'nominal', sort: null, title: 'Basis' },
         color: { field: 'from', type: 'nominal', sort: null, title: 'Basis' },
       },
-      layer: [{ mark: { type: 'point', filled: true, size: 40 } }],
+      mark: { type: 'point', filled: false, size: 45 },
     },
     rows: rows.flatMap(({ kind, level, dvh, cycles, published, basis }): Row[] => {
       const exit = `${kind}, L${level}${dvh === 'dvh' ? ' + DVH' : ''}`;
@@ -120,7 +126,12 @@ function overheadFigure(rows: readonly Row[]): Figure {
       mark: { type: 'point', filled: true, size: 40 },
       encoding: {
         y: { field: 'application', type: 'nominal', sort: null, title: null },
-        x: { field: 'overhead', type: 'quantitative', title: 'Slowdown (native = 1)', scale: { type: 'log' } },
+        x: {
+          field: 'overhead',
+          type: 'quantitative',
+          title: 'Slowdown (native = 1)',
+          scale: { type: 'log', domain: [0.9, 100] },
+        },
         color: { field: 'configuration', type: 'nominal', title: 'Configuration' },
         shape: { field: 'level', type: 'ordinal', title: 'Level' },
       },

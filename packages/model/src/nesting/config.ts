@@ -48,7 +48,8 @@ const kindAliases: Readonly<Record<string, string>> = {
   ptr: 'vmptrld',
   inv: 'invept',
 };
-const kindName = (word: string) => kindAliases[word.toLowerCase()] ?? word;
+const kindName = (word: string) =>
+  Object.hasOwn(kindAliases, word.toLowerCase()) ? kindAliases[word.toLowerCase()]! : word;
 
 /** Spellings accepted beside the canonical ones. */
 const keyAliases: Readonly<Record<string, string>> = {
@@ -152,7 +153,11 @@ function kindsOf(
   const kinds: Record<string, ExitKind> = { ...base?.kinds };
   const change = (word: string, part: Partial<ExitKind>) => {
     const name = kindName(word);
-    const old = kinds[name] ?? { swCycles: 0, handler: {}, handledBy: 'parent' as const };
+    const old = (Object.hasOwn(kinds, name) ? kinds[name] : undefined) ?? {
+      swCycles: 0,
+      handler: {},
+      handledBy: 'parent' as const,
+    };
     kinds[name] = { ...old, ...part, basis: 'assumed' };
   };
   if (has('sw_vm')) change('vm', { swCycles: values.sw_vm });

@@ -19,8 +19,12 @@ export function costsOf(model: ExitModel): CostSource {
     // An exit that a hypervisor further down handles alone is as well known as one of its own guests.
     error: (level, kind) =>
       errorOf(profile, direct(level, kind) ? handlerLevel(selection, level, kind) + 1 : level, kind),
-    basis: (level, kind) =>
-      direct(level, kind) && level <= 3 ? (profile.direct[kind]?.basis ?? 'predicted') : basisOf(profile, level, kind),
+    basis(level, kind) {
+      if (direct(level, kind)) return level <= 3 ? (profile.direct[kind]?.basis ?? 'predicted') : 'predicted';
+      const basis = basisOf(profile, level, kind);
+      // What was fitted is the cost without the prototype's hypercall.
+      return basis === 'fitted' && level > 1 && selection.prototypeEntry ? 'predicted' : basis;
+    },
   };
 }
 
