@@ -94,6 +94,24 @@ export function registerPredict(parent: Command): void {
   });
 }
 
+/** What keeps exits of a kind away; for those that DVH does not touch, what users do against them. */
+const remedies: Readonly<Record<string, string>> = {
+  devnotify: 'virtual-passthrough where nested, SR-IOV, or kick suppression and polling in the back end',
+  timer: 'virtual timers where nested, or a tickless kernel',
+  ipi: 'virtual IPIs where nested, or IPI virtualization',
+  interrupt: 'posted interrupts, or interrupt coalescing',
+  hlt: 'virtual idle where nested, or polling before HLT',
+  mwait: 'virtual idle where nested, or polling before sleep',
+  ept: 'huge pages in both levels, memory touched before the run',
+  'ept-root': 'huge pages in the host',
+  eoi: 'x2APIC with APICv',
+  tpr: 'x2APIC with APICv',
+  msr: 'find the MSR (perf kvm stat report --event=msr)',
+  pio: 'drop emulated devices for virtio',
+  'pio-user': 'drop emulated devices for virtio',
+  cpuid: 'cache the result in the program',
+};
+
 interface LevelDocument {
   readonly level: number;
   readonly cyclesPerOp: number;
@@ -106,7 +124,7 @@ interface LevelDocument {
     readonly timesRecorded: number | null;
     readonly exitsPerSecond?: number;
   };
-  readonly removeFirst: LevelPrediction['shares'];
+  readonly removeFirst: readonly (LevelPrediction['shares'][number] & { readonly remedy: string })[];
   readonly mechanisms: Readonly<Record<string, Pick<LevelPrediction, 'cyclesPerOp' | 'slowdown' | 'low' | 'high'>>>;
 }
 
@@ -134,7 +152,7 @@ function predictAt(
       ...(operation.opsPerSecond !== undefined &&
         Number.isFinite(even.exitsPerOp) && { exitsPerSecond: even.exitsPerOp * operation.opsPerSecond }),
     },
-    removeFirst: shares.slice(0, 3),
+    removeFirst: shares.slice(0, 3).map((share) => ({ ...share, remedy: remedies[share.kind] ?? '' })),
     mechanisms: Object.fromEntries(
       names.map((name) => {
         const selection = selectMechanisms(name);
@@ -186,6 +204,7 @@ function removalTable(levels: readonly LevelDocument[]): Table {
       { name: 'cyclesPerExit', type: 'integer', title: 'cycles/exit' },
       { name: 'cyclesPerOp', type: 'real', title: 'cycles/op', decimals: 0 },
       { name: 'basis', type: 'text' },
+      { name: 'remedy', type: 'text' },
     ],
     rows: levels.flatMap(({ level, removeFirst }) => removeFirst.map((share) => ({ level, ...share }))),
   };

@@ -5,10 +5,12 @@ import {
   isReflected,
   kvmReflection,
   mechanisms,
+  parseReflection,
   profiles,
   reasonName,
 } from '@strata/model/nesting';
 import type { Command } from 'commander';
+import { loadConfiguration } from '../config/load.ts';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
 import { renderTable, type Table } from '../terminal/table.ts';
@@ -20,6 +22,7 @@ interface ProfilesOptions extends OutputOptions, ProfileOptions {
 
 interface ReflectOptions extends OutputOptions {
   readonly when: string;
+  readonly table?: string;
 }
 
 /** What can be named: profiles, kinds, mechanisms, and the table of reflected exits. */
@@ -99,24 +102,31 @@ export function registerProfiles(parent: Command): void {
     .command('reflect')
     .argument('[reason]', 'exit reason as KVM prints it; the whole table when absent')
     .description('whether L0 hands an exit of a nested guest to the guest hypervisor');
-  reflect.option('--when <conditions>', 'controls of vmcs12 and facts of the exit that hold, separated by commas', '');
+  reflect
+    .option('--when <conditions>', 'controls of vmcs12 and facts of the exit that hold, separated by commas', '')
+    .option('--table <file>', 'rules of your own, YAML: `HLT: never`, `RDTSC: [rdtsc-exiting]`');
   addExamples(addOutputOptions(reflect), ['strata nest reflect HLT --when hlt-exiting', 'strata nest reflect']).action(
     async (reason: string | undefined, options: ReflectOptions) => {
+      const rules =
+        options.table === undefined
+          ? kvmReflection
+          : parseReflection(await loadConfiguration(options.table), options.table);
       const conditions = checkConditions(
         options.when
           .split(',')
           .map((word) => word.trim())
           .filter(Boolean),
+        rules,
       );
       const wanted = reason === undefined ? undefined : reasonName(reason);
       if (wanted !== undefined && !/^\w[\w ]*$/.test(wanted))
         throw new StrataError({ code: 'usage.reason', what: 'not an exit reason', found: wanted });
-      const rows = kvmReflection
+      const rows = rules
         .filter(({ reasons }) => wanted === undefined || reasons.includes(wanted))
         .flatMap(({ reasons, lines, note = '' }) =>
           (wanted === undefined ? reasons : [wanted]).map((name) => ({
             reason: name,
-            reflected: isReflected(name, conditions),
+            reflected: isReflected(name, conditions, rules),
             dependsOn: lines.flatMap(({ when }) => (when.length > 0 ? [when.join(' and ')] : [])).join('; '),
             note,
           })),
@@ -135,7 +145,7 @@ export function registerProfiles(parent: Command): void {
         rows: shown,
       };
       await emit(
-        { document: { conditions: [...conditions], known: conditionsOf(), reasons: shown }, tables: [table] },
+        { document: { conditions: [...conditions], known: conditionsOf(rules), reasons: shown }, tables: [table] },
         options,
       );
     },

@@ -38,6 +38,18 @@ describe('a profile file expresses the synthetic recursion of the specification 
     const grouped = { constants: { ...constants, 'sw[h]': 500 }, lists: { HANDLER, REFLECT, RUN }, shadowLevels: [1] };
     expect(rows(grouped)).toEqual(rows({ ...synthetic, shadow: [1] }));
   });
+
+  it('with its lists in the notation of the specification', () => {
+    const { HANDLER: _, REFLECT: __, RUN: ___, ...constants } = synthetic;
+    const compact = {
+      ...constants,
+      'HANDLER[h]': { S2: null, N1: null },
+      'HANDLER[vm]': {},
+      REFLECT: { N3: null },
+      RUN: { N2: null },
+    };
+    expect(rows(compact)).toEqual(rows({ ...synthetic, shadow: [1] }));
+  });
 });
 
 describe('a profile file that extends another', () => {

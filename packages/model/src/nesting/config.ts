@@ -117,29 +117,29 @@ export function parseProfile(given: unknown, where: string): Profile {
 
 const emptyProfile: Profile = { ...dvhPaper, kinds: {}, reflect: {}, run: {}, direct: {}, notes: [] };
 
-/** `constants:` and `lists:` may group keys; `sw[h]: 500` may stand for an entry of `sw`. */
+/** `constants:` and `lists:` may group keys; `sw[h]: 500` and `HANDLER[h]: {...}` may stand for entries. */
 function flattened(given: unknown, where: string): Fields {
   const flat: Record<string, unknown> = {};
-  const sw: Record<string, unknown> = {};
+  const indexed: Record<string, Record<string, unknown>> = { sw: {}, HANDLER: {} };
   for (const [key, value] of entriesOf(given, where)) {
+    const entry = /^(sw|HANDLER)\[(\w[\w-]*)\]$/.exec(key);
     if (key === 'constants' || key === 'lists') Object.assign(flat, flattened(value, `${where}: ${key}`));
+    else if (entry !== null) indexed[entry[1]!]![entry[2]!] = value;
     else {
-      const indexed = /^sw\[(\w[\w-]*)\]$/.exec(key);
-      if (indexed !== null) sw[indexed[1]!] = value;
-      else {
-        const name = Object.hasOwn(keyAliases, key) ? keyAliases[key]! : key;
-        if (!knownKeys.includes(name))
-          throw new StrataError({
-            code: 'config.unknown-key',
-            what: `unknown key ${key}`,
-            where,
-            mend: suggestion(key, knownKeys),
-          });
-        flat[name] = value;
-      }
+      const name = Object.hasOwn(keyAliases, key) ? keyAliases[key]! : key;
+      if (!knownKeys.includes(name))
+        throw new StrataError({
+          code: 'config.unknown-key',
+          what: `unknown key ${key}`,
+          where,
+          mend: suggestion(key, knownKeys),
+        });
+      flat[name] = value;
     }
   }
-  if (Object.keys(sw).length > 0) flat.sw = { ...(flat.sw as object | undefined), ...sw };
+  for (const [name, values] of Object.entries(indexed))
+    if (Object.keys(values).length > 0)
+      flat[name] = { ...Object.fromEntries(entriesOf(flat[name] ?? {}, `${where}: ${name}`)), ...values };
   return flat;
 }
 
@@ -208,7 +208,13 @@ function directOf(given: unknown, where: string): Record<string, DirectCost> {
 function listOf(given: unknown, otherwise: OperationList | undefined, where: string): OperationList {
   if (given === undefined) return otherwise ?? {};
   if (given === null) return {};
-  return Object.fromEntries(entriesOf(given, where).map(([name, count]) => [name, amount(count, `${where}.${name}`)]));
+  return Object.fromEntries(
+    entriesOf(given, where).map(([name, count]) => {
+      // `{S2, N1}` as the publication writes it reads in YAML as two keys without value.
+      const compact = count === null ? /^([A-Za-z]+)(\d+)$/.exec(name) : null;
+      return compact === null ? [name, amount(count, `${where}.${name}`)] : [compact[1]!, Number(compact[2])];
+    }),
+  );
 }
 
 function levelsOf(given: unknown, otherwise: readonly number[], where: string): readonly number[] {

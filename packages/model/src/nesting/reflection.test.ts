@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkConditions, isReflected, kvmReflection } from './reflection.ts';
+import { checkConditions, isReflected, kvmReflection, parseReflection } from './reflection.ts';
 
 const reflected = (reason: string, ...conditions: string[]) => isReflected(reason, checkConditions(conditions));
 
@@ -38,5 +38,20 @@ describe('the reflection table of KVM 4.18', () => {
   });
   it('refuses a condition it does not know', () => {
     expect(() => reflected('HLT', 'hlt-exitin')).toThrow(/hlt-exiting/);
+  });
+
+  it('can be edited: rules of the user come first, the rest stays', () => {
+    const table = parseReflection({ CPUID: 'never', HLT: 'always', PML_FULL: ['my-own-bit'] }, 'mine.yaml');
+    const mine = (reason: string, ...conditions: string[]) =>
+      isReflected(reason, checkConditions(conditions, table), table);
+    expect([mine('CPUID'), mine('HLT'), mine('PML_FULL'), mine('PML_FULL', 'my-own-bit'), mine('VMCALL')]).toEqual([
+      false,
+      true,
+      false,
+      true,
+      true,
+    ]);
+    expect(() => parseReflection({ CPUID: 3 }, 'mine.yaml')).toThrow(/mine.yaml: CPUID/);
+    expect(() => parseReflection([], 'mine.yaml')).toThrow(/table of reasons/);
   });
 });

@@ -139,3 +139,45 @@ export function checkConditions(
       });
   return new Set(conditions);
 }
+
+/**
+ * A table of the user on top of another: `HLT: never`, `CPUID: always`, `RDTSC: [rdtsc-exiting]` (reflected if any of these holds).
+ * @throws StrataError `nest.reflection`
+ */
+export function parseReflection(
+  given: unknown,
+  where: string,
+  base: readonly ReflectionRule[] = kvmReflection,
+): readonly ReflectionRule[] {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw badRule(where, 'not a table of reasons', JSON.stringify(given));
+  const own = Object.entries(given).map(([reason, rule]): ReflectionRule => {
+    const lines = linesFrom(rule);
+    if (lines === undefined) throw badRule(`${where}: ${reason}`, 'not a rule', JSON.stringify(rule));
+    return { reasons: [reason], lines };
+  });
+  const changed = new Set(own.flatMap(({ reasons }) => reasons));
+  const kept = base
+    .map((rule) => ({ ...rule, reasons: rule.reasons.filter((reason) => !changed.has(reason)) }))
+    .filter(({ reasons }) => reasons.length > 0);
+  return [...own, ...kept];
+}
+
+function linesFrom(rule: unknown): readonly ReflectionLine[] | undefined {
+  if (rule === 'always') return always;
+  if (rule === 'never') return never;
+  const conditions = typeof rule === 'string' ? [rule] : rule;
+  if (!Array.isArray(conditions) || !conditions.every((word) => typeof word === 'string' && /^!?[\w-]+$/.test(word)))
+    return undefined;
+  return iff(...conditions);
+}
+
+function badRule(where: string, what: string, found: string): StrataError {
+  return new StrataError({
+    code: 'nest.reflection',
+    what,
+    where,
+    expected: '`REASON: always`, `never`, or a list of conditions',
+    found,
+  });
+}
