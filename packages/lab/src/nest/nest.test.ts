@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { createExitModel, parseProfile, profiles } from '@strata/model/nesting';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
-import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
 import { runCommandLine } from '../command-line.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-nest-'));
@@ -124,8 +123,14 @@ describe('strata nest import', () => {
     expect(document.kinds).toMatchObject({ timer: 168_360, ipi: 31_567, msr: 10_523 });
   });
 
-  it.skipIf(!hasReference)(`reads the recorded boot of a nested guest${referenceReason}`, async () => {
-    const document = (await strata('import', reference('capture/kvm_exit-l2boot-ftrace.txt.zst'), '--json')).json();
+  it('reads the recorded boot of a nested guest', async () => {
+    const document = (
+      await strata(
+        'import',
+        fileURLToPath(new URL('../../../traces/fixtures/kvm_exit-l2boot-ftrace.txt.zst', import.meta.url)),
+        '--json',
+      )
+    ).json();
     expect(document).toMatchObject({ format: 'ftrace', total: 44_757, lost: 0, lines: 209_088 });
     expect(document.reasons.npf.count).toBe(23_869);
   });

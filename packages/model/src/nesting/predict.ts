@@ -1,6 +1,7 @@
 import { StrataError } from '../machine/errors.ts';
 import type { ExitModel } from './cost.ts';
 import { handlerLevel } from './mechanisms/selection.ts';
+import { reflectedInterrupts } from './posted-interrupts.ts';
 import { type Basis, basisOf, errorOf } from './profile.ts';
 
 /** Prices of exits, by a model or by a table. */
@@ -100,7 +101,8 @@ function sharesOf(
     };
   };
   const shares = Object.entries(exits).map(([kind, count]) => share(kind, count));
-  if (interrupts > 0 && level > 1 && !posted) shares.push(share('interrupt', interrupts * (level - 1)));
+  const reflected = interrupts * reflectedInterrupts(level, posted);
+  if (reflected > 0) shares.push(share('interrupt', reflected));
   return shares.sort((a, b) => b.cyclesPerOp - a.cyclesPerOp);
 }
 

@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { StrataError } from '@strata/model/machine';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
 import { importExits, recognise } from './import.ts';
 
+const recorded = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'strata-exits-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
@@ -20,8 +21,8 @@ function imported(content: string | Uint8Array, options: Parameters<typeof impor
 const counts = ({ reasons }: Awaited<ReturnType<typeof importExits>>) =>
   Object.fromEntries([...reasons].map(([name, { count }]) => [name, count]));
 
-describe.skipIf(!hasReference)(`the recorded boot of a nested guest${referenceReason}`, () => {
-  const boot = reference('capture/kvm_exit-l2boot-ftrace.txt.zst');
+describe('the recorded boot of a nested guest', () => {
+  const boot = recorded('kvm_exit-l2boot-ftrace.txt.zst');
   it('is read whole: every line, every exit, by reason', async () => {
     const recording = await importExits(boot);
     expect([
@@ -45,12 +46,12 @@ describe.skipIf(!hasReference)(`the recorded boot of a nested guest${referenceRe
     expect([...recording.kinds.values()].reduce((sum, count) => sum + count, 0)).toBe(44_757);
   });
   it('tells device accesses, MSRs and page faults apart by the events that follow', async () => {
-    const recording = await importExits(reference('capture/kvm_exit-kvmtest-ftrace.txt.gz'));
+    const recording = await importExits(recorded('kvm_exit-kvmtest-ftrace.txt.gz'));
     // 50 rounds of CPUID, OUT, IN, RDMSR, MMIO store; the two page faults are the guest's first.
     expect(Object.fromEntries(recording.kinds)).toMatchObject({ cpuid: 50, 'pio-user': 150, msr: 50, ept: 2, hlt: 1 });
   });
   it('gives the same from ring-buffer pages as from text', async () => {
-    const formats = readFileSync(reference('capture/kvm-event-formats.txt'), 'utf8');
+    const formats = readFileSync(recorded('kvm-event-formats.txt'), 'utf8');
     const recording = await imported(ringBuffer(), { eventFormats: formats });
     expect([recording.format, recording.total, recording.lost]).toEqual(['ring-buffer', 3, 7]);
     expect(recording.reasons).toEqual(
@@ -68,7 +69,7 @@ describe.skipIf(!hasReference)(`the recorded boot of a nested guest${referenceRe
     );
   });
   it('survives ring-buffer pages with any byte damaged: a figure or a sentence', async () => {
-    const formats = readFileSync(reference('capture/kvm-event-formats.txt'), 'utf8');
+    const formats = readFileSync(recorded('kvm-event-formats.txt'), 'utf8');
     await fc.assert(
       fc.asyncProperty(fc.nat(400), fc.nat(255), async (at, value) => {
         const pages = ringBuffer();

@@ -1,6 +1,7 @@
 import { createExitModel } from '../cost.ts';
 import type { SetUp } from '../experiment/setups.ts';
 import { selectMechanisms } from '../mechanisms/selection.ts';
+import { reflectedInterrupts } from '../posted-interrupts.ts';
 import type { Profile } from '../profile.ts';
 import type { Application } from './applications.ts';
 
@@ -36,7 +37,9 @@ export function eventCostsOf(profile: Profile, setUp: SetUp, application: Applic
   return {
     fixedMicros: Object.entries(application.exits).reduce((sum, [kind, count]) => sum + count * micros(level, kind), 0),
     kickMicros: configuration === 'passthrough' ? 0 : micros(level, 'devnotify'),
-    interruptMicros: posted ? 0 : micros(level, 'host-interrupt') + (level - 1) * micros(level, 'interrupt'),
+    interruptMicros: posted
+      ? 0
+      : micros(level, 'host-interrupt') + reflectedInterrupts(level, posted) * micros(level, 'interrupt'),
     haltMicros: micros(level, 'hlt'),
     relayMicros,
   };
