@@ -31,6 +31,7 @@ const relevant = [
   'kvm_nested_vmexit',
   'kvm_nested_vmexit_inject',
   'kvm_inj_virq',
+  'kvm_apic',
 ].map((name, code) => ({ code, bytes: Buffer.from(name) }));
 const longestName = Math.max(...relevant.map(({ bytes }) => bytes.length));
 const byLength = Array.from({ length: longestName + 1 }, (_, length) =>
@@ -153,6 +154,11 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
       case 8:
         tally.nestedInject(thread);
         break;
+      case 10: {
+        const access = /apic_write (APIC_\w+)/.exec(bytes.toString('latin1', from, end));
+        if (access !== null) tally.apic(thread, access[1]!);
+        break;
+      }
       default:
         tally.interrupt();
     }

@@ -250,6 +250,16 @@ describe('texts of events', () => {
     expect([recording.unknownMsrs, recording.total, recording.threads]).toEqual([1, 5, 5]);
   });
 
+  it('tells writes of the local APIC apart by the register', async () => {
+    const registers = { APIC_ICR: 'ipi', APIC_EOI: 'eoi', APIC_TMICT: 'timer' };
+    for (const reason of ['APIC_ACCESS', 'APIC_WRITE', 'MSR_WRITE', 'npf'])
+      for (const [register, kind] of Object.entries(registers)) {
+        const text =
+          line(1, `kvm_exit: reason ${reason} rip 0x1 info 0 0`) + line(2, `kvm_apic: apic_write ${register} = 0x1`);
+        expect(Object.fromEntries((await imported(text)).kinds)).toEqual({ [kind]: 1 });
+      }
+  });
+
   it('measures how nested guests exit: reflected or not, and accesses per reflection', async () => {
     const nested = (at: number, inject: boolean) => [
       line(at, 'kvm_exit: reason CPUID rip 0x1 info 0 0'),

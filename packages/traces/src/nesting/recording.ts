@@ -76,6 +76,26 @@ interface ThreadState {
   fromNested: boolean;
 }
 
+const apicKinds: ReadonlyMap<string, string> = new Map([
+  ['APIC_ICR', 'ipi'],
+  ['APIC_EOI', 'eoi'],
+  ['APIC_TMICT', 'timer'],
+  ['APIC_LVTT', 'timer'],
+  ['APIC_TASKPRI', 'tpr'],
+]);
+/** Exits that a write of the local APIC can come by. */
+const apicReasons = new Set([
+  'APIC_ACCESS',
+  'APIC_WRITE',
+  'MSR_WRITE',
+  'EPT_VIOLATION',
+  'EPT_MISCONFIG',
+  'msr',
+  'npf',
+  'avic_unaccelerated_access',
+  'avic_incomplete_ipi',
+]);
+
 /** Real traces have a few dozen reasons; damage must not fill the memory. */
 const mostReasons = 4_096;
 
@@ -84,6 +104,8 @@ export interface ExitTally {
   exit(thread: number, timeUs: number, printedReason: string): void;
   entry(thread: number, timeUs: number): void;
   msr(thread: number, write: boolean, index: number): void;
+  /** A register of the local APIC was written, whatever the exit that brought it: `APIC_ICR`, `APIC_EOI`, ... */
+  apic(thread: number, register: string): void;
   /** MMIO was emulated or recognised by its address. */
   mmio(thread: number): void;
   /** The exit went on to the user-space device model. */
@@ -178,6 +200,11 @@ export function createExitTally(): ExitTally {
       const state = threads.get(thread);
       if (state?.open !== undefined && (state.open.mixed === 'msr' || state.open.kind === 'msr'))
         state.kind = write ? kindOfMsrWrite(index) : 'msr';
+    },
+    apic(thread, register) {
+      const state = threads.get(thread);
+      const kind = apicKinds.get(register);
+      if (state?.open !== undefined && kind !== undefined && apicReasons.has(state.open.name)) state.kind = kind;
     },
     mmio(thread) {
       const state = threads.get(thread);
