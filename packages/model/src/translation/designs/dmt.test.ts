@@ -10,7 +10,7 @@ import { explainWalk } from '../explain.ts';
 import { createSimulation } from '../simulate.ts';
 import { randomSpaces, singlePage } from '../spaces.case.ts';
 import { blockOf } from '../traces.case.ts';
-import { dmt } from './dmt.ts';
+import { type DmtInstance, dmt } from './dmt.ts';
 import { designs } from './index.ts';
 import { pvdmt } from './pvdmt.ts';
 import { type TeaSet, teaOffset } from './tea.ts';
@@ -42,7 +42,7 @@ function watched(design: typeof dmt | typeof pvdmt): { design: Design; sets: () 
   let sets: readonly TeaSet[] = [];
   const create: Design['create'] = (spec, resources) => {
     const instance = design.create(spec as never, resources as never);
-    sets = (instance as { sets: readonly TeaSet[] }).sets;
+    sets = (instance as DmtInstance).sets;
     return instance;
   };
   return { design: { ...(design as Design), create }, sets: () => sets };

@@ -6,6 +6,7 @@ import { createRegisters, DirectWalk, type DmtDimension, type DmtState, walkCoun
 import type { GteaTable } from './gtea.ts';
 import { walkDimensions } from './radix.ts';
 import { type TeaMemory, TeaSet, teaCounters } from './tea.ts';
+import { plainMemory } from './tea-memory.ts';
 
 const prototype = 'DMT artifact, linux/mm/hyperlane.c (specs/translation.md 5)';
 
@@ -164,22 +165,6 @@ export function createDmt(
       count.migrated * spec.flushCycles +
       count.registerLoads * spec.registerLoadCycles,
     coveredWalks: () => covered,
-  };
-}
-
-/** Contiguous memory of the operating system that keeps the table. */
-function plainMemory(resources: DesignResources<DmtCounter>, dimension: number): TeaMemory {
-  const { frames } = resources.spaces[dimension]!;
-  const isHost = dimension === resources.spaces.length - 1;
-  return {
-    allocate(tables) {
-      const frame = frames.allocateRange(tables);
-      return frame < 0 ? undefined : { frame, hostFrame: isHost ? frame : -1 };
-    },
-    extend: ({ frame }, length, tables) => resources.takeFrames(dimension, frame + length, tables),
-    release({ frame }, length) {
-      for (let table = 0; table < length; table++) frames.free(frame + table, 0);
-    },
   };
 }
 
