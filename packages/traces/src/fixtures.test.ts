@@ -6,9 +6,9 @@ const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, i
 
 describe('the recordings that ship with Strata', () => {
   it.each([
-    ['chase-system.plugin.zst', 'qemu-system', 400_000],
-    ['chase-user.plugin.zst', 'qemu-user', 1_396_735],
-    ['chase.lackey.zst', 'lackey', 200_048],
+    ['plugin-system-chase-400k-records.bin.zst', 'qemu-system', 400_000],
+    ['plugin-user-chase-1.4M-records.bin.zst', 'qemu-user', 1_396_735],
+    ['lackey-chase-200k-accesses.lk.zst', 'lackey', 200_048],
   ])('%s is read without any program on PATH', async (name, format, accesses) => {
     const reader = await openTrace(fixture(name), { decompressors: 'builtin' });
     for await (const block of reader.blocks()) expect(block.length).toBeGreaterThan(0);

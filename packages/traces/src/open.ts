@@ -4,18 +4,20 @@ import { drmemtrace } from './formats/drmemtrace.ts';
 import { openDrmemtraceFolder } from './formats/drmemtrace-folder.ts';
 import { headOf, type TraceFormat } from './formats/format.ts';
 import { formats } from './formats/registry.ts';
+import { isGeneratorText, openGeneratorText } from './generators/index.ts';
 import { type Input, openInput } from './input/input.ts';
 import { readable } from './input/readable.ts';
 import type { OpenOptions, TraceReader } from './reader.ts';
 
 /**
  * Opens a trace of any known format, whatever compression wraps it. The format is recognised from the content, never from the name.
- * @param path a file, or a folder of drmemtrace thread files
+ * @param path a file, a folder of drmemtrace thread files, or a generator: `gen:gups,size=1GiB,accesses=1e6,seed=42`
  * @throws StrataError `trace.unreadable`, `trace.empty`, `trace.unknown-format`, `trace.ambiguous`, `registry.unknown-name`, and what
  * decompression finds
  */
 export async function openTrace(path: string, options: OpenOptions = {}): Promise<TraceReader> {
   options.signal?.throwIfAborted();
+  if (isGeneratorText(path)) return openGeneratorText(path, options);
   // Who names columns means a table of columns.
   const name = options.format ?? (options.fields === undefined ? undefined : csv.name);
   const named = name === undefined ? undefined : formats.get(name);

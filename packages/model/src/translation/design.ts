@@ -17,6 +17,8 @@ export type Where = (typeof Where)[keyof typeof Where];
 export interface WalkMemory {
   /** Number of the core that walks. */
   readonly core: number;
+  /** Cycles of the walk so far. */
+  readonly cycles: number;
   /**
    * One reference that the walk waits for: its latency is added to the walk. `step` is a number from `resources.step`.
    * Returns the latency in cycles.

@@ -32,15 +32,6 @@ const kindWords: readonly (readonly [number, string])[] = [
 /** Kind by a hash of the word in lower case. */
 const kindOfHash = new Map(kindWords.flatMap(([kind, words]) => words.split(' ').map((word) => [hashOf(word), kind])));
 
-/** Kind by a word of one letter or digit, or -1. */
-const kindOfLetter = new Int8Array(256).fill(-1);
-for (const [kind, words] of kindWords)
-  for (const word of words.split(' '))
-    if (word.length === 1) {
-      kindOfLetter[word.charCodeAt(0)] = kind;
-      kindOfLetter[word.toUpperCase().charCodeAt(0)] = kind;
-    }
-
 function hashOf(word: string): number {
   let hash = word.length;
   for (let i = 0; i < word.length; i++) hash = (Math.imul(hash, 31) + (word.charCodeAt(i) | 32)) | 0;
@@ -239,7 +230,6 @@ class CsvParser implements LineParser {
     const { bytes } = cursor;
     const from = cursor.at;
     while (isWordByte(bytes[cursor.at]!)) cursor.at++;
-    if (cursor.at === from + 1) return kindOfLetter[bytes[from]!]!;
     let hash = cursor.at - from;
     for (let at = from; at < cursor.at; at++) hash = (Math.imul(hash, 31) + (bytes[at]! | 32)) | 0;
     return kindOfHash.get(hash) ?? -1;

@@ -1,6 +1,8 @@
-import { AccessKind, StrataError } from '@strata/model/machine';
+import { readFileSync } from 'node:fs';
+import { AccessKind, createBlock, StrataError } from '@strata/model/machine';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createNativeWriter } from '../native/index.ts';
 import { openTrace } from '../open.ts';
 import { collect, type PlainAccess, readAll, records, temporaryFolder } from '../reading.case.ts';
 import { formats } from './registry.ts';
@@ -47,6 +49,21 @@ function champsimSample(format: string, bytes: number): Sample {
     ]),
     hasEnd: false,
   };
+}
+
+async function nativeSample(): Promise<Sample> {
+  const block = createBlock(2);
+  block.lo.set([0x1000, 0x7fff0000]);
+  block.kind.set([load, store]);
+  block.size.set([8, 4]);
+  block.length = 2;
+  const path = folder.path('written.strata');
+  const writer = await createNativeWriter(path);
+  await writer.write(block);
+  const source = { format: 'test', dialect: 'rows', compression: [] };
+  await writer.finish(source, { threads: [0], processes: [0], dropped: new Map(), warnings: [] });
+  const accesses = [[load, 0x1000n, 8] as const, [store, 0x7fff0000n, 4] as const];
+  return { format: 'strata', bytes: readFileSync(path), accesses, hasEnd: true };
 }
 
 /** Stock record types by the first two columns of the specification's table; the artifact's dialects shift all but READ and WRITE. */
@@ -211,6 +228,7 @@ const samples: Sample[] = [
     ],
     hasEnd: false,
   },
+  await nativeSample(),
 ];
 
 const brief = ({ kind, address, size }: PlainAccess) => [kind, address, size] as const;

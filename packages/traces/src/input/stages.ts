@@ -4,7 +4,6 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { StrataError } from '@strata/model/machine';
 import { Decompress } from 'fzstd';
-import { XzReadableStream } from 'xz-decompress';
 import { decodeLz4 } from './lz4.ts';
 
 /** Bytes in order. A chunk stays valid until the next one is asked for, and may be of any length but 0. */
@@ -159,7 +158,9 @@ async function* unzstd(source: Chunks): AsyncGenerator<Uint8Array> {
 }
 
 async function* unxz(source: Chunks): AsyncGenerator<Uint8Array> {
-  const reader = new XzReadableStream(webStreamOf(source)).getReader();
+  // CommonJS without names that Node could see, and with its WebAssembly inline: loaded when it is needed.
+  const { default: xz } = await import('xz-decompress');
+  const reader = new xz.XzReadableStream(webStreamOf(source)).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();

@@ -6,6 +6,7 @@ import { createRegisters, DirectWalk, type DmtDimension, type DmtState, walkCoun
 import type { GteaTable } from './gtea.ts';
 import { walkDimensions } from './radix.ts';
 import { type TeaMemory, TeaSet, teaCounters } from './tea.ts';
+import { plainMemory } from './tea-memory.ts';
 
 const prototype = 'DMT artifact, linux/mm/hyperlane.c (specs/translation.md 5)';
 
@@ -72,6 +73,11 @@ export interface Paravirtualization {
   memoryFor(dimension: number, plain: TeaMemory, table: GteaTable): TeaMemory;
 }
 
+export interface DmtInstance extends DesignInstance {
+  /** The areas of each dimension. */
+  readonly sets: readonly TeaSet[];
+}
+
 /** What the processes share of one VM's table. */
 interface Shared {
   readonly set: TeaSet;
@@ -83,7 +89,7 @@ export function createDmt(
   resources: DesignResources<DmtCounter>,
   gteas: GteaTable | undefined,
   pv?: Paravirtualization,
-): DesignInstance {
+): DmtInstance {
   const { spaces, count, memory } = resources;
   const last = spaces.length - 1;
   /** By dimension: whether this instance keeps the areas. The process' own always; a VM's only when no other process does. */
@@ -132,6 +138,7 @@ export function createDmt(
   let covered = 0;
 
   return {
+    sets: shared.map(({ set }) => set),
     walk(vpn) {
       state.direct = true;
       const frame = direct.walk(vpn);
@@ -158,22 +165,6 @@ export function createDmt(
       count.migrated * spec.flushCycles +
       count.registerLoads * spec.registerLoadCycles,
     coveredWalks: () => covered,
-  };
-}
-
-/** Contiguous memory of the operating system that keeps the table. */
-function plainMemory(resources: DesignResources<DmtCounter>, dimension: number): TeaMemory {
-  const { frames } = resources.spaces[dimension]!;
-  const isHost = dimension === resources.spaces.length - 1;
-  return {
-    allocate(tables) {
-      const frame = frames.allocateRange(tables);
-      return frame < 0 ? undefined : { frame, hostFrame: isHost ? frame : -1 };
-    },
-    extend: ({ frame }, length, tables) => resources.takeFrames(dimension, frame + length, tables),
-    release({ frame }, length) {
-      for (let table = 0; table < length; table++) frames.free(frame + table, 0);
-    },
   };
 }
 

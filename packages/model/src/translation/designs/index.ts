@@ -1,6 +1,7 @@
 import { createRegistry, type Registry } from '../../machine/registry.ts';
 import type { Design } from '../design.ts';
 import { agile } from './agile.ts';
+import { asap } from './asap.ts';
 import { dmt } from './dmt.ts';
 import { ecpt } from './ecpt.ts';
 import { fpt } from './fpt.ts';
@@ -17,6 +18,7 @@ export const designs: Registry<Design> = createRegistry<Design>('design', [
   agile,
   fpt,
   ecpt,
+  asap,
   dmt,
   pvdmt,
   pomTlb,

@@ -95,6 +95,10 @@ export class TeaSet {
   private readonly options: TeaOptions;
   private readonly counts: TeaCounts;
   private nextId = 0;
+  /** Smallest request that failed since memory was given back last: a larger one is not tried, which would search all memory in vain. */
+  private refused = Number.POSITIVE_INFINITY;
+  /** By level: the unit whose table was allocated last, and not used yet. */
+  private readonly fresh = [-1, -1, -1];
   /** Size of the VMA when a range got no TEA, by unit and level: asked again only once that has changed. */
   private readonly givenUp = new Map<number, number>();
 
@@ -130,14 +134,17 @@ export class TeaSet {
     if (!this.options.levels.includes(level)) return;
     const unit = Math.floor(vpn / pagesOfTable(level));
     const tea = this.find(level, unit);
-    if (tea === undefined) this.cover(vpn, unit, level);
-    else if (tea.nodes[unit - tea.start] === 0) this.place(tea, unit);
+    if (tea === undefined) {
+      this.cover(vpn, unit, level);
+      this.fresh[level] = -1;
+    } else if (tea.nodes[unit - tea.start] === 0) this.place(tea, unit);
   }
 
   nodeAllocated(level: number, vpn: Vpn): void {
     const unit = Math.floor(vpn / pagesOfTable(level));
     const tea = this.find(level as PageLevel, unit);
     if (tea !== undefined) this.place(tea, unit);
+    else this.fresh[level] = unit;
   }
 
   nodeFreed(level: number, vpn: Vpn): void {
@@ -150,7 +157,7 @@ export class TeaSet {
     this.table.putBack(node - 1);
     if (--tea.used > 0) return;
     this.teas.splice(this.teas.indexOf(tea), 1);
-    this.memory.release(tea.frames, tea.length);
+    this.release(tea);
     this.counts.released++;
   }
 
@@ -229,11 +236,8 @@ export class TeaSet {
       this.counts.noSlot++;
       return false;
     }
-    const frames = this.memory.allocate(end - start);
-    if (frames === undefined) {
-      this.counts.allocationFailures++;
-      return false;
-    }
+    const frames = this.allocate(end - start);
+    if (frames === undefined) return false;
     const tea: Tea = {
       id: this.nextId++,
       level,
@@ -249,6 +253,19 @@ export class TeaSet {
     return true;
   }
 
+  private allocate(tables: number): TeaFrames | undefined {
+    const frames = tables < this.refused ? this.memory.allocate(tables) : undefined;
+    if (frames !== undefined) return frames;
+    this.refused = Math.min(this.refused, tables);
+    this.counts.allocationFailures++;
+    return undefined;
+  }
+
+  private release({ frames, length }: Tea): void {
+    this.memory.release(frames, length);
+    this.refused = Number.POSITIVE_INFINITY;
+  }
+
   /** In place where the frames behind are free, else by moving to a new area. */
   private growTo(tea: Tea, start: number, end: number): boolean {
     const oldEnd = tea.start + tea.length;
@@ -257,12 +274,9 @@ export class TeaSet {
     if (start === tea.start && this.memory.extend(tea.frames, tea.length, end - oldEnd)) {
       this.counts.grownInPlace++;
     } else {
-      const frames = this.memory.allocate(end - start);
-      if (frames === undefined) {
-        this.counts.allocationFailures++;
-        return false;
-      }
-      this.memory.release(tea.frames, tea.length);
+      const frames = this.allocate(end - start);
+      if (frames === undefined) return false;
+      this.release(tea);
       tea.frames = frames;
       this.counts.migrated++;
       this.counts.movedTables += tea.used;
@@ -277,9 +291,10 @@ export class TeaSet {
     return true;
   }
 
-  /** Moves tables that exist already into the TEA. */
+  /** Moves tables that exist already into the TEA; the one that is being made for this fault is made there at once. */
   private adopt(tea: Tea, start: number, end: number): void {
-    for (let unit = start; unit < end; unit++) if (this.place(tea, unit)) this.counts.movedTables++;
+    for (let unit = start; unit < end; unit++)
+      if (this.place(tea, unit) && unit !== this.fresh[tea.level]) this.counts.movedTables++;
   }
 
   private place(tea: Tea, unit: number): boolean {

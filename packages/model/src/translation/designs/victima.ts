@@ -8,7 +8,7 @@ import {
   type Vpn,
 } from '../../machine/address.ts';
 import { integer } from '../../machine/fields.ts';
-import { type DesignResources, defineDesign, type WalkMemory } from '../design.ts';
+import { type DesignResources, defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
 import { smallestLeaf } from './pom-tlb.ts';
 import { walkDimensions } from './radix.ts';
@@ -52,9 +52,7 @@ export const victima = defineDesign({
   },
   create({ costlyCycles, nearCycles }, resources) {
     const { spaces, memory, count, setup } = resources;
-    const metered = meter(memory);
-    const inner: DesignResources = { ...resources, memory: metered };
-    const walker = createRadixWalker(inner, walkDimensions(inner));
+    const walker = createRadixWalker(resources, walkDimensions(resources));
     const lines = createLines(resources);
     /** By key of the cluster: frame + 1 of each of its pages. */
     const blocks = new Map<number, Float64Array>();
@@ -136,9 +134,9 @@ export const victima = defineDesign({
           return found;
         }
         count.misses++;
-        metered.spent = 0;
+        const before = memory.cycles;
         const frame = walker.walk(vpn);
-        admit(vpn, frame, metered.spent);
+        admit(vpn, frame, memory.cycles - before);
         return frame;
       },
       unmapped(dimension, vpn, _frame, level) {
@@ -175,26 +173,6 @@ function createLines({ spaces }: DesignResources): { of(key: number): { frame: F
         if (number % linesPerPage === 0) pages.push(frames.allocate());
       }
       return { frame: pages[Math.floor(number / linesPerPage)]!, byteOffset: (number % linesPerPage) * lineBytes };
-    },
-  };
-}
-
-/** The memory, and what has been spent on it. */
-function meter(memory: WalkMemory): WalkMemory & { spent: number } {
-  return {
-    spent: 0,
-    get core() {
-      return memory.core;
-    },
-    read(frame, byteOffset, step) {
-      const cycles = memory.read(frame, byteOffset, step);
-      this.spent += cycles;
-      return cycles;
-    },
-    probe: (frame, byteOffset, step) => memory.probe(frame, byteOffset, step),
-    wait(cycles) {
-      this.spent += cycles;
-      memory.wait(cycles);
     },
   };
 }
