@@ -33,13 +33,14 @@ export function walkOverheadOf(text: string, where: string): number {
 
 /** Name and count of one line; nothing for a line without, or with `<not counted>`. */
 function eventOf(line: string): readonly [string, number] | undefined {
-  const separated = /^\s*([\d.]+),[^,]*,([^,\s]+),/.exec(line);
+  const separated = /^\s*([\d.]+),[^,]*,([a-z][^,\s]*),/i.exec(line);
   const spaced = /^\s*(\d[\d.,'\u00a0\u202f]*)\s+([\w.:/-]+)/.exec(line);
   const found = separated ?? spaced;
   if (found === null) return undefined;
-  const digits = found[1]!.replace(/[^\d]/g, '');
-  const name = /^(?:\w+\/)?([\w.-]+?)\/?(?::\w+)?$/.exec(found[2]!.toLowerCase())?.[1];
-  return name === undefined ? undefined : [name, Number(digits)];
+  // With spaces the number is grouped as the locale says, and whole.
+  const count = Number(separated === null ? found[1]!.replace(/\D/g, '') : found[1]);
+  const name = /^(?:\w+\/)?([\w.-]+?)(?:\/\w*)?(?::\w+)?$/.exec(found[2]!.toLowerCase())?.[1];
+  return name === undefined ? undefined : [name, count];
 }
 
 export function walkOverheadIn(file: string): number {
