@@ -8,7 +8,7 @@ const readme = readFileSync(join(cloneRoot, 'README.md'), 'utf8');
 
 /** Fenced blocks of that language, in order. */
 function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([sS]*?)^\`\`\`$`, 'gm'))].map(([, text]) => text!);
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map(([, text]) => text!);
 }
 
 /** `$ npx strata ...` with continuation lines, and the lines that the README shows below it; `...` stands for lines left out. */
