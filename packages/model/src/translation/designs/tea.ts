@@ -95,7 +95,7 @@ export class TeaSet {
   private readonly options: TeaOptions;
   private readonly counts: TeaCounts;
   private nextId = 0;
-  /** Smallest request that failed since memory was given back last: a larger one is not tried, which would search all memory in vain. */
+  /** Smallest request that failed: a larger one is not tried, which would search all memory in vain, until much has been given back. */
   private refused = Number.POSITIVE_INFINITY;
   /** By level: the unit whose table was allocated last, and not used yet. */
   private readonly fresh = [-1, -1, -1];
@@ -263,7 +263,7 @@ export class TeaSet {
 
   private release({ frames, length }: Tea): void {
     this.memory.release(frames, length);
-    this.refused = Number.POSITIVE_INFINITY;
+    if (2 * length >= this.refused) this.refused = Number.POSITIVE_INFINITY;
   }
 
   /** In place where the frames behind are free, else by moving to a new area. */
