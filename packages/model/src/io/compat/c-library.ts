@@ -48,13 +48,13 @@ export class HashOrder {
   #buckets = 1;
   #size = 0;
   #first = -1;
-  readonly #next: Int32Array;
-  readonly #hashHi: Uint32Array;
-  readonly #hashLo: Uint32Array;
+  #next: Int32Array;
+  #hashHi: Uint32Array;
+  #hashLo: Uint32Array;
   /** Per bucket: the node before its first one in the list; -1 = the list's head, -2 = the bucket is empty. */
   #before = new Int32Array([-2]);
 
-  /** @param capacity node numbers run from 0 to capacity - 1 */
+  /** @param capacity nodes expected; a larger node number makes room */
   constructor(capacity: number) {
     this.#next = new Int32Array(capacity).fill(-1);
     this.#hashHi = new Uint32Array(capacity);
@@ -73,6 +73,7 @@ export class HashOrder {
 
   /** @param hashHi, hashLo the 64-bit hash of the node's key */
   insert(node: number, hashHi: number, hashLo: number): void {
+    if (node >= this.#next.length) this.#makeRoom(node);
     this.#hashHi[node] = hashHi;
     this.#hashLo[node] = hashLo;
     if (this.#size + 1 > (this.#buckets === 1 ? 0 : this.#buckets)) this.#rehash();
@@ -92,6 +93,19 @@ export class HashOrder {
     else this.#next[previous] = next;
     this.#next[node] = -1;
     this.#size--;
+  }
+
+  #makeRoom(node: number): void {
+    const capacity = Math.max(node + 1, this.#next.length * 2);
+    const next = new Int32Array(capacity).fill(-1);
+    next.set(this.#next);
+    const hashHi = new Uint32Array(capacity);
+    hashHi.set(this.#hashHi);
+    const hashLo = new Uint32Array(capacity);
+    hashLo.set(this.#hashLo);
+    this.#next = next;
+    this.#hashHi = hashHi;
+    this.#hashLo = hashLo;
   }
 
   #after(node: number): number {

@@ -70,7 +70,7 @@ export class SidPrefetcher {
 
   /** @param key number of (page, domain) */
   lookup(key: number): boolean {
-    const hit = this.#buffer !== undefined && this.#buffer.lookup(key, 0);
+    const hit = this.#buffer?.lookup(key, 0) ?? false;
     if (hit) this.#bufferHit++;
     else this.#bufferMiss++;
     return hit;

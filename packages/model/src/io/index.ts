@@ -1,0 +1,3 @@
+export * from './compat/build.ts';
+export * from './compat/records.ts';
+export * from './compat/simulate.ts';
