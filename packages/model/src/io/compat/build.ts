@@ -304,9 +304,8 @@ export class TraceBuilder implements LogEvents {
     const didsOfSid = new Map<number, Set<number>>();
     for (let event = 0; event < this.translations; event++) {
       const sid = this.#sid.at(event);
-      let dids = didsOfSid.get(sid);
-      if (dids === undefined) didsOfSid.set(sid, (dids = new Set()));
-      dids.add(this.#did.at(event));
+      const dids = didsOfSid.get(sid) ?? new Set();
+      didsOfSid.set(sid, dids.add(this.#did.at(event)));
     }
     const sidCollisions = [...didsOfSid]
       .filter(([, dids]) => dids.size > 1)
@@ -359,8 +358,10 @@ export class TraceBuilder implements LogEvents {
     const unique = did + idsPerLog * this.#log;
     if (unique > 0xffff && !this.#quirks.wrapAround) throw this.#tooManyLogs();
     const key = unique & 0xffff;
-    let global = this.#globalDid.get(key);
-    if (global === undefined) this.#globalDid.set(key, (global = this.#globalDid.size));
+    const known = this.#globalDid.get(key);
+    if (known !== undefined) return known;
+    const global = this.#globalDid.size;
+    this.#globalDid.set(key, global);
     return global;
   }
 
