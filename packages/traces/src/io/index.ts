@@ -1,0 +1,2 @@
+export * from './collector-log.ts';
+export * from './translation-records.ts';
