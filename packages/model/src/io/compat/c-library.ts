@@ -71,7 +71,7 @@ export class HashOrder {
     return this.#next[node]!;
   }
 
-  /** @param hashHi, hashLo the 64-bit hash of the node's key */
+  /** @param hashHi, hashLo the 64-bit hash of the node's key, in words of either sign */
   insert(node: number, hashHi: number, hashLo: number): void {
     if (node >= this.#next.length) this.#makeRoom(node);
     this.#hashHi[node] = hashHi;

@@ -143,50 +143,32 @@ abstract class CompatCache {
   protected abstract fill(slot: number, nextAccess: number, hashHi: number, hashLo: number): void;
 }
 
-/** Least recently used: a recency list per set. */
+/** Least recently used. */
 export class LruCache extends CompatCache {
-  readonly #older: Int32Array;
-  readonly #newer: Int32Array;
-  readonly #oldest: Int32Array;
-  readonly #newest: Int32Array;
+  readonly #lastUse: Float64Array;
+  #uses = 0;
 
   constructor(sets: number, ways: number) {
     super(sets, ways);
-    this.#older = new Int32Array(sets * ways).fill(-1);
-    this.#newer = new Int32Array(sets * ways).fill(-1);
-    this.#oldest = new Int32Array(sets).fill(-1);
-    this.#newest = new Int32Array(sets).fill(-1);
+    this.#lastUse = new Float64Array(sets * ways);
   }
 
   protected override touch(slot: number): void {
-    const set = Math.floor(slot / this.ways);
-    if (this.#newest[set] === slot) return;
-    this.evict(slot);
-    this.fill(slot);
+    this.#lastUse[slot] = ++this.#uses;
   }
 
   protected override victim(set: number): number {
-    return this.#oldest[set]!;
+    const first = set * this.ways;
+    let oldest = first;
+    for (let slot = first + 1; slot < first + this.ways; slot++)
+      if (this.#lastUse[slot]! < this.#lastUse[oldest]!) oldest = slot;
+    return oldest;
   }
 
-  protected override evict(slot: number): void {
-    const set = Math.floor(slot / this.ways);
-    const older = this.#older[slot]!;
-    const newer = this.#newer[slot]!;
-    if (older === -1) this.#oldest[set] = newer;
-    else this.#newer[older] = newer;
-    if (newer === -1) this.#newest[set] = older;
-    else this.#older[newer] = older;
-  }
+  protected override evict(): void {}
 
   protected override fill(slot: number): void {
-    const set = Math.floor(slot / this.ways);
-    const newest = this.#newest[set]!;
-    this.#older[slot] = newest;
-    this.#newer[slot] = -1;
-    if (newest === -1) this.#oldest[set] = slot;
-    else this.#newer[newest] = slot;
-    this.#newest[set] = slot;
+    this.touch(slot);
   }
 }
 

@@ -10,9 +10,10 @@ import {
   SetIndex,
 } from './cache.ts';
 import { type EventQueue, FifoQueue, HeapQueue } from './event-queue.ts';
-import { Interner } from './interner.ts';
+import { PageField, Pages, pageShift } from './pages.ts';
 import { type PrefetchCounts, SidPrefetcher } from './prefetcher.ts';
 import type { TranslationBlock } from './records.ts';
+import { Pending, Requests, RequestTime } from './requests.ts';
 
 /** Latencies of the original in nanoseconds (specs/io.md 2.1). */
 export const compatLatencies = {
@@ -100,7 +101,7 @@ class CompatModel implements CompatIoSimulation {
   readonly #partitions: { readonly tlb: number; readonly l2: number; readonly l3: number };
 
   readonly #pending = new Pending();
-  readonly #events = new Events();
+  readonly #requests = new Requests();
   readonly #flowFirst = new Float64Array(domainCount).fill(-1);
   readonly #flowLast = new Float64Array(domainCount);
   readonly #flowCount = new Float64Array(domainCount);
@@ -209,12 +210,11 @@ class CompatModel implements CompatIoSimulation {
   }
 
   #nextDue(): number {
-    return Math.min(
-      this.#contextQueue.nextTime,
-      this.#pageCacheQueue.nextTime,
-      this.#fillQueue.nextTime,
-      this.#tlbQueue.nextTime,
-    );
+    let due = this.#contextQueue.nextTime;
+    if (this.#pageCacheQueue.nextTime < due) due = this.#pageCacheQueue.nextTime;
+    if (this.#fillQueue.nextTime < due) due = this.#fillQueue.nextTime;
+    if (this.#tlbQueue.nextTime < due) due = this.#tlbQueue.nextTime;
+    return due;
   }
 
   #lostRequest(): StrataError {
@@ -228,12 +228,12 @@ class CompatModel implements CompatIoSimulation {
 
   #issue(): void {
     const page = this.#pending.firstPage;
-    const event = this.#events.create(page, this.#pending.firstNextAccess, this.#now, false);
+    const request = this.#requests.create(page, this.#pending.firstNextAccess, this.#now, false);
     this.#pending.dropFirst();
-    const hit = this.#contextCache.lookup(this.#pages.sid[page]!, 0);
+    const hit = this.#contextCache.lookup(this.#pages.fields[(page << pageShift) + PageField.sid]!, 0);
     const wait = hit ? compatLatencies.contextHitNs : compatLatencies.contextMissNs;
-    this.#events.latency[event] = wait;
-    this.#contextQueue.push(event, this.#now + wait);
+    this.#requests.delay(request, wait);
+    this.#contextQueue.push(request, this.#now + wait);
     this.#issued++;
     this.#inFlight++;
   }
@@ -247,91 +247,93 @@ class CompatModel implements CompatIoSimulation {
     if (this.#tlbQueue.nextTime <= now) this.#complete(this.#tlbQueue.pop());
   }
 
-  #afterContext(event: number, now: number): void {
-    const events = this.#events;
-    const pages = this.#pages;
-    const page = events.page[event]!;
-    const sid = pages.sid[page]!;
-    this.#contextCache.access(sid, pages.contextSet[page]!, pages.did[page]!, 0, 0, sid);
-    const inTlb = this.#deviceTlb.lookup(pages.tlbKey[page]!, events.nextAccess[event]!);
-    const inBuffer = this.#prefetcher.lookup(pages.tlbKey[page]!);
+  #afterContext(request: number, now: number): void {
+    const requests = this.#requests;
+    const prefetcher = this.#prefetcher;
+    const fields = this.#pages.fields;
+    const page = requests.page[request]!;
+    const at = page << pageShift;
+    const sid = fields[at + PageField.sid]!;
+    const tlbKey = fields[at + PageField.tlbKey]!;
+    this.#contextCache.access(sid, fields[at + PageField.contextSet]!, fields[at + PageField.did]!, 0, 0, sid);
+    const inTlb = this.#deviceTlb.lookup(tlbKey, requests.times[request * 4 + RequestTime.nextAccess]!);
+    const inBuffer = prefetcher.lookup(tlbKey);
     if (inTlb || inBuffer) {
-      events.latency[event]! += compatLatencies.deviceTlbHitNs;
-      this.#tlbQueue.push(event, now + compatLatencies.deviceTlbHitNs - 1);
+      requests.delay(request, compatLatencies.deviceTlbHitNs);
+      this.#tlbQueue.push(request, now + compatLatencies.deviceTlbHitNs - 1);
     } else {
-      events.latency[event]! += compatLatencies.pcieOneWayNs;
-      this.#pageCacheQueue.push(event, now + compatLatencies.pcieOneWayNs);
+      requests.delay(request, compatLatencies.pcieOneWayNs);
+      this.#pageCacheQueue.push(request, now + compatLatencies.pcieOneWayNs);
     }
-    this.#prefetcher.probe(sid, page, pages.addressKey[page]!);
-    for (let request = 0; request < this.#prefetcher.requests; request++) {
-      const prefetch = events.create(this.#prefetcher.pages[request]!, Infinity, now, true);
+    prefetcher.probe(sid, page, fields[at + PageField.addressKey]!);
+    for (let asked = 0; asked < prefetcher.requests; asked++) {
+      const prefetch = requests.create(prefetcher.pages[asked]!, Infinity, now, true);
       this.#pageCacheQueue.push(prefetch, now + compatLatencies.pcieOneWayNs + compatLatencies.memoryNs);
     }
   }
 
-  #inPageCaches(event: number, now: number): void {
-    const { page: pageOf, latency } = this.#events;
-    const page = pageOf[event]!;
-    const level = this.#pages.level[page]!;
-    const inL2 = this.#l2.lookup(this.#pages.l2Key[page]!, 0);
-    const inL3 = this.#l3.lookup(this.#pages.l3Key[page]!, 0);
+  #inPageCaches(request: number, now: number): void {
+    const requests = this.#requests;
+    const fields = this.#pages.fields;
+    const at = requests.page[request]! << pageShift;
+    const level = fields[at + PageField.level]!;
+    const inL2 = this.#l2.lookup(fields[at + PageField.l2Key]!, 0);
+    const inL3 = this.#l3.lookup(fields[at + PageField.l3Key]!, 0);
     const { pageCacheHitNs, pcieOneWayNs, memoryNs } = compatLatencies;
     if (inL2 && level === 2) {
-      latency[event]! += pageCacheHitNs + pcieOneWayNs;
-      this.#tlbQueue.push(event, now + pageCacheHitNs + pcieOneWayNs - 1);
+      requests.delay(request, pageCacheHitNs + pcieOneWayNs);
+      this.#tlbQueue.push(request, now + pageCacheHitNs + pcieOneWayNs - 1);
     } else if (inL2 && level === 1) {
-      latency[event]! += memoryNs;
-      this.#fillQueue.push(event, now + memoryNs - 1);
+      requests.delay(request, memoryNs);
+      this.#fillQueue.push(request, now + memoryNs - 1);
     } else if (inL2) {
-      this.#events.release(event);
+      requests.release(request);
     } else if (inL3 && level === 3) {
-      latency[event]! += pageCacheHitNs;
-      this.#tlbQueue.push(event, now + pageCacheHitNs - 1);
+      requests.delay(request, pageCacheHitNs);
+      this.#tlbQueue.push(request, now + pageCacheHitNs - 1);
     } else {
       const walk = memoryNs * (inL3 ? 3 - level : level);
-      latency[event]! += walk;
-      this.#fillQueue.push(event, now + walk - 1);
+      requests.delay(request, walk);
+      this.#fillQueue.push(request, now + walk - 1);
     }
   }
 
-  #fillPageCaches(event: number, now: number): void {
-    const pages = this.#pages;
-    const page = this.#events.page[event]!;
-    const did = pages.did[page]!;
+  #fillPageCaches(request: number, now: number): void {
+    const fields = this.#pages.fields;
+    const at = this.#requests.page[request]! << pageShift;
+    const did = fields[at + PageField.did]!;
     const { tlb, l2, l3 } = this.#partitions;
     if (!this.#selective || (did >= tlb && did < tlb + l2))
-      this.#l2.access(pages.l2Key[page]!, pages.l2Set[page]!, did, 0, 0, 0);
+      this.#l2.access(fields[at + PageField.l2Key]!, fields[at + PageField.l2Set]!, did, 0, 0, 0);
     if (!this.#selective || (did >= tlb + l2 && did < tlb + l2 + l3))
-      this.#l3.access(pages.l3Key[page]!, pages.l3Set[page]!, did, 0, 0, 0);
-    this.#events.latency[event]! += compatLatencies.pcieOneWayNs;
-    this.#tlbQueue.push(event, now + compatLatencies.pcieOneWayNs);
+      this.#l3.access(fields[at + PageField.l3Key]!, fields[at + PageField.l3Set]!, did, 0, 0, 0);
+    this.#requests.delay(request, compatLatencies.pcieOneWayNs);
+    this.#tlbQueue.push(request, now + compatLatencies.pcieOneWayNs);
   }
 
-  #complete(event: number): void {
-    const { page: pageOf, latency, issuedAt, isPrefetch, nextAccess } = this.#events;
-    const pages = this.#pages;
-    const page = pageOf[event]!;
-    if (isPrefetch[event] === 1) {
-      this.#prefetcher.fill(pages.tlbKey[page]!);
-    } else {
-      const did = pages.did[page]!;
-      if (!this.#selective || did < this.#partitions.tlb) {
-        const set = pages.tlbSet[page]!;
-        this.#deviceTlb.access(
-          pages.tlbKey[page]!,
-          set,
-          did,
-          nextAccess[event]!,
-          pages.hashHi[page]!,
-          pages.hashLo[page]!,
-        );
-      }
-      if (this.#flowFirst[did] === -1) this.#flowFirst[did] = issuedAt[event]!;
-      this.#flowLast[did] = issuedAt[event]! + latency[event]!;
-      this.#flowCount[did]!++;
-      this.#inFlight--;
+  #complete(request: number): void {
+    const fields = this.#pages.fields;
+    const at = this.#requests.page[request]! << pageShift;
+    const key = fields[at + PageField.tlbKey]!;
+    if (this.#requests.isPrefetch[request] === 1) this.#prefetcher.fill(key);
+    else this.#completeDemand(request, at, key);
+    this.#requests.release(request);
+  }
+
+  #completeDemand(request: number, at: number, key: number): void {
+    const fields = this.#pages.fields;
+    const times = this.#requests.times;
+    const did = fields[at + PageField.did]!;
+    if (!this.#selective || did < this.#partitions.tlb) {
+      const nextAccess = times[request * 4 + RequestTime.nextAccess]!;
+      const set = fields[at + PageField.tlbSet]!;
+      this.#deviceTlb.access(key, set, did, nextAccess, fields[at + PageField.hashHi]!, fields[at + PageField.hashLo]!);
     }
-    this.#events.release(event);
+    const issuedAt = times[request * 4 + RequestTime.issuedAt]!;
+    if (this.#flowFirst[did] === -1) this.#flowFirst[did] = issuedAt;
+    this.#flowLast[did] = issuedAt + times[request * 4 + RequestTime.latency]!;
+    this.#flowCount[did]!++;
+    this.#inFlight--;
   }
 
   #result(): CompatIoResult {
@@ -400,185 +402,4 @@ function deviceTlb(policy: DeviceTlbPolicy, sets: number, ways: number, random: 
     case 'oracle':
       return new OracleCache(sets, ways);
   }
-}
-
-/** Distinct (SID, DID, page) of the trace, numbered at first touch, with all that the stages need of them. */
-class Pages {
-  sid = new Uint16Array(1024);
-  did = new Uint16Array(1024);
-  level = new Uint8Array(1024);
-  contextSet = new Int32Array(1024);
-  tlbKey = new Int32Array(1024);
-  tlbSet = new Int32Array(1024);
-  l2Key = new Int32Array(1024);
-  l2Set = new Int32Array(1024);
-  l3Key = new Int32Array(1024);
-  l3Set = new Int32Array(1024);
-  addressKey = new Int32Array(1024);
-  /** The original's hash of a DevTLB key: (page address << 16) | DID. */
-  hashHi = new Uint32Array(1024);
-  hashLo = new Uint32Array(1024);
-  readonly #numbers = new Interner();
-  readonly #tlbKeys = new Interner();
-  readonly #l2Keys = new Interner();
-  readonly #l3Keys = new Interner();
-  readonly #addresses = new Interner();
-  readonly #masks = new Interner();
-  readonly #index: Readonly<Record<'context' | 'tlb' | 'l2' | 'l3', SetIndex>>;
-
-  constructor(index: Readonly<Record<'context' | 'tlb' | 'l2' | 'l3', SetIndex>>) {
-    this.#index = index;
-  }
-
-  numberOf(block: TranslationBlock, record: number): number {
-    const lo = block.iovaLo[record]!;
-    const hi = block.iovaHi[record]!;
-    const maskLo = block.maskLo[record]!;
-    const maskHi = block.maskHi[record]!;
-    const level = block.level[record]!;
-    const pageLo = (lo & maskLo) >>> 0;
-    const pageHi = (hi & maskHi) >>> 0;
-    const sid = block.sid[record]!;
-    const did = block.did[record]!;
-    const mask = this.#masks.intern(maskLo, maskHi, level, 0, 0);
-    const owner = sid * 65_536 + did;
-    const before = this.#numbers.size;
-    const page = this.#numbers.intern(
-      pageLo,
-      pageHi,
-      owner,
-      ((hi << 11) | (lo >>> 21)) >>> 0,
-      ((mask << 11) | (hi >>> 21)) >>> 0,
-    );
-    if (page === before) this.#describe(page, lo, hi, pageLo, pageHi, sid, did, level);
-    return page;
-  }
-
-  #describe(
-    page: number,
-    lo: number,
-    hi: number,
-    pageLo: number,
-    pageHi: number,
-    sid: number,
-    did: number,
-    level: number,
-  ): void {
-    if (page === this.sid.length) this.#grow();
-    const megabytes2Lo = ((hi << 11) | (lo >>> 21)) >>> 0;
-    const gigabytesLo = ((hi << 2) | (lo >>> 30)) >>> 0;
-    this.sid[page] = sid;
-    this.did[page] = did;
-    this.level[page] = level;
-    this.contextSet[page] = this.#index.context.of(did, sid);
-    this.tlbKey[page] = this.#tlbKeys.intern(pageLo, pageHi, did, 0, 0);
-    this.tlbSet[page] = this.#index.tlb.of(did, megabytes2Lo);
-    this.l2Key[page] = this.#l2Keys.intern(megabytes2Lo, hi >>> 21, did, 0, 0);
-    this.l2Set[page] = this.#index.l2.of(did, megabytes2Lo);
-    this.l3Key[page] = this.#l3Keys.intern(gigabytesLo, hi >>> 30, did, 0, 0);
-    this.l3Set[page] = this.#index.l3.of(did, gigabytesLo);
-    this.addressKey[page] = this.#addresses.intern(pageLo, pageHi, 0, 0, 0);
-    this.hashHi[page] = (pageHi << 16) | (pageLo >>> 16);
-    this.hashLo[page] = (pageLo << 16) | did;
-  }
-
-  #grow(): void {
-    const capacity = this.sid.length * 2;
-    this.sid = grown(this.sid, new Uint16Array(capacity));
-    this.did = grown(this.did, new Uint16Array(capacity));
-    this.level = grown(this.level, new Uint8Array(capacity));
-    this.contextSet = grown(this.contextSet, new Int32Array(capacity));
-    this.tlbKey = grown(this.tlbKey, new Int32Array(capacity));
-    this.tlbSet = grown(this.tlbSet, new Int32Array(capacity));
-    this.l2Key = grown(this.l2Key, new Int32Array(capacity));
-    this.l2Set = grown(this.l2Set, new Int32Array(capacity));
-    this.l3Key = grown(this.l3Key, new Int32Array(capacity));
-    this.l3Set = grown(this.l3Set, new Int32Array(capacity));
-    this.addressKey = grown(this.addressKey, new Int32Array(capacity));
-    this.hashHi = grown(this.hashHi, new Uint32Array(capacity));
-    this.hashLo = grown(this.hashLo, new Uint32Array(capacity));
-  }
-}
-
-/** Requests in flight, as arrays indexed by event number; numbers are used again. */
-class Events {
-  page = new Int32Array(1024);
-  issuedAt = new Float64Array(1024);
-  /** Sum of the stages' latencies so far; waiting for a queue's turn is not in it, as in the original's flow statistics. */
-  latency = new Float64Array(1024);
-  nextAccess = new Float64Array(1024);
-  isPrefetch = new Uint8Array(1024);
-  #free = new Int32Array(1024);
-  #freeCount = 0;
-  #created = 0;
-
-  create(page: number, nextAccess: number, issuedAt: number, prefetch: boolean): number {
-    const event = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#created++;
-    if (event === this.page.length) this.#grow();
-    this.page[event] = page;
-    this.issuedAt[event] = issuedAt;
-    this.latency[event] = 0;
-    this.nextAccess[event] = nextAccess;
-    this.isPrefetch[event] = prefetch ? 1 : 0;
-    return event;
-  }
-
-  release(event: number): void {
-    this.#free[this.#freeCount++] = event;
-  }
-
-  #grow(): void {
-    const capacity = this.page.length * 2;
-    this.page = grown(this.page, new Int32Array(capacity));
-    this.issuedAt = grown(this.issuedAt, new Float64Array(capacity));
-    this.latency = grown(this.latency, new Float64Array(capacity));
-    this.nextAccess = grown(this.nextAccess, new Float64Array(capacity));
-    this.isPrefetch = grown(this.isPrefetch, new Uint8Array(capacity));
-    this.#free = grown(this.#free, new Int32Array(capacity));
-  }
-}
-
-/** Records that wait for their slot: what is left of the last block. */
-class Pending {
-  length = 0;
-  #page = new Int32Array(1024);
-  #nextAccess = new Float64Array(1024);
-  #first = 0;
-
-  get firstPage(): number {
-    return this.#page[this.#first]!;
-  }
-
-  get firstNextAccess(): number {
-    return this.#nextAccess[this.#first]!;
-  }
-
-  push(page: number, nextAccess: number): void {
-    if (this.#first + this.length === this.#page.length) this.#makeRoom();
-    this.#page[this.#first + this.length] = page;
-    this.#nextAccess[this.#first + this.length] = nextAccess;
-    this.length++;
-  }
-
-  dropFirst(): void {
-    this.#first++;
-    this.length--;
-    if (this.length === 0) this.#first = 0;
-  }
-
-  #makeRoom(): void {
-    const capacity = this.length * 2 > this.#page.length ? this.#page.length * 2 : this.#page.length;
-    const page = new Int32Array(capacity);
-    const nextAccess = new Float64Array(capacity);
-    page.set(this.#page.subarray(this.#first, this.#first + this.length));
-    nextAccess.set(this.#nextAccess.subarray(this.#first, this.#first + this.length));
-    this.#page = page;
-    this.#nextAccess = nextAccess;
-    this.#first = 0;
-  }
-}
-
-function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array>(old: T, larger: T): T {
-  larger.set(old);
-  return larger;
 }
