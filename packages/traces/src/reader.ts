@@ -36,6 +36,18 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How to open a trace, beyond how to read it. */
+export interface OpenOptions extends ReadOptions {
+  /** Name of the format in the registry, instead of recognising it from the content. */
+  readonly format?: string;
+  /** Columns of a CSV or TSV file in order, such as `addr,kind,pc,time`, instead of its header line. `-` leaves a column out. */
+  readonly fields?: string;
+  /** `builtin` decompresses without programs on PATH. Default `auto`. */
+  readonly decompressors?: 'auto' | 'builtin';
+  /** How the thread files of a drmemtrace folder interleave: by time stamps (default), or as a schedule file recorded. */
+  readonly interleave?: 'timestamps' | 'cpu-schedule' | 'serial-schedule';
+}
+
 /** An opened trace. Memory is bounded whatever its length. */
 export interface TraceReader {
   readonly summary: TraceSummary;

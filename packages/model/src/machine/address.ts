@@ -44,6 +44,11 @@ export function parseHexAddress(text: string): bigint | undefined {
     : undefined;
 }
 
+/** A frame of a VM is a page of the space that its hypervisor keeps for it. */
+export function guestPage(frame: Frame): Vpn {
+  return frame as number;
+}
+
 export function vpnOfAddress(address: bigint): Vpn {
   return Number(address >> 12n);
 }

@@ -30,7 +30,7 @@ export interface PageTable {
 }
 
 export function entryKind(entry: number): 0 | 1 | 2 {
-  return (entry % 4) as 0 | 1 | 2;
+  return (entry - 4 * Math.floor(entry / 4)) as 0 | 1 | 2;
 }
 
 export function entryTarget(entry: number): number {
@@ -47,6 +47,21 @@ export interface MutablePageTable extends PageTable {
   map(vpn: Vpn, frame: Frame, level: PageLevel, frameForNode: (level: number, vpn: Vpn) => Frame): number;
   /** Removes the leaf that maps `vpn`; nodes left empty are freed and reported. Returns the leaf's level, 0 when nothing was mapped. */
   unmap(vpn: Vpn, nodeFreed?: (level: number, frame: Frame) => void): PageLevel | 0;
+  /** Moves a node to another frame: contents and place in the tree stay. */
+  moveNode(node: number, frame: Frame): void;
+  /** Points the leaf that maps `vpn` to another frame (aligned to the leaf's size). @throws StrataError `page-table.misaligned` */
+  remap(vpn: Vpn, frame: Frame): void;
+  /**
+   * Replaces the huge leaf that maps `vpn` by a node of 512 leaves one level below, same frames. Returns the level of the new leaves,
+   * 0 (and nothing changes) when no huge leaf maps `vpn`.
+   */
+  split(vpn: Vpn, frameForNode: (level: number, vpn: Vpn) => Frame): PageLevel | 0;
+  /**
+   * Replaces the nodes below the entry of `level` at `vpn` (aligned) by one leaf to `frame` (aligned alike), whether or not they map all
+   * of its range. Returns how many 4 KiB pages they mapped. The frames that they mapped are the caller's to free.
+   * @throws StrataError `page-table.conflict` when there is no node below, `page-table.misaligned`
+   */
+  promote(vpn: Vpn, frame: Frame, level: 2 | 3, nodeFreed?: (level: number, frame: Frame) => void): number;
 }
 
 /** Hands out frames of one physical address space. */

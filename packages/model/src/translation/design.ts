@@ -77,6 +77,7 @@ export interface DesignInstance {
   mapped?(dimension: number, vpn: Vpn, frame: Frame, level: PageLevel): void;
   unmapped?(dimension: number, vpn: Vpn, frame: Frame, level: PageLevel): void;
   nodeAllocated?(dimension: number, level: number, vpn: Vpn, frame: Frame): void;
+  nodeFreed?(dimension: number, level: number, vpn: Vpn, frame: Frame): void;
   /** Bytes of the tables that the design needs now, the operating system's own included where it uses them. */
   tableBytes?(): number;
   /** Cycles spent so far on keeping its tables up to date (exits, rehashing, migration); not part of walk cycles. */

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { StrataError } from '@strata/model/machine';
+
+/**
+ * Outputs are written under a temporary name in their own folder and renamed when complete, so nobody ever sees half a result.
+ * What is still temporary when the process ends, however it ends (a kill excepted), is removed.
+ */
+const temporaries = new Set<string>();
+
+/** Removes every temporary file and folder of this process. For the second Ctrl-C and for exits. */
+export function removeTemporaries(): void {
+  for (const path of temporaries) rmSync(path, { recursive: true, force: true });
+  temporaries.clear();
+}
+process.on('exit', removeTemporaries);
+
+/** A file or folder to be: write below `path`, then `commit()`; or `discard()`. */
+export interface Pending {
+  readonly path: string;
+  /** Gives it its final name. A file that is there is replaced; a folder that is there is an error of the caller. */
+  commit(): void;
+  discard(): void;
+}
+
+export function pendingFile(target: string): Pending {
+  return pending(target, () => {});
+}
+
+export function pendingFolder(target: string): Pending {
+  return pending(target, (path) => mkdirSync(path));
+}
+
+function pending(target: string, create: (path: string) => void): Pending {
+  const final = resolve(target);
+  const path = join(dirname(final), `.${basename(final)}.${randomBytes(4).toString('hex')}.tmp`);
+  orUnwritable(target, () => {
+    mkdirSync(dirname(final), { recursive: true });
+    temporaries.add(path);
+    create(path);
+  });
+  return {
+    path,
+    commit() {
+      orUnwritable(target, () => renameSync(path, final));
+      temporaries.delete(path);
+    },
+    discard() {
+      rmSync(path, { recursive: true, force: true });
+      temporaries.delete(path);
+    },
+  };
+}
+
+/** Writes a whole small file atomically. @throws StrataError `output.unwritable` */
+export function writeFileAtomically(target: string, content: string | Uint8Array): void {
+  const file = pendingFile(target);
+  try {
+    orUnwritable(target, () => writeFileSync(file.path, content));
+    file.commit();
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+}
+
+function orUnwritable(target: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new StrataError({
+      code: 'output.unwritable',
+      what: `cannot write: ${reasons[code] ?? message}`,
+      where: target,
+      mend: 'Give another place for the output.',
+    });
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the device',
+  ENOTDIR: 'a part of the path is not a folder',
+  EISDIR: 'it is a folder',
+  ENOTEMPTY: 'the folder is there already',
+  EEXIST: 'it is there already and is no folder',
+};

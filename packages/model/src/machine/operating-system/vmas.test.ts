@@ -1,0 +1,58 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { clusterVmas, createVmaSet } from './vmas.ts';
+
+describe('VMAs', () => {
+  it('inferred from touches contain them, stay apart and in order, and never change a given one', () => {
+    const touches = fc.array(fc.tuple(fc.constantFrom(0, 30_000, 10 ** 9), fc.nat(40_000)), { maxLength: 80 });
+    const given = [
+      { start: 1000, end: 1003 },
+      { start: 20_000, end: 20_600 },
+    ];
+    fc.assert(
+      fc.property(touches, (steps) => {
+        const vmas = createVmaSet(given);
+        for (const [base, offset] of steps) {
+          const vma = vmas.around(base + offset);
+          expect(vma.start <= base + offset && base + offset < vma.end).toBe(true);
+          expect(vmas.find(base + offset)).toBe(vma);
+        }
+        for (const [index, { start, end }] of vmas.list.entries()) {
+          expect(start).toBeLessThan(end);
+          if (index > 0) expect(vmas.list[index - 1]!.end).toBeLessThanOrEqual(start);
+        }
+        for (const vma of given) expect(vmas.list).toContainEqual({ ...vma, inferred: false });
+      }),
+    );
+  });
+
+  it('grow by their own size, from 2 MiB to 64 MiB, and become one where they meet', () => {
+    const vmas = createVmaSet();
+    expect(vmas.around(700)).toMatchObject({ start: 512, end: 1024 });
+    expect(vmas.around(1300)).toMatchObject({ start: 512, end: 1536 });
+    expect(vmas.around(2400)).toMatchObject({ start: 512, end: 3072 });
+    expect(vmas.around(10 ** 6)).toMatchObject({ start: 999_936, end: 1_000_448 });
+    expect(vmas.list.length).toBe(2);
+    for (let page = 0; page < 10 ** 6; page += 500) vmas.around(page);
+    expect(vmas.list).toEqual([{ start: 0, end: 1_000_448, inferred: true }]);
+  });
+
+  it('lose what is unmapped, in the middle too', () => {
+    const vmas = createVmaSet([{ start: 0, end: 100 }]);
+    vmas.remove(10, 20);
+    expect(vmas.list.map(({ start, end }) => [start, end])).toEqual([
+      [0, 10],
+      [20, 100],
+    ]);
+    expect(vmas.find(15)).toBeUndefined();
+  });
+
+  it('of known pages are their clusters', () => {
+    expect(clusterVmas([1, 2, 5, 600, 1200], 512)).toEqual([
+      { start: 1, end: 6 },
+      { start: 600, end: 601 },
+      { start: 1200, end: 1201 },
+    ]);
+    expect(clusterVmas([])).toEqual([]);
+  });
+});

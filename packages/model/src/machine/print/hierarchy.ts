@@ -1,0 +1,91 @@
+import {
+  type CacheHierarchy,
+  type CacheName,
+  type CacheShape,
+  cacheNames,
+  cacheRandoms,
+  cacheShapesOf,
+  countersPerCache,
+  createHierarchy,
+  type HierarchyConfig,
+  latenciesOf,
+  namedCounts,
+} from '../cache-hierarchy.ts';
+import type { Random } from '../random.ts';
+import { canCompile, compile } from './compile.ts';
+import { printStore } from './store.ts';
+
+type PrintedParts = Pick<CacheHierarchy, 'access' | 'walk' | 'clear'>;
+
+/**
+ * The hierarchy of `createHierarchy` printed as one module for its geometries: same answers, same counters. Falls back to the interpreted
+ * one where code from text is forbidden or a policy cannot be printed.
+ */
+export function createPrintedHierarchy(config: HierarchyConfig, random: Random): CacheHierarchy {
+  const shapes = cacheShapesOf(config);
+  const source = printHierarchy(config, shapes);
+  if (source === undefined || !canCompile()) return createHierarchy(config, random);
+  const counters = new Float64Array(cacheNames.length * countersPerCache);
+  const randoms = cacheRandoms(shapes, random);
+  const parts = compile<PrintedParts>(source, { counters, randoms });
+  return {
+    ...parts,
+    latencyCycles: latenciesOf(config, 'l1d'),
+    fetchLatencyCycles: latenciesOf(config, 'l1i'),
+    counts: () => namedCounts(counters),
+    resetCounts: () => {
+      counters.fill(0);
+    },
+  };
+}
+
+function printHierarchy(
+  { prefetcher, walkerReads }: HierarchyConfig,
+  shapes: Readonly<Record<CacheName, CacheShape>>,
+): string | undefined {
+  const stores: string[] = [];
+  for (const [index, name] of cacheNames.entries()) {
+    const store = printCache(shapes[name], index);
+    if (store === undefined) return undefined;
+    stores.push(store);
+  }
+  const prefetch = prefetcher === 'nextline' ? 'if (!l1d_touch(core, line + 1, 4)) below(core, line + 1, 4);' : '';
+  return `${stores.join('\n')}
+function below(core, line, kind) {
+  return l2_touch(core, line, kind) ? 2 : llc_touch(core, line, kind) ? 3 : 0;
+}
+function l1dMissed(core, line, kind) {
+  const level = below(core, line, kind);
+  ${prefetch}
+  return level;
+}
+return {
+  access(core, line, isFetch) {
+    if (isFetch) return l1i_touch(core, line, 0) ? 1 : below(core, line, 0);
+    return l1d_touch(core, line, 0) ? 1 : l1dMissed(core, line, 0);
+  },
+  walk(core, line) {
+    return ${walkerReads === 'l1d' ? 'l1d_touch(core, line, 2) ? 1 : l1dMissed(core, line, 2)' : 'below(core, line, 2)'};
+  },
+  clear() { ${cacheNames.map((name) => `${name}_clear();`).join(' ')} },
+};`;
+}
+
+/** The stores of one cache, and `touch`: true on a hit; on a miss the line is placed. */
+function printCache({ name, geometry, sharedByCores, instances }: CacheShape, index: number): string | undefined {
+  const prefix = `${name}_`;
+  const store = printStore(prefix, geometry, instances, `randoms.${name}`);
+  if (store === undefined) return undefined;
+  const instance = instances === 1 ? '0' : sharedByCores === 1 ? 'core' : `Math.floor(core / ${sharedByCores})`;
+  return `${store}
+function ${prefix}touch(core, line, kind) {
+  const instance = ${instance};
+  if (${prefix}lookup(instance, line) >= 0) {
+    counters[${index * countersPerCache} + kind]++;
+    return true;
+  }
+  ${prefix}insert(instance, line);
+  counters[${index * countersPerCache + 1} + kind]++;
+  return false;
+}`;
+}

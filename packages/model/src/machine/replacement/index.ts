@@ -1,0 +1,3 @@
+export * from './belady.ts';
+export * from './policies.ts';
+export type * from './policy.ts';

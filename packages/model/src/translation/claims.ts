@@ -1,0 +1,129 @@
+import type { Claim } from '../machine/claims.ts';
+import { resolveTranslationConfig } from './config.ts';
+import { demandSpaces } from './demand-spaces.ts';
+import { explainWalk } from './explain.ts';
+
+const none = { level5: { entries: 0 }, level4: { entries: 0 }, level3: { entries: 0 }, level2: { entries: 0 } };
+
+/** References of one cold walk of the engine, on a machine without walk caches. */
+function coldReferences(study: Readonly<Record<string, unknown>>, design = 'radix'): number {
+  const config = resolveTranslationConfig({
+    ...study,
+    designs: [design],
+    machine: { pageWalkCaches: none, hostPageWalkCaches: none, cores: 1 },
+  });
+  return explainWalk(config, demandSpaces(config)(0), { design, vpn: 0x7f12_3456 }).references.length;
+}
+
+const fiveLevels = { process: { levels: 5 }, vm: { levels: 5 } };
+
+/** One statement about the number of references of a cold walk, with its measurement. */
+function cold(
+  name: string,
+  references: number,
+  { statement, source, published }: Pick<Claim, 'statement' | 'source' | 'published'>,
+  measure: () => number,
+): { readonly claim: Claim; readonly measure: () => number } {
+  const measureName = `translation.cold-references.${name}`;
+  return {
+    claim: {
+      id: measureName,
+      statement,
+      source,
+      published,
+      expectation: { kind: 'equals', value: references, tolerance: 0 },
+      unit: 'references',
+      measure: measureName,
+    },
+    measure,
+  };
+}
+
+const closedForm = 'closed form (g + 1)(h + 1) - 1 of a two-dimensional walk; specs/translation.md C14';
+
+const statements = [
+  cold(
+    'native',
+    4,
+    { statement: 'a cold native walk makes 4 references', source: 'Intel SDM vol. 3, 5.5', published: '4' },
+    () => coldReferences({ setup: 'native' }),
+  ),
+  cold(
+    'virtualized',
+    24,
+    {
+      statement: 'a cold walk in a VM makes up to 24 sequential references',
+      source: 'DMT, ASPLOS 2024, abstract',
+      published: 'up to 24 sequential PTE fetches',
+    },
+    () => coldReferences({ setup: 'virtualized' }),
+  ),
+  cold(
+    'virtualized-5-level',
+    35,
+    {
+      statement: 'with five levels in guest and host a cold walk makes 35 references',
+      source: closedForm,
+      published: '35',
+    },
+    () => coldReferences({ setup: 'virtualized', spaces: fiveLevels }),
+  ),
+  cold(
+    'virtualized-2m',
+    15,
+    {
+      statement: 'with 2 MiB pages in guest and host a cold walk makes 15 references',
+      source: closedForm,
+      published: '15',
+    },
+    () => coldReferences({ setup: 'virtualized', page: '2m' }),
+  ),
+  cold(
+    'virtualized-1g',
+    8,
+    {
+      statement: 'with 1 GiB pages in guest and host a cold walk makes 8 references',
+      source: closedForm,
+      published: '8',
+    },
+    () => coldReferences({ setup: 'virtualized', page: '1g' }),
+  ),
+  cold(
+    'nested',
+    124,
+    {
+      statement: 'a cold three-dimensional walk in a nested VM makes 124 references',
+      source: 'the closed form applied twice; specs/translation.md C14',
+      published: '124',
+    },
+    () => coldReferences({ setup: 'nested' }),
+  ),
+  cold(
+    'shadow-virtualized',
+    4,
+    {
+      statement: 'under shadow paging a cold walk in a VM makes as few references as natively: 4',
+      source: 'specs/translation.md 3.2, shadow paging',
+      published: '<= 4',
+    },
+    () => coldReferences({ setup: 'virtualized' }, 'shadow'),
+  ),
+  cold(
+    'shadow-nested',
+    24,
+    {
+      statement: 'with EPT shadowed by L0, as KVM does, a cold walk in a nested VM makes as many as in a VM: 24',
+      source: 'specs/translation.md 0, fact 3: vanilla nested is a two-dimensional walk of 24 steps',
+      published: '24',
+    },
+    () => coldReferences({ setup: 'nested' }, 'shadow'),
+  ),
+];
+
+/** What publications and manuals say about the walk, as far as it is verified. */
+export const translationClaims: readonly Claim[] = statements.map(({ claim }) => claim);
+
+/** Measurement by the name that a claim gives. Each runs the engine. */
+export const translationMeasurements: ReadonlyMap<string, () => number> = new Map(
+  statements.map(({ claim, measure }) => [claim.measure, measure]),
+);

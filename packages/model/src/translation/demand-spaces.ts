@@ -1,0 +1,29 @@
+import { createAddressSpaces, type DemandSpace, type DimensionOptions } from '../machine/operating-system/index.ts';
+import { createRandom } from '../machine/random.ts';
+import type { TranslationConfig } from './config.ts';
+import type { Setup } from './design.ts';
+
+/** Names of the dimensions in `config.spaces`, from the process down. */
+const dimensionNames = {
+  native: ['process'],
+  virtualized: ['process', 'vm'],
+  nested: ['process', 'vm', 'l1'],
+} as const satisfies Readonly<Record<Setup, readonly string[]>>;
+
+/**
+ * The address spaces that a configuration describes, filled by the operating-system model as the trace touches them: the second argument of
+ * `createSimulation` when no tables are imported. Each process of the trace gets a space of its own over the same memory and VMs.
+ */
+export function demandSpaces({ setup, spaces, seed }: TranslationConfig): (process: number) => readonly DemandSpace[] {
+  const dimensions: DimensionOptions[] = dimensionNames[setup].map((name) => {
+    const { page, levels, memoryGiB, fragmentation } = spaces[name];
+    return {
+      pages: page,
+      levels: levels === 5 ? 5 : 4,
+      unusable: fragmentation,
+      ...(memoryGiB > 0 ? { memoryBytes: Math.floor(memoryGiB * 2 ** 18) * 4096 } : {}),
+    };
+  });
+  const built = createAddressSpaces(dimensions, createRandom(seed));
+  return (process) => (process === 0 ? built.spaces : built.addProcess());
+}

@@ -1,0 +1,177 @@
+import { linesPerPage } from '../machine/address.ts';
+import type { CacheHierarchy, CacheName } from '../machine/cache-hierarchy.ts';
+import { StrataError } from '../machine/errors.ts';
+import type { AddressSpace } from '../machine/page-table.ts';
+import type { Geometry, TagStore } from '../machine/tag-store.ts';
+import type { AccessStream } from './access-stream.ts';
+import type { Design, DesignInstance, DesignResources, Setup, WalkerMachine } from './design.ts';
+import { arenaStart, framesBeyond, withFramesOfItsOwn } from './design-frames.ts';
+import { createLatencyCounts } from './latency-counts.ts';
+import { type CacheCounts, hitCounts, latencyDistribution, ratio } from './result.ts';
+import type { DesignFigures } from './speedup.ts';
+import { createWalkCaches } from './walk-caches.ts';
+import { CountedMemory } from './walk-memory.ts';
+
+/** What all designs of a simulation share. */
+export interface DesignStageMachine {
+  readonly setup: Setup;
+  readonly cores: number;
+  readonly walkerMachine: WalkerMachine;
+}
+
+/** What one design has for itself. */
+export interface DesignStageParts {
+  readonly design: Design;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly caches: CacheHierarchy;
+  /** Default: one that counts. */
+  readonly memory?: CountedMemory;
+  createStore(geometry: Geometry): TagStore;
+}
+
+/** One design at work: its own caches, walk caches and tables, its own books. */
+export interface DesignStage {
+  readonly design: Design;
+  readonly caches: CacheHierarchy;
+  readonly memory: CountedMemory;
+  /** Number of a process to its instance of the design. */
+  readonly instances: readonly DesignInstance[];
+  /** A process appears; its spaces from the process down. Changes of the spaces reach the instance from then on. */
+  addProcess(spaces: readonly AddressSpace[]): void;
+  /** Walks for element `index` of the stream and books the walk. */
+  walkFor(stream: AccessStream, index: number): void;
+  resetCounts(): void;
+  result(): DesignFigures;
+}
+
+export function createDesignStage(
+  { setup, cores, walkerMachine }: DesignStageMachine,
+  { design, options, caches, createStore, memory = new CountedMemory(caches, caches.latencyCycles) }: DesignStageParts,
+): DesignStage {
+  const frames = framesBeyond(arenaStart);
+  const walkCaches = createWalkCaches(cores, memory, createStore);
+  const names = Object.keys(design.counters);
+  /** Of each instance. */
+  const counts: Record<string, number>[] = [];
+  const instances: DesignInstance[] = [];
+  const latencies = createLatencyCounts();
+  let walks = 0;
+  let walkCycles = 0;
+  // Designs count on; what they had at the end of warm-up is taken off.
+  let countsBefore = new Map<string, number>();
+  let maintenanceBefore = 0;
+  let coveredBefore = 0;
+
+  const sum = (of: (instance: DesignInstance) => number): number =>
+    instances.reduce((total, one) => total + of(one), 0);
+  const counted = (name: string): number => counts.reduce((total, one) => total + one[name]!, 0);
+  const maintenance = (): number => sum((instance) => instance.maintenanceCycles?.() ?? 0);
+  const covered = (): number => sum((instance) => instance.coveredWalks?.() ?? 0);
+
+  return {
+    design,
+    caches,
+    memory,
+    instances,
+    addProcess(spaces) {
+      const process = instances.length;
+      const count: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
+      counts.push(count);
+      const resources: DesignResources = {
+        setup,
+        spaces: withFramesOfItsOwn(spaces, frames),
+        memory,
+        walkerMachine,
+        count,
+        walkCache: (name, geometry) => walkCaches.of(name, geometry, process),
+        step: (label) => memory.step(label),
+      };
+      const instance = design.create(options as never, resources);
+      instances.push(instance);
+      for (const [dimension, space] of spaces.entries()) observe(space, dimension, instance);
+    },
+    walkFor(stream, index) {
+      memory.begin(stream.core[index]!);
+      const frame = instances[stream.process[index]!]!.walk(stream.walk[index]!);
+      const expected = Math.floor(stream.line[index]! / linesPerPage);
+      if (frame !== expected) throw wrongFrame(design.name, stream.walk[index]!, frame, expected);
+      walks++;
+      walkCycles += memory.cycles;
+      latencies.add(memory.cycles);
+    },
+    resetCounts() {
+      walks = 0;
+      walkCycles = 0;
+      latencies.clear();
+      memory.resetCounts();
+      walkCaches.resetCounts();
+      caches.resetCounts();
+      countsBefore = new Map(names.map((name) => [name, counted(name)]));
+      maintenanceBefore = maintenance();
+      coveredBefore = covered();
+    },
+    result() {
+      const saysCoverage = instances.some((instance) => instance.coveredWalks !== undefined);
+      const saysBytes = instances.some((instance) => instance.tableBytes !== undefined);
+      return {
+        options,
+        walks,
+        walkCycles,
+        cyclesPerWalk: ratio(walkCycles, walks),
+        references: memory.references,
+        probes: memory.probes,
+        referencesPerWalk: ratio(memory.references, walks),
+        coverage: ratio(saysCoverage ? covered() - coveredBefore : walks, walks),
+        tableBytes: saysBytes ? sum((instance) => instance.tableBytes?.() ?? 0) : null,
+        maintenanceCycles: maintenance() - maintenanceBefore,
+        walkLatency: latencyDistribution(latencies.entries()),
+        steps: memory.steps(),
+        walkCaches: walkCaches.counts(),
+        caches: cacheCounts(caches),
+        counters: Object.fromEntries(names.map((name) => [name, counted(name) - (countsBefore.get(name) ?? 0)])),
+      };
+    },
+  };
+}
+
+function cacheCounts(caches: CacheHierarchy): Record<CacheName, CacheCounts> {
+  const counted = caches.counts();
+  const one = (name: CacheName): CacheCounts => ({
+    data: hitCounts(counted[name].dataHits, counted[name].dataMisses),
+    walk: hitCounts(counted[name].walkHits, counted[name].walkMisses),
+  });
+  return { l1i: one('l1i'), l1d: one('l1d'), l2: one('l2'), llc: one('llc') };
+}
+
+function observe(space: AddressSpace, dimension: number, instance: DesignInstance): void {
+  space.observe({
+    mapped: (vpn, frame, level) => instance.mapped?.(dimension, vpn, frame, level),
+    unmapped: (vpn, frame, level) => instance.unmapped?.(dimension, vpn, frame, level),
+    nodeAllocated: (level, vpn, frame) => instance.nodeAllocated?.(dimension, level, vpn, frame),
+    nodeFreed: (level, vpn, frame) => instance.nodeFreed?.(dimension, level, vpn, frame),
+  });
+}
+
+export function wrongFrame(design: string, vpn: number, found: number, expected: number): StrataError {
+  return new StrataError({
+    code: 'design.wrong-frame',
+    what: `design ${design} translates page 0x${vpn.toString(16)} wrongly`,
+    expected: `frame 0x${expected.toString(16)}, as the page tables say`,
+    found: `frame 0x${found.toString(16)}`,
+    mend: 'The design has a defect: its walk must follow the tables, events of mapping and unmapping included.',
+    exitCode: 1,
+  });
+}
+
+export type DesignStageLoop = (stream: AccessStream) => void;
+
+/** The loop as it is meant; `kernel.ts` prints one per design, so that each is compiled for the caches of its own design. */
+export function createDesignLoop(stage: DesignStage): DesignStageLoop {
+  const { caches } = stage;
+  return (stream) => {
+    for (let index = 0; index < stream.length; index++) {
+      if (stream.walk[index]! >= 0) stage.walkFor(stream, index);
+      caches.access(stream.core[index]!, stream.line[index]!, stream.fetch[index] === 1);
+    }
+  };
+}

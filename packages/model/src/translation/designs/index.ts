@@ -1,0 +1,7 @@
+import { createRegistry, type Registry } from '../../machine/registry.ts';
+import type { Design } from '../design.ts';
+import { radix } from './radix.ts';
+import { shadow } from './shadow.ts';
+
+/** Every translation design, in the order of reports. */
+export const designs: Registry<Design> = createRegistry<Design>('design', [radix, shadow]);

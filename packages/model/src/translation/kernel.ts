@@ -1,0 +1,102 @@
+import type { AccessStream } from './access-stream.ts';
+import { streamCapacity } from './access-stream.ts';
+import { createDesignLoop, type DesignStage, type DesignStageLoop } from './design-stage.ts';
+import {
+  canonicalShift,
+  createTlbStage,
+  type TlbStageLoop,
+  type TlbStageParts,
+  type TlbStageSlow,
+  translatedHigh,
+} from './tlb-stage.ts';
+
+/**
+ * The two hot loops printed as JavaScript of their own: every simulation and every design gets a function that the compiler sees used with
+ * one TLB, one set of caches and one core count, and inlines accordingly. Where a page's security policy forbids `new Function`,
+ * the loops of the source run instead; results are equal.
+ */
+export function printTlbStage(parts: TlbStageParts, slow: TlbStageSlow): TlbStageLoop {
+  const { tlb, cores, stream, counts, oneForAll, drain, levels } = parts;
+  const factory = compile(
+    ['tlb', 'cores', 'stream', 'counts', 'drain', 'slow'],
+    `const { line, walk, core: coreOfElement, fetch, process: processOfElement } = stream;
+const { kinds } = counts;
+return (block, from, to) => {
+  const { kind, thread, hi, lo, process, size } = block;
+  let length = stream.length;
+  let lines = 0;
+  for (let index = from; index < to; index++) {
+    const what = kind[index];
+    if (what > 3) { slow.event(what, thread[index]); continue; }
+    const high = hi[index];
+    const sign = high >> ${canonicalShift[levels]};
+    if (sign !== 0 && sign !== -1) { counts.notCanonical++; continue; }
+    const low = lo[index];
+    const page = (high & ${translatedHigh[levels]}) * 1048576 + (low >>> 12);
+    const owner = ${oneForAll ? '0' : 'process[index]'};
+    const core = cores.coreOf(thread[index]);
+    const isFetch = what === 2;
+    let walked = -1;
+    let frame = tlb.lookup(core, page, isFetch, owner);
+    if (frame < 0) {
+      walked = high * 1048576 + (low >>> 12);
+      stream.length = length;
+      frame = slow.miss(core, page, walked, isFetch, owner);
+      length = stream.length;
+      if (frame < 0) { counts.notMapped++; continue; }
+      counts.walks++;
+    }
+    kinds[what]++;
+    lines++;
+    line[length] = frame * 64 + ((low >>> 6) & 63);
+    walk[length] = walked;
+    coreOfElement[length] = core;
+    fetch[length] = isFetch ? 1 : 0;
+    processOfElement[length] = owner;
+    length++;
+    if ((low & 63) + size[index] > 64) {
+      stream.length = length;
+      slow.further(block, index, core, frame);
+      length = stream.length;
+    }
+    if (length >= ${streamCapacity}) {
+      stream.length = length;
+      drain();
+      length = 0;
+    }
+  }
+  stream.length = length;
+  counts.lines += lines;
+};`,
+  );
+  if (factory === undefined) return createTlbStage(parts, slow);
+  return factory(tlb, cores, stream, counts, drain, slow) as TlbStageLoop;
+}
+
+/** @param stream the one that the loop will be called with */
+export function printDesignLoop(stage: DesignStage): DesignStageLoop {
+  const factory = compile(
+    ['stage', 'caches'],
+    `return (stream) => {
+  const { length, line, walk, core, fetch } = stream;
+  for (let index = 0; index < length; index++) {
+    if (walk[index] >= 0) stage.walkFor(stream, index);
+    caches.access(core[index], line[index], fetch[index] === 1);
+  }
+};`,
+  );
+  if (factory === undefined) return createDesignLoop(stage);
+  return factory(stage, stage.caches) as (stream: AccessStream) => void;
+}
+
+type Factory = (...parts: readonly unknown[]) => unknown;
+
+/** The function with that body, or undefined where making functions of text is forbidden. */
+function compile(parameters: readonly string[], body: string): Factory | undefined {
+  try {
+    return new Function(...parameters, `'use strict';\n${body}`) as Factory;
+  } catch (error) {
+    if (error instanceof EvalError) return undefined;
+    throw error;
+  }
+}

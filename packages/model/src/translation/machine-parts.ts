@@ -1,0 +1,39 @@
+import { type CacheHierarchy, createHierarchy } from '../machine/cache-hierarchy.ts';
+import { walkerGeometryOf } from '../machine/machine-config.ts';
+import { createPrintedHierarchy, createPrintedTagStore, createPrintedTlb } from '../machine/print/index.ts';
+import { createRandom } from '../machine/random.ts';
+import { createTagStore } from '../machine/set-associative.ts';
+import type { Geometry, TagStore } from '../machine/tag-store.ts';
+import { createTlb, type Tlb } from '../machine/tlb.ts';
+import type { TranslationConfig } from './config.ts';
+import type { WalkerMachine } from './design.ts';
+
+/** The machine of one simulation, built. */
+export interface MachineParts {
+  readonly cores: number;
+  readonly tlb: Tlb;
+  readonly walkerMachine: WalkerMachine;
+  /** The caches of one design, empty. Whatever else runs, each design's caches draw the same random victims. */
+  createCaches(): CacheHierarchy;
+  /** A maker of walk caches for one design. */
+  createStores(): (geometry: Geometry) => TagStore;
+}
+
+/** @param levels of the process' tables, which say how many bits of a page number count */
+export function createMachineParts(
+  { machine, engine, seed }: Pick<TranslationConfig, 'machine' | 'engine' | 'seed'>,
+  levels: 4 | 5,
+): MachineParts {
+  const printed = engine === 'printed';
+  const tlbOptions = { cores: machine.cores, tlb: machine.tlb, pageNumberBits: levels === 4 ? 36 : 45 } as const;
+  return {
+    cores: machine.cores,
+    tlb: (printed ? createPrintedTlb : createTlb)(tlbOptions, createRandom(seed)),
+    walkerMachine: walkerGeometryOf(machine),
+    createCaches: () => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed)),
+    createStores() {
+      const random = createRandom(seed);
+      return (geometry) => (printed ? createPrintedTagStore : createTagStore)(geometry, random.fork());
+    },
+  };
+}

@@ -1,0 +1,95 @@
+// Million accesses per second through the whole engine, one thread. Yardstick: the least that a simulator written with a Map would do, one
+// look-up of the page per access in `Map<number, number>`, over the same trace in the same run.
+import { type AccessBlock, AccessKind, blockCapacity, createBlock } from '../machine/accesses.ts';
+import { createAddressSpaces } from '../machine/operating-system/index.ts';
+import { createRandom, type Random } from '../machine/random.ts';
+import { resolveTranslationConfig } from './config.ts';
+import { createSimulation } from './simulate.ts';
+
+const smoke = process.env.STRATA_BENCH_SMOKE === '1';
+const blocks = smoke ? 24 : 240;
+
+interface Workload {
+  readonly name: string;
+  fill(block: AccessBlock, random: Random): void;
+}
+
+const base = 0x7f00_0000_0000;
+
+function put(block: AccessBlock, address: number, kind: AccessKind): void {
+  const at = block.length++;
+  block.lo[at] = address % 2 ** 32;
+  block.hi[at] = Math.floor(address / 2 ** 32);
+  block.kind[at] = kind;
+  block.size[at] = 8;
+}
+
+/** Updates of random words of a table, with the six instruction fetches that a compiled loop needs for each. */
+const gups: Workload = {
+  name: 'GUPS 1 GiB, virtualized',
+  fill(block, random) {
+    block.length = 0;
+    while (block.length + 8 <= blockCapacity) {
+      for (let fetch = 0; fetch < 6; fetch++) put(block, 0x400000 + 4 * fetch, AccessKind.fetch);
+      const word = base + 8 * random.below(2 ** 27);
+      put(block, word, AccessKind.load);
+      put(block, word, AccessKind.store);
+    }
+  },
+};
+
+const hotSet: Workload = {
+  name: 'hot set of 16 KiB, virtualized',
+  fill(block, random) {
+    block.length = 0;
+    while (block.length < blockCapacity) put(block, base + 8 * random.below(2048), AccessKind.load);
+  },
+};
+
+function traceOf(workload: Workload): AccessBlock[] {
+  const random = createRandom(1);
+  return Array.from({ length: 64 }, () => {
+    const block = createBlock();
+    workload.fill(block, random);
+    return block;
+  });
+}
+
+/** Seconds for `blocks` blocks after one round to warm up, demand faults included in the round. */
+function seconds(trace: readonly AccessBlock[], run: (block: AccessBlock) => void): number {
+  for (const block of trace) run(block);
+  const start = performance.now();
+  for (let done = 0; done < blocks; done++) run(trace[done % trace.length]!);
+  return (performance.now() - start) / 1000;
+}
+
+function simulation(designs: readonly string[], engine: string): (block: AccessBlock) => void {
+  const config = resolveTranslationConfig({ setup: 'virtualized', designs, cores: 1, engine });
+  const { spaces } = createAddressSpaces([{}, {}], createRandom(1));
+  const running = createSimulation(config, spaces);
+  return (block) => running.feed(block);
+}
+
+function mapLookups(): (block: AccessBlock) => void {
+  const frames = new Map<number, number>();
+  return (block) => {
+    for (let index = 0; index < block.length; index++) {
+      const page = block.hi[index]! * 1_048_576 + (block.lo[index]! >>> 12);
+      if (!frames.has(page)) frames.set(page, frames.size);
+    }
+  };
+}
+
+for (const workload of [gups, hotSet]) {
+  const trace = traceOf(workload);
+  const accesses = blocks * trace[0]!.length;
+  const yardstick = accesses / seconds(trace, mapLookups());
+  const show = (name: string, rate: number) =>
+    console.log(
+      `${workload.name.padEnd(32)} ${name.padEnd(28)} ${(rate / 1e6).toFixed(2).padStart(8)} M accesses/s  ${(rate / yardstick).toFixed(2).padStart(6)} x a Map look-up`,
+    );
+  show('Map look-up (yardstick)', yardstick);
+  show('radix, printed', accesses / seconds(trace, simulation(['radix'], 'printed')));
+  show('radix, interpreted', accesses / seconds(trace, simulation(['radix'], 'interpreted')));
+  show('radix and shadow, one pass', accesses / seconds(trace, simulation(['radix', 'shadow'], 'printed')));
+}

@@ -1,0 +1,168 @@
+import { readdirSync } from 'node:fs';
+import { AccessKind } from '@strata/model/machine';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { openTrace } from '../open.ts';
+import { type PlainAccess, readAll, readerOf, records, temporaryFolder } from '../reading.case.ts';
+import { writeChampsim } from './champsim.ts';
+import { writeDrmemtrace } from './drmemtrace.ts';
+import { writeCsv, writeDin } from './text.ts';
+
+const folder = temporaryFolder();
+
+const address = fc.bigInt({ min: 0x1000n, max: 0x7fffffffffffn });
+const access: fc.Arbitrary<PlainAccess> = fc.record({
+  address,
+  kind: fc.constantFrom<number>(AccessKind.load, AccessKind.store, AccessKind.fetch, AccessKind.prefetch),
+  size: fc.integer({ min: 1, max: 64 }),
+  thread: fc.constantFrom(7, 42, 3),
+  process: fc.constant(100),
+});
+const trace = fc.array(access, { minLength: 1, maxLength: 300 });
+
+/** Adds the PC that a reader derives: the last fetch of the same thread run. */
+function withPhysical(accesses: PlainAccess[]): PlainAccess[] {
+  return accesses.map((plain) => ({
+    ...plain,
+    physical: ((plain.address ^ 0x5a5a000n) & 0x3fffffff000n) | 0x40000000000n | (plain.address & 0xfffn),
+  }));
+}
+
+describe('a drmemtrace export', () => {
+  it.each(['t.trace', 't.trace.gz', 't.trace.zip'])('reads back access by access (%s)', async (name) => {
+    await fc.assert(
+      fc.asyncProperty(trace, async (accesses) => {
+        const path = folder.path(name);
+        const { accesses: written } = await writeDrmemtrace(path, readerOf(accesses), { chunkInstructions: 20 });
+        const back = await readAll(path);
+        expect(back.accesses).toEqual(accesses);
+        expect(written).toBe(accesses.length);
+        expect(back.summary.format).toBe('drmemtrace');
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('carries physical addresses as marker pairs and says that it covers the whole system', async () => {
+    const accesses = withPhysical(fc.sample(trace, { numRuns: 1, seed: 5 })[0]!);
+    const path = folder.path('physical.zip');
+    await writeDrmemtrace(path, readerOf(accesses));
+    const back = await readAll(path, { columns: { physical: true } });
+    expect(back.accesses).toEqual(accesses);
+    expect(back.summary.dialect).toBe('version 6, x86-64, core-sharded, whole system');
+  });
+
+  it('begins and ends with the records that DynamoRIO expects, and has an instruction before each data record', async () => {
+    const path = folder.path('order.trace');
+    const load = { address: 0x5000n, kind: AccessKind.load, size: 8, thread: 9, process: 4 };
+    await writeDrmemtrace(path, readerOf([load, load]));
+    const { readFileSync } = await import('node:fs');
+    const bytes = new Uint8Array(readFileSync(path));
+    expect(bytes).toEqual(
+      records([
+        [25, 0, 6],
+        [28, 12, 6],
+        [28, 9, 0x40],
+        [22, 4, 9],
+        [24, 4, 4],
+        [28, 10, 64],
+        [28, 20, 0],
+        [28, 18, 4096],
+        [28, 2, 13_411_699_200_000_000n],
+        [28, 3, 0],
+        [10, 0, 0],
+        [0, 8, 0x5000],
+        [0, 8, 0x5000],
+        [23, 4, 9],
+        [26, 0, 0],
+      ]),
+    );
+  });
+
+  it('leaves nothing behind when reading fails', async () => {
+    const broken = folder.file('broken.din', '0 1000\n1 20a0\n'.repeat(20_000) + 'what\n');
+    await expect(writeDrmemtrace(folder.path('out.trace'), await openTrace(broken))).rejects.toThrow(/line 40001/);
+    await expect(writeDrmemtrace(folder.path('out.zip'), await openTrace(broken))).rejects.toThrow(/line 40001/);
+    expect(readdirSync(folder.path('.')).filter((name) => name.includes('out.'))).toEqual([]);
+  });
+
+  it('to a folder that does not exist is refused in words', async () => {
+    const reader = readerOf(fc.sample(trace, 1)[0]!);
+    await expect(writeDrmemtrace(folder.path('no/where.trace'), reader)).rejects.toThrow(
+      /cannot be written \(ENOENT\)/,
+    );
+  });
+});
+
+describe('a CSV export', () => {
+  it('reads back access by access, with every column', async () => {
+    await fc.assert(
+      fc.asyncProperty(trace, address, async (accesses, pc) => {
+        const full = withPhysical(accesses).map((plain) => ({ ...plain, pc }));
+        const path = folder.path('t.csv.gz');
+        await writeCsv(path, readerOf(full));
+        expect((await readAll(path, { columns: { pc: true, physical: true } })).accesses).toEqual(full);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('a din export', () => {
+  it('reads back: extended with sizes, classic without, prefetches dropped and counted', async () => {
+    await fc.assert(
+      fc.asyncProperty(trace, fc.boolean(), async (accesses, extended) => {
+        const path = folder.path('t.din');
+        const { dropped } = await writeDin(path, readerOf(accesses), { extended });
+        const kept = accesses.filter(({ kind }) => kind !== AccessKind.prefetch);
+        expect(dropped.get('prefetch') ?? 0).toBe(accesses.length - kept.length);
+        if (kept.length === 0) return;
+        const expected = kept.map(({ address, kind, size }) => ({
+          address,
+          kind,
+          size: extended ? size : 0,
+          thread: 0,
+          process: 0,
+        }));
+        expect((await readAll(path, { format: 'din' })).accesses).toEqual(expected);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('a ChampSim export', () => {
+  it('reads back the same loads, stores and fetches, loads of an instruction before its stores', async () => {
+    await fc.assert(
+      fc.asyncProperty(trace, async (accesses) => {
+        const path = folder.path('t.champsimtrace');
+        const data = accesses.filter(({ kind }) => kind !== AccessKind.prefetch);
+        if (data.length === 0) return;
+        const { accesses: written } = await writeChampsim(path, readerOf(accesses));
+        expect(written).toBe(data.length);
+        const back = (await readAll(path, { format: 'champsim' })).accesses;
+        for (const kind of [AccessKind.load, AccessKind.store])
+          expect(back.filter((plain) => plain.kind === kind).map(({ address }) => address)).toEqual(
+            data.filter((plain) => plain.kind === kind).map(({ address }) => address),
+          );
+        const fetched = new Set(back.filter(({ kind }) => kind === AccessKind.fetch).map(({ address }) => address));
+        for (const { address, kind } of data) if (kind === AccessKind.fetch) expect(fetched.has(address)).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('of one instruction with its data is one record', async () => {
+    const path = folder.path('one.champsimtrace.gz');
+    const plain = { size: 0, thread: 0, process: 0 };
+    const accesses = [
+      { ...plain, address: 0x401000n, kind: AccessKind.fetch },
+      { ...plain, address: 0x7fff0000n, kind: AccessKind.load },
+      { ...plain, address: 0x7fff0040n, kind: AccessKind.store },
+    ];
+    await writeChampsim(path, readerOf(accesses));
+    const back = await readAll(path);
+    expect(back.accesses).toEqual(accesses);
+    expect(back.summary.format).toBe('champsim');
+  });
+});

@@ -1,0 +1,106 @@
+import { StrataError } from '@strata/model/machine';
+import { DmtRow } from './dmt-row.ts';
+import { recogniseUnit } from './dmt-unit.ts';
+import { DumpBuilder } from './dump-builder.ts';
+import {
+  collectVmas,
+  type ImportedTables,
+  malformed,
+  noPages,
+  type TableFormat,
+  type TableOptions,
+  type TableSource,
+  type TableUnit,
+} from './imported-tables.ts';
+import { forEachLine, lineText } from './lines.ts';
+
+const headerPattern = /^( *)(\d+)$/;
+
+/** The DMT artifact's dumps of a process's table or a VM's EPT (eval/dump_pagetables): one row per present 4 KiB page. */
+export const dmtDump: TableFormat = {
+  name: 'dmt-dump',
+  summary: 'DMT artifact: count, then VA,root,P4D,PUD,PMD,PTE targets per 4 KiB page (byte addresses or frame numbers)',
+  recognises: (head) =>
+    /^ *\d+\r?\n(0x)?[0-9a-f]{1,16}(,[0-9a-f]|\r?$)/i.test(head) || /^[0-9a-f]{16}(,[0-9a-f]+){5}\r?\n/i.test(head),
+  read: readDmtDump,
+};
+
+async function readDmtDump(source: TableSource, options: TableOptions): Promise<ImportedTables> {
+  const { path } = source;
+  const { addresses = 'virtual', foldHugePages = false } = options;
+  const builder = new DumpBuilder({ path, addresses, foldHugePages });
+  const { vmas, add: addToVmas } = collectVmas();
+  let unit = options.unit;
+  let header: Header | undefined;
+  let rowReader: DmtRow | undefined;
+  let rows = 0;
+
+  const { ended } = await forEachLine(source.chunks, path, (bytes, start, end, line) => {
+    if (line === 1) {
+      header = readHeader(lineText(bytes, start, end), path);
+      return;
+    }
+    if (start === end) return;
+    unit ??= recogniseUnit(source.head, path);
+    rowReader ??= new DmtRow(path, unit);
+    rowReader.read(bytes, start, end, line);
+    builder.add(rowReader.vpn, rowReader.frames, line);
+    addToVmas(rowReader.vpn, 1);
+    rows++;
+  });
+  builder.finish();
+  if (header?.kind === 'count' && header.value !== rows) throw wrongCount(header.value, rows, path);
+  if (builder.table === undefined || unit === undefined) throw noPages(path);
+  return {
+    format: dmtDump.name,
+    table: builder.table,
+    vmas,
+    unit,
+    rows,
+    warnings: warningsAbout(builder, unit, ended, foldHugePages),
+  };
+}
+
+/** The kernel module writes the process id right-aligned by blanks; the artifact's scripts overwrite it with the count of rows. */
+interface Header {
+  readonly kind: 'count' | 'pid';
+  readonly value: number;
+}
+
+function readHeader(text: string, path: string): Header {
+  const match = headerPattern.exec(text);
+  if (match === null)
+    throw malformed(path, 1, text, 'the count of rows, or a process id padded with blanks, in decimal');
+  return { kind: match[1] === '' ? 'count' : 'pid', value: Number(match[2]) };
+}
+
+function wrongCount(expected: number, found: number, path: string): StrataError {
+  return new StrataError({
+    code: 'tables.count-mismatch',
+    where: `${path}, line 1`,
+    what: 'the count in line 1 is not the number of rows',
+    expected: `${expected} rows`,
+    found: `${found}`,
+    mend: 'The dump is truncated or was edited: copy it again, or correct line 1.',
+  });
+}
+
+function warningsAbout(builder: DumpBuilder, unit: TableUnit, ended: boolean, folded: boolean): string[] {
+  const warnings: string[] = [];
+  if (unit === 'pfn')
+    warnings.push(
+      'The table columns are frame numbers, as the published dumper prints them. The original simulators take them for byte addresses, so their figures on this file mean nothing; here they are read as frames.',
+    );
+  const expanded = [
+    builder.expanded2m > 0 ? `${builder.expanded2m} of 2 MiB` : '',
+    builder.expanded1g > 0 ? `${builder.expanded1g} of 1 GiB` : '',
+  ].filter((text) => text !== '');
+  if (expanded.length > 0)
+    warnings.push(
+      folded
+        ? `Huge pages (${expanded.join(', ')}) that the dumper had expanded to 4 KiB rows were made huge leaves again.`
+        : `Huge pages (${expanded.join(', ')}) are expanded to 4 KiB rows whose lower tables lie inside the page: such tables do not exist, and walks of them are too long. Fold them into huge leaves to model the machine.`,
+    );
+  if (!ended) warnings.push('The last line has no line break: the file may be cut off in it.');
+  return warnings;
+}
