@@ -1,4 +1,5 @@
-import type { LogEvents } from '@strata/model/io';
+import type { BuildQuirks, LogEvents } from '@strata/model/io';
+import { afterSpace, find, hexDigit, LogLines, startsWith } from './log-lines.ts';
 
 /**
  * Parses the collector's text logs over bytes (specs/io.md 1.3): any text before the event's name, then its fields in order as
@@ -15,7 +16,6 @@ export interface CollectorLogParser {
   readonly carriageReturns: number;
 }
 
-const lineFeed = 10;
 const carriageReturn = 13;
 const maximumFields = 6;
 
@@ -36,61 +36,40 @@ const pageHit = pattern('iotlb_page_hit', 'sid', 'iova', 'pmask', 'slpte', 'doma
 const contextUpdate = pattern('iotlb_cc_update', 'bus', 'devfn', 'high', 'low', 'gen');
 const tableFetch = pattern('slpte_fetch', 'high', 'low', 'iova', 'level', 'addr', 'slpte');
 
-export function createCollectorLogParser(events: LogEvents): CollectorLogParser {
-  return new Parser(events);
+/** Defects of the original's parser; see `BuildQuirks`. */
+export type CollectorLogOptions = Pick<BuildQuirks, 'hexGeneration' | 'carriageReturn'>;
+
+/** @param options the original's, when absent */
+export function createCollectorLogParser(
+  events: LogEvents,
+  options: CollectorLogOptions = { hexGeneration: true, carriageReturn: true },
+): CollectorLogParser {
+  return new Parser(events, options);
 }
 
-class Parser implements CollectorLogParser {
+class Parser extends LogLines implements CollectorLogParser {
   lines = 0;
   events = 0;
   carriageReturns = 0;
   readonly #target: LogEvents;
+  readonly #options: CollectorLogOptions;
   readonly #lo = new Uint32Array(maximumFields);
   readonly #hi = new Uint32Array(maximumFields);
-  #rest = new Uint8Array(4096);
-  #restLength = 0;
 
-  constructor(events: LogEvents) {
+  constructor(events: LogEvents, options: CollectorLogOptions) {
+    super();
     this.#target = events;
+    this.#options = options;
   }
 
-  push(bytes: Uint8Array): void {
-    let start = 0;
-    for (let end = bytes.indexOf(lineFeed); end !== -1; end = bytes.indexOf(lineFeed, start)) {
-      if (this.#restLength > 0) {
-        this.#keep(bytes.subarray(start, end));
-        this.#line(this.#rest, 0, this.#restLength);
-        this.#restLength = 0;
-      } else {
-        this.#line(bytes, start, end);
-      }
-      start = end + 1;
-    }
-    this.#keep(bytes.subarray(start));
-  }
-
-  end(): void {
-    if (this.#restLength > 0) this.#line(this.#rest, 0, this.#restLength);
-    this.#restLength = 0;
-  }
-
-  #keep(bytes: Uint8Array): void {
-    const length = this.#restLength + bytes.length;
-    if (length > this.#rest.length) {
-      const larger = new Uint8Array(length * 2);
-      larger.set(this.#rest.subarray(0, this.#restLength));
-      this.#rest = larger;
-    }
-    this.#rest.set(bytes, this.#restLength);
-    this.#restLength = length;
-  }
-
-  #line(bytes: Uint8Array, start: number, end: number): void {
+  protected override line(bytes: Uint8Array, start: number, lineEnd: number): void {
     this.lines++;
-    // The original's pattern does not let `.` match a carriage return, so such a line yields nothing (quirk Q20).
+    let end = lineEnd;
     if (end > start && bytes[end - 1] === carriageReturn) {
       this.carriageReturns++;
-      return;
+      // The original's pattern does not let `.` match a carriage return, so such a line yields nothing (quirk Q20).
+      if (this.#options.carriageReturn) return;
+      end--;
     }
     const name = find(bytes, start, end, prefix);
     if (name === -1) return;
@@ -147,6 +126,7 @@ class Parser implements CollectorLogParser {
       if (at === -1) return false;
       // `gen` is printed in decimal without 0x and read as hexadecimal all the same (quirk Q18).
       const isGeneration = name.length === 3 && name[0] === 0x67;
+      if (isGeneration && !this.#options.hexGeneration) return this.#decimal(bytes, at, end, field);
       if (!isGeneration) {
         if (bytes[at] !== 0x30 || bytes[at + 1] !== 0x78) return false;
         at += 2;
@@ -158,6 +138,15 @@ class Parser implements CollectorLogParser {
       if (at === -1) return false;
     }
     return true;
+  }
+
+  #decimal(bytes: Uint8Array, from: number, end: number, field: number): boolean {
+    let value = 0;
+    let at = from;
+    for (; at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39; at++) value = value * 10 + bytes[at]! - 0x30;
+    this.#lo[field] = value;
+    this.#hi[field] = 0;
+    return at > from;
   }
 
   /** Reads a hexadecimal number into field `field`; returns where it ends, -1 when there is none. */
@@ -175,30 +164,4 @@ class Parser implements CollectorLogParser {
     this.#hi[field] = hi;
     return at === from ? -1 : at;
   }
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const letter = byte | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
-}
-
-/** First byte after at least one blank, or -1. */
-function afterSpace(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end && (bytes[at] === 0x20 || bytes[at] === 0x09)) at++;
-  return at === from || at === end ? -1 : at;
-}
-
-function startsWith(bytes: Uint8Array, at: number, end: number, word: Uint8Array): boolean {
-  if (at + word.length > end) return false;
-  for (let index = 0; index < word.length; index++) if (bytes[at + index] !== word[index]) return false;
-  return true;
-}
-
-function find(bytes: Uint8Array, from: number, end: number, word: Uint8Array): number {
-  const last = end - word.length;
-  const first = word[0]!;
-  for (let at = from; at <= last; at++) if (bytes[at] === first && startsWith(bytes, at, end, word)) return at;
-  return -1;
 }

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createCompatSimulation, parseConfigurationFile, type TenantOrder, TraceBuilder } from '@strata/model/io';
+import {
+  buildQuirkNames,
+  buildQuirks,
+  createCompatSimulation,
+  parseConfigurationFile,
+  type TenantOrder,
+  TraceBuilder,
+} from '@strata/model/io';
 import { decompress } from 'fzstd';
 import { describe, expect, it } from 'vitest';
 import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
@@ -42,7 +49,7 @@ describe.skipIf(!hasReference)(`the original's reference runs${referenceReason}`
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
   function build(tenants: number): TraceBuilder {
-    const builder = new TraceBuilder({ sidCollision: true, wrapAround: true });
+    const builder = new TraceBuilder(buildQuirks(buildQuirkNames));
     builder.beginLog(Math.min(tenants, devicesInLog));
     const parser = createCollectorLogParser(builder);
     parser.push(log);

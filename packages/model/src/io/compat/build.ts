@@ -1,60 +1,9 @@
-import { StrataError } from '../../machine/errors.ts';
-import { createGlibcRandom, HashOrder } from './c-library.ts';
+import { HashOrder } from './c-library.ts';
+import { Column } from './column.ts';
+import { type BuildQuirks, TenantIds } from './identities.ts';
 import { Interner } from './interner.ts';
-
-/** Order in which the tenants' streams are merged (specs/io.md 1.5). */
-export type TenantOrder = 'rr' | 'rand' | 'orig';
-
-/** Events of a collector log, 64-bit values as two words. The parser calls these in the order of the lines. */
-export interface LogEvents {
-  pageUpdate(
-    sid: number,
-    iovaLo: number,
-    iovaHi: number,
-    slpteLo: number,
-    slpteHi: number,
-    level: number,
-    domain: number,
-  ): void;
-  pageHit(
-    sid: number,
-    iovaLo: number,
-    iovaHi: number,
-    maskLo: number,
-    maskHi: number,
-    slpteLo: number,
-    slpteHi: number,
-    domain: number,
-  ): void;
-  contextUpdate(
-    bus: number,
-    devfn: number,
-    highLo: number,
-    highHi: number,
-    lowLo: number,
-    lowHi: number,
-    generation: number,
-  ): void;
-  tableFetch(
-    highLo: number,
-    highHi: number,
-    iovaLo: number,
-    iovaHi: number,
-    level: number,
-    tableLo: number,
-    tableHi: number,
-    entryLo: number,
-    entryHi: number,
-  ): void;
-}
-
-/** Defects of the original constructor that `correct` mends (specs/io.md section 6). */
-export interface BuildQuirks {
-  /** Q14: SIDs of log n are shifted by only 128 n, so that logs of more than 16 devices share SIDs. Mended: 256 n, and refused beyond 65,536. */
-  readonly sidCollision: boolean;
-  /** Q15: DIDs and SIDs wrap at 16 bits. Mended: refused. */
-  readonly wrapAround: boolean;
-}
+import type { LogEvents } from './log-events.ts';
+import { randomOrder, roundRobin, type TenantOrder } from './merge.ts';
 
 export interface BuildSummary {
   readonly tenants: number;
@@ -64,27 +13,26 @@ export interface BuildSummary {
   /** SIDs used by more than one domain: tenants that the model would merge. */
   readonly sidCollisions: readonly { readonly sid: number; readonly dids: readonly number[] }[];
   readonly overwrittenTables: number;
+  /** Events of devices or domains that are no tenants. */
   readonly ignoredEvents: number;
+  /** Devices with translations and without a context entry, as `log:sid`. */
+  readonly withoutContext: readonly { readonly log: number; readonly sid: number }[];
+  /** Devices whose domain changed, each of which the original takes for several tenants (quirk Q17). */
+  readonly domainChanges: readonly { readonly log: number; readonly sid: number }[];
 }
 
 export const translationRecordBytes = 48;
 export const contextRecordBytes = 20;
 export const tableRecordBytes = 42;
 
-const devicesShift = 3;
-const firstDevice = 2;
-const idsPerLog = 128;
 /** Page masks by level: 4 KiB, 2 MiB, 1 GiB; level 4 is undefined in the original and treated as no mask here. */
 const maskLoOfLevel: readonly number[] = [0, 0xfffff000, 0xffe00000, 0xc0000000];
 
 /** Collects the events of logs and merges them into a hyper-tenant trace. */
 export class TraceBuilder implements LogEvents {
   readonly #quirks: BuildQuirks;
-  #log = -1;
-  #validSids = new Set<number>();
+  readonly #ids: TenantIds;
   #validDids = new Set<number>();
-  #didsOfLog = new Set<number>();
-  readonly #globalDid = new Map<number, number>();
   #ignored = 0;
 
   readonly #sid = new Column(Uint16Array);
@@ -114,23 +62,22 @@ export class TraceBuilder implements LogEvents {
 
   constructor(quirks: BuildQuirks) {
     this.#quirks = quirks;
+    this.#ids = new TenantIds(quirks);
   }
 
-  /** Starts the next log, of whose devices the first `devices` are tenants: SIDs 0x10, 0x18, ... */
-  beginLog(devices: number): void {
-    this.#log++;
-    this.#validSids = new Set(Array.from({ length: devices }, (_, device) => (firstDevice + device) << devicesShift));
+  /** Starts the next log, of whose devices at most `devices` are tenants. @param kind which devices of the log may be: see `TenantIds` */
+  beginLog(devices: number, kind: 'collector' | 'stock' = 'collector'): void {
+    this.#ids.beginLog(devices, kind);
     this.#validDids = new Set();
-    this.#didsOfLog = new Set();
   }
 
-  /** Domains seen so far in the current log, through any kind of event. */
-  get domainsInLog(): number {
-    return this.#didsOfLog.size;
+  /** Tenants seen so far in the current log, through any kind of event. */
+  get tenantsInLog(): number {
+    return this.#ids.tenantsInLog;
   }
 
   get tenants(): number {
-    return this.#globalDid.size;
+    return this.#ids.tenants;
   }
 
   get translations(): number {
@@ -174,14 +121,15 @@ export class TraceBuilder implements LogEvents {
     generation: number,
   ): void {
     const sid = ((bus << 8) | devfn) & 0xffff;
-    if (!this.#validSids.has(sid)) {
+    if (!this.#ids.isTenant(sid)) {
       this.#ignored++;
       return;
     }
     const did = (highLo >>> 8) & 0xffff;
     this.#validDids.add(did);
-    this.#global(did);
-    const shifted = this.#shiftedSid(sid);
+    this.#ids.domain(did, sid);
+    this.#ids.seeContext(sid);
+    const shifted = this.#ids.shiftedSid(sid);
     let node = this.#contextNodes.get(shifted);
     if (node === undefined) {
       node = this.#contexts.length;
@@ -207,13 +155,26 @@ export class TraceBuilder implements LogEvents {
       this.#ignored++;
       return;
     }
-    this.#global(did);
+    const global = this.#ids.domainOfTable(did);
     const offset = indexAtLevel(iovaLo, iovaHi, level) * 8;
     const addressLo = (tableLo + offset) >>> 0;
     const addressHi = (tableHi + (addressLo < tableLo ? 1 : 0)) >>> 0;
     const before = this.#tableNodes.size;
-    const node = this.#tableNodes.intern(addressLo, addressHi, 0, 0, 0);
-    const record = Uint32Array.of(did, addressLo, addressHi, level, entryLo, entryHi, iovaLo, iovaHi, tableLo, tableHi);
+    const run = this.#quirks.tableOverwrite ? 0 : this.#ids.log;
+    const node = this.#tableNodes.intern(addressLo, addressHi, run, 0, 0);
+    const owner = this.#quirks.tableOverwrite ? did : global;
+    const record = Uint32Array.of(
+      owner,
+      addressLo,
+      addressHi,
+      level,
+      entryLo,
+      entryHi,
+      iovaLo,
+      iovaHi,
+      tableLo,
+      tableHi,
+    );
     if (node === before) this.#tableOrder.insert(node, addressHi, addressLo);
     else if (!sameWords(this.#tables[node]!, record)) this.#overwritten++;
     this.#tables[node] = record;
@@ -318,6 +279,8 @@ export class TraceBuilder implements LogEvents {
       sidCollisions,
       overwrittenTables: this.#overwritten,
       ignoredEvents: this.#ignored,
+      withoutContext: this.#ids.withoutContext(),
+      domainChanges: this.#ids.domainChanges,
     };
   }
 
@@ -332,12 +295,14 @@ export class TraceBuilder implements LogEvents {
     level: number,
     domain: number,
   ): void {
-    if (!this.#validSids.has(sid)) {
+    if (!this.#ids.isTenant(sid)) {
       this.#ignored++;
       return;
     }
-    this.#sid.push(this.#shiftedSid(sid));
-    this.#did.push(this.#global(domain & 0xffff));
+    const did = this.#ids.domain(domain & 0xffff, sid);
+    this.#ids.seeTranslation(sid);
+    this.#sid.push(this.#ids.shiftedSid(sid));
+    this.#did.push(did);
     this.#level.push(level);
     this.#iovaLo.push(iovaLo);
     this.#iovaHi.push(iovaHi);
@@ -345,33 +310,6 @@ export class TraceBuilder implements LogEvents {
     this.#maskHi.push(maskHi);
     this.#slpteLo.push(slpteLo);
     this.#slpteHi.push(slpteHi);
-  }
-
-  #shiftedSid(sid: number): number {
-    const shifted = sid + (this.#quirks.sidCollision ? idsPerLog : 2 * idsPerLog) * this.#log;
-    if (shifted > 0xffff && !this.#quirks.wrapAround) throw this.#tooManyLogs();
-    return shifted & 0xffff;
-  }
-
-  #global(did: number): number {
-    this.#didsOfLog.add(did);
-    const unique = did + idsPerLog * this.#log;
-    if (unique > 0xffff && !this.#quirks.wrapAround) throw this.#tooManyLogs();
-    const key = unique & 0xffff;
-    const known = this.#globalDid.get(key);
-    if (known !== undefined) return known;
-    const global = this.#globalDid.size;
-    this.#globalDid.set(key, global);
-    return global;
-  }
-
-  #tooManyLogs(): StrataError {
-    return new StrataError({
-      code: 'io.ids-exhausted',
-      what: 'SIDs and domains of this many logs do not fit into 16 bits (quirk Q15)',
-      where: `log ${this.#log}`,
-      mend: 'Merge fewer logs, or logs with more devices each; --mode compat wraps around as the original does.',
-    });
   }
 
   /** Event numbers per domain, in order. */
@@ -388,46 +326,6 @@ export class TraceBuilder implements LogEvents {
   }
 }
 
-/** A stream is found empty only when an event is wanted of it; then the round is finished for the others and merging stops (Q16). */
-function roundRobin(streams: readonly Int32Array[], burst: number, total: number): Int32Array {
-  const merged = new Int32Array(total);
-  const taken = new Int32Array(streams.length);
-  let length = 0;
-  for (let ended = streams.length === 0; !ended; ) {
-    for (const [did, stream] of streams.entries()) {
-      for (let turn = 0; turn < burst; turn++) {
-        if (taken[did] === stream.length) {
-          ended = true;
-          break;
-        }
-        merged[length++] = stream[taken[did]!++]!;
-      }
-    }
-  }
-  return merged.subarray(0, length);
-}
-
-/** Runs until all streams are empty; an exhausted one costs one empty draw (Q16). */
-function randomOrder(streams: readonly Int32Array[], burst: number, total: number): Int32Array {
-  const random = createGlibcRandom();
-  const merged = new Int32Array(total);
-  const taken = new Int32Array(streams.length);
-  const live = streams.map((_, did) => did);
-  let length = 0;
-  while (live.length > 0) {
-    const drawn = random() % live.length;
-    const did = live[drawn]!;
-    for (let turn = 0; turn < burst; turn++) {
-      if (taken[did] === streams[did]!.length) {
-        live.splice(drawn, 1);
-        break;
-      }
-      merged[length++] = streams[did]![taken[did]!++]!;
-    }
-  }
-  return merged.subarray(0, length);
-}
-
 /** Index of a table entry: bits 12 + 9 (level - 1) and up of the address. */
 function indexAtLevel(iovaLo: number, iovaHi: number, level: number): number {
   const page = iovaHi * 2 ** 20 + (iovaLo >>> 12);
@@ -440,33 +338,4 @@ function sameWords(a: Uint32Array, b: Uint32Array): boolean {
 
 function setWords(view: DataView, at: number, words: readonly number[]): void {
   for (const [index, word] of words.entries()) view.setUint32(at + index * 4, word, true);
-}
-
-type Words = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
-
-/** A typed array that grows. */
-class Column<T extends Words> {
-  length = 0;
-  #values: T;
-  readonly #make: new (
-    length: number,
-  ) => T;
-
-  constructor(make: new (length: number) => T) {
-    this.#make = make;
-    this.#values = new make(4096);
-  }
-
-  at(index: number): number {
-    return this.#values[index]!;
-  }
-
-  push(value: number): void {
-    if (this.length === this.#values.length) {
-      const larger = new this.#make(this.length * 2);
-      larger.set(this.#values);
-      this.#values = larger;
-    }
-    this.#values[this.length++] = value;
-  }
 }
