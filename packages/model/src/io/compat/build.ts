@@ -176,7 +176,7 @@ export class TraceBuilder implements LogEvents {
       tableHi,
     );
     if (node === before) this.#tableOrder.insert(node, addressHi, addressLo);
-    else if (!sameWords(this.#tables[node]!, record)) this.#overwritten++;
+    else if (!sameEntry(this.#tables[node]!, record)) this.#overwritten++;
     this.#tables[node] = record;
   }
 
@@ -332,8 +332,9 @@ function indexAtLevel(iovaLo: number, iovaHi: number, level: number): number {
   return Math.floor(page / 512 ** (level - 1)) % 512;
 }
 
-function sameWords(a: Uint32Array, b: Uint32Array): boolean {
-  return a.every((word, index) => word === b[index]);
+/** Whether two table records hold the same entry of the same level, whatever address led there. */
+function sameEntry(a: Uint32Array, b: Uint32Array): boolean {
+  return a[3] === b[3] && a[4] === b[4] && a[5] === b[5];
 }
 
 function setWords(view: DataView, at: number, words: readonly number[]): void {

@@ -45,11 +45,19 @@ export function parseConfigurationFile(text: string, where: string): Configurati
     const [key, value] = keyAndValue(line, place);
     values.get(section)!.set(key, value);
   }
-  const cache = (name: Section): CompatCacheConfig => ({
-    entries: required(values, name, 'size', where),
-    ways: required(values, name, 'assoc', where),
-    partitions: required(values, name, 'groups', where),
-  });
+  const cache = (name: Section): CompatCacheConfig => {
+    const entries = required(values, name, 'size', where);
+    const ways = required(values, name, 'assoc', where);
+    if (ways === 0 && entries > 0)
+      throw new StrataError({
+        code: 'io.config-ways',
+        where: `${where} section ${name}`,
+        what: `${entries} entries in zero ways`,
+        expected: 'assoc of at least 1',
+        mend: 'For no cache at all give size:0 with assoc:0.',
+      });
+    return { entries, ways, partitions: required(values, name, 'groups', where) };
+  };
   return {
     contextCache: cache('CC'),
     deviceTlb: cache('IOTLB'),

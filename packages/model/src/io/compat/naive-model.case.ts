@@ -7,6 +7,8 @@ export interface NaiveRequest {
   readonly did: number;
   readonly iova: number;
   readonly level: 1 | 2;
+  /** Position of the next request for the same page and domain. */
+  readonly nextAccess: number;
 }
 
 export interface NaiveCache {
@@ -27,6 +29,7 @@ export interface NaiveConfig {
   readonly linkGbps: number;
   readonly inOrder: boolean;
   readonly selective: boolean;
+  readonly replacement: 'lru' | 'lfu' | 'oracle';
 }
 
 interface Event extends NaiveRequest {
@@ -44,40 +47,111 @@ function page(request: NaiveRequest, level: number = request.level): number {
   return request.iova - (request.iova % pageSize[level]!);
 }
 
-/** Least recently used over arrays of keys, oldest first. Contexts are kept by LFU in the original; without evictions both are the same. */
-class Lru {
+/** What a set holds about a key. `hash` is the C++ library's. */
+interface Entry {
+  readonly key: string;
+  readonly hash: bigint;
+  count: number;
+  nextAccess: number;
+}
+
+/** An unordered map of the C++ library as the list it iterates over (specs/io.md 1.6). */
+class HashList {
+  entries: Entry[] = [];
+  #buckets = 1n;
+
+  insert(entry: Entry): void {
+    const size = this.entries.length + 1;
+    if (this.#buckets === 1n) this.#rehash(13n);
+    else if (size > Number(this.#buckets)) this.#rehash(this.#buckets === 13n ? 29n : 59n);
+    this.#link(entry);
+  }
+
+  #rehash(buckets: bigint): void {
+    const before = this.entries;
+    this.#buckets = buckets;
+    this.entries = [];
+    for (const entry of before) this.#link(entry);
+  }
+
+  #link(entry: Entry): void {
+    const first = this.entries.findIndex((other) => other.hash % this.#buckets === entry.hash % this.#buckets);
+    this.entries.splice(Math.max(0, first), 0, entry);
+  }
+}
+
+/** glibc's `rand()` after `srand(1)`, as its well-known formula over one growing array. */
+function rand(): () => number {
+  const r = [1];
+  for (let i = 1; i < 31; i++) r.push(Number((16807n * BigInt(r[i - 1]!)) % 2147483647n));
+  for (let i = 31; i < 34; i++) r.push(r[i - 31]!);
+  const next = () => r.push((r[r.length - 3]! + r[r.length - 31]!) % 2 ** 32);
+  while (r.length < 344) next();
+  return () => {
+    next();
+    return Math.floor(r.at(-1)! / 2);
+  };
+}
+
+/** Sets of entries with each policy written out; LRU keeps the keys by their last use, oldest first. */
+class Cache {
   hit = 0;
   miss = 0;
   conflict = 0;
-  readonly #sets: string[][];
+  readonly #sets: HashList[];
+  readonly #recency: string[][];
   readonly #ways: number;
+  readonly #policy: 'lru' | 'lfu' | 'oracle';
+  readonly #random: () => number;
 
-  constructor(sets: number, ways: number) {
-    this.#sets = Array.from({ length: sets }, () => []);
+  constructor(sets: number, ways: number, policy: 'lru' | 'lfu' | 'oracle', random: () => number) {
+    this.#sets = Array.from({ length: sets }, () => new HashList());
+    this.#recency = Array.from({ length: sets }, () => []);
     this.#ways = ways;
+    this.#policy = policy;
+    this.#random = random;
   }
 
-  lookup(set: number, key: string): boolean {
-    const keys = this.#sets[set]!;
-    const at = keys.indexOf(key);
-    if (at === -1) return false;
-    keys.push(...keys.splice(at, 1));
+  lookup(set: number, key: string, nextAccess = Infinity): boolean {
+    const list = this.#sets[set]!;
+    const entry = list.entries.find((other) => other.key === key);
+    if (entry === undefined) return false;
+    entry.nextAccess = nextAccess;
+    entry.count++;
+    if (entry.count === 15) for (const other of list.entries) other.count = Math.floor(other.count / 2);
+    const recency = this.#recency[set]!;
+    recency.push(...recency.splice(recency.indexOf(key), 1));
     return true;
   }
 
-  access(set: number, key: string): boolean {
-    if (this.lookup(set, key)) {
+  access(set: number, key: string, nextAccess = Infinity, hash = 0n): boolean {
+    if (this.lookup(set, key, nextAccess)) {
       this.hit++;
       return true;
     }
     this.miss++;
-    const keys = this.#sets[set]!;
-    if (keys.length === this.#ways) {
-      keys.shift();
+    const list = this.#sets[set]!;
+    const recency = this.#recency[set]!;
+    if (list.entries.length === this.#ways) {
+      const victim = this.#victim(list.entries, recency);
+      list.entries.splice(list.entries.indexOf(victim), 1);
+      recency.splice(recency.indexOf(victim.key), 1);
       this.conflict++;
     }
-    keys.push(key);
+    list.insert({ key, hash, count: 0, nextAccess });
+    recency.push(key);
     return false;
+  }
+
+  #victim(entries: readonly Entry[], recency: readonly string[]): Entry {
+    if (this.#policy === 'lru') return entries.find(({ key }) => key === recency[0])!;
+    if (this.#policy === 'oracle') {
+      const last = Math.max(...entries.map(({ nextAccess }) => nextAccess));
+      return entries.find(({ nextAccess }) => nextAccess === last)!;
+    }
+    const least = Math.min(...entries.map(({ count }) => count));
+    const candidates = entries.filter(({ count }) => count === least);
+    return candidates[this.#random() % candidates.length]!;
   }
 }
 
@@ -137,11 +211,12 @@ class Queue {
 
 export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
   const { tlb: tlbShape, l2: l2Shape, l3: l3Shape } = config;
-  const context = new Set<number>();
-  const tlb = new Lru(tlbShape.entries / tlbShape.ways, tlbShape.ways);
-  const l2 = new Lru(l2Shape.entries / l2Shape.ways, l2Shape.ways);
-  const l3 = new Lru(l3Shape.entries / l3Shape.ways, l3Shape.ways);
-  const buffer = new Lru(1, config.bufferEntries);
+  const random = rand();
+  const context = new Cache(1, config.context.ways, 'lfu', random);
+  const tlb = new Cache(tlbShape.entries / tlbShape.ways, tlbShape.ways, config.replacement, random);
+  const l2 = new Cache(l2Shape.entries / l2Shape.ways, l2Shape.ways, 'lru', random);
+  const l3 = new Cache(l3Shape.entries / l3Shape.ways, l3Shape.ways, 'lru', random);
+  const buffer = new Cache(1, config.bufferEntries, 'lru', random);
   const [contextQueue, pageQueue, fillQueue, tlbQueue] = Array.from({ length: 4 }, () => new Queue(config.inOrder)) as [
     Queue,
     Queue,
@@ -164,7 +239,6 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
     fill: 0,
     fillSame: 0,
     bufferHit: 0,
-    contextHit: 0,
   };
 
   function probe(request: NaiveRequest): NaiveRequest[] {
@@ -210,9 +284,8 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
   function cycle(now: number): boolean {
     const fromContext = contextQueue.release(now);
     if (fromContext !== undefined) {
-      if (context.has(fromContext.sid)) counts.contextHit++;
-      context.add(fromContext.sid);
-      const inTlb = tlb.lookup(tlbSet(fromContext), key(fromContext, fromContext.level));
+      context.access(0, String(fromContext.sid), Infinity, BigInt(fromContext.sid));
+      const inTlb = tlb.lookup(tlbSet(fromContext), key(fromContext, fromContext.level), fromContext.nextAccess);
       const inBuffer = config.bufferEntries > 0 && buffer.lookup(0, key(fromContext, fromContext.level));
       if (inBuffer) counts.bufferHit++;
       if (inTlb || inBuffer) tlbQueue.push(fromContext, now + 1);
@@ -241,7 +314,10 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
       if (config.bufferEntries > 0 && buffer.access(0, key(done, done.level))) counts.fillSame++;
       return false;
     }
-    if (cacheable(done.did, 0, g.tlb)) tlb.access(tlbSet(done), key(done, done.level));
+    if (cacheable(done.did, 0, g.tlb)) {
+      const hash = BigInt.asUintN(64, (BigInt(page(done)) << 16n) | BigInt(done.did));
+      tlb.access(tlbSet(done), key(done, done.level), done.nextAccess, hash);
+    }
     return true;
   }
 
@@ -259,7 +335,7 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
             ended = true;
             break;
           }
-          contextQueue.push({ ...request, prefetch: false }, now + (context.has(request.sid) ? 1 : 1000));
+          contextQueue.push({ ...request, prefetch: false }, now + (context.lookup(0, String(request.sid)) ? 1 : 1000));
           issued++;
           inFlight++;
         }
@@ -275,6 +351,15 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
     if (cycle(now)) inFlight--;
     now++;
   }
-  const of = ({ hit, miss, conflict }: Lru) => ({ hit, miss, conflict });
-  return { timeNs: now, translations: issued, packetsDropped: dropped, tlb: of(tlb), l2: of(l2), l3: of(l3), counts };
+  const of = ({ hit, miss, conflict }: Cache) => ({ hit, miss, conflict });
+  return {
+    timeNs: now,
+    translations: issued,
+    packetsDropped: dropped,
+    context: of(context),
+    tlb: of(tlb),
+    l2: of(l2),
+    l3: of(l3),
+    counts,
+  };
 }

@@ -6,10 +6,12 @@ import { type CompatIoConfig, createCompatSimulation } from './simulate.ts';
 
 const maskLo: Readonly<Record<number, number>> = { 0: 0, 1: 0xfffff000, 2: 0xffe00000, 3: 0xc0000000 };
 
-function blockOf(trace: readonly (Omit<NaiveRequest, 'level'> & { level: number })[]): TranslationBlock {
+function blockOf(
+  trace: readonly (Omit<NaiveRequest, 'level' | 'nextAccess'> & { level: number; nextAccess?: number })[],
+): TranslationBlock {
   const block = createTranslationBlock(Math.max(1, trace.length));
   block.length = trace.length;
-  for (const [record, { sid, did, iova, level }] of trace.entries()) {
+  for (const [record, { sid, did, iova, level, nextAccess }] of trace.entries()) {
     block.sid[record] = sid;
     block.did[record] = did;
     block.iovaLo[record] = iova >>> 0;
@@ -17,7 +19,7 @@ function blockOf(trace: readonly (Omit<NaiveRequest, 'level'> & { level: number 
     block.maskLo[record] = maskLo[level]!;
     block.maskHi[record] = 0xffffffff;
     block.level[record] = level;
-    block.nextAccess[record] = Infinity;
+    block.nextAccess[record] = nextAccess ?? Infinity;
   }
   return block;
 }
@@ -31,7 +33,7 @@ function configOf(naive: NaiveConfig): CompatIoConfig {
     prefetch: { bufferEntries: naive.bufferEntries, historyDepth: naive.historyDepth, distance: naive.distance },
     queueEntries: naive.queueEntries,
     linkGbps: naive.linkGbps,
-    replacement: 'lru',
+    replacement: naive.replacement,
     inOrder: naive.inOrder,
     selective: naive.selective,
   };
@@ -53,7 +55,7 @@ const naiveConfig: fc.Arbitrary<NaiveConfig> = fc.record({
   tlb: cacheShape,
   l2: cacheShape,
   l3: cacheShape,
-  context: fc.constant({ entries: 64, ways: 64, partitions: 1 }),
+  context: fc.integer({ min: 1, max: 16 }).map((ways) => ({ entries: ways, ways, partitions: 1 })),
   bufferEntries: fc.integer({ min: 0, max: 4 }),
   historyDepth: fc.integer({ min: 1, max: 3 }),
   distance: fc.integer({ min: 1, max: 8 }),
@@ -61,6 +63,7 @@ const naiveConfig: fc.Arbitrary<NaiveConfig> = fc.record({
   linkGbps: fc.constantFrom(10, 40, 200, 400, 2000),
   inOrder: fc.boolean(),
   selective: fc.boolean(),
+  replacement: fc.constantFrom<'lru' | 'lfu' | 'oracle'>('lru', 'lfu', 'oracle'),
 });
 
 const request = fc.record({
@@ -68,14 +71,26 @@ const request = fc.record({
   level: fc.constantFrom<1 | 2>(1, 2),
   page: fc.integer({ min: 0, max: 20 }),
 });
-const naiveTrace = fc.array(request, { maxLength: 150 }).map((requests): NaiveRequest[] =>
-  requests.map(({ tenant, level, page }) => ({
+const naiveTrace = fc.array(request, { maxLength: 150 }).map((requests): NaiveRequest[] => {
+  const pages = requests.map(({ tenant, level, page }) => ({
     sid: 16 + tenant * 8,
     did: tenant,
     level,
     iova: 0x3_fff0_0000 + page * (level === 1 ? 4096 : 2 ** 21) + 64,
-  })),
-);
+  }));
+  const sizeOf = (level: 1 | 2) => (level === 1 ? 4096 : 2 ** 21);
+  return pages.map((one, at) => {
+    const own = Math.floor(one.iova / sizeOf(one.level));
+    const next = pages.findIndex(
+      (other, index) =>
+        index > at &&
+        other.did === one.did &&
+        other.level === one.level &&
+        Math.floor(other.iova / sizeOf(other.level)) === own,
+    );
+    return { ...one, nextAccess: next === -1 ? Infinity : next };
+  });
+});
 
 describe('the event-driven model', () => {
   it('counts what stepping through every nanosecond counts', () => {
@@ -93,6 +108,7 @@ describe('the event-driven model', () => {
           timeNs,
           translations,
           packetsDropped,
+          context: of(caches.CC),
           tlb: of(caches.IOTLB),
           l2: of(caches.L2PAGE),
           l3: of(caches.L3PAGE),
@@ -107,7 +123,6 @@ describe('the event-driven model', () => {
             fill: prefetch.fill,
             fillSame: prefetch.fillSame,
             bufferHit: prefetch.bufferHit,
-            contextHit: caches.CC.hit,
           },
         }).toEqual(naiveRun(naive, trace));
       }),
@@ -144,6 +159,7 @@ describe('the event-driven model', () => {
     linkGbps: 200,
     inOrder: false,
     selective: false,
+    replacement: 'lru',
   };
 
   it.each([
