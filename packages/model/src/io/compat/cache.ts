@@ -55,8 +55,31 @@ function geometryError(name: string, what: string, mend: string): StrataError {
   return new StrataError({ code: 'io.cache-geometry', where: name, what, mend });
 }
 
+const domainCount = 65_536;
+
+function countsOf(
+  cache: { readonly hits: number; readonly misses: number; readonly conflicts: number },
+  rows: Float64Array,
+  domains: Uint8Array,
+): CompatCacheCounts {
+  return {
+    hit: cache.hits,
+    miss: cache.misses,
+    conflict: cache.conflicts,
+    domains: domains.reduce((sum, used) => sum + used, 0),
+    rowsUsed: rows.reduce((sum, accesses) => sum + (accesses > 0 ? 1 : 0), 0),
+    rows: Array.from(rows),
+  };
+}
+
+function grownKeys(slotOfKey: Int32Array<ArrayBuffer>, key: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(Math.max(slotOfKey.length * 2, key + 1)).fill(-1);
+  larger.set(slotOfKey);
+  return larger;
+}
+
 /**
- * What all replacement policies share: which slot holds a key, and the original's counting. Keys are dense numbers of the owner's.
+ * What the rarer replacement policies share: which slot holds a key, and the original's counting. Keys are dense numbers of the owner's.
  * `lookup` searches and tells the policy; `access` searches, counts, and inserts on a miss.
  */
 abstract class CompatCache {
@@ -65,7 +88,7 @@ abstract class CompatCache {
   misses = 0;
   conflicts = 0;
   readonly #rows: Float64Array;
-  readonly #domains = new Set<number>();
+  readonly #domains = new Uint8Array(domainCount);
   protected readonly keyOfSlot: Int32Array;
   protected readonly used: Int32Array;
   #slotOfKey = new Int32Array(1024).fill(-1);
@@ -94,21 +117,13 @@ abstract class CompatCache {
       return true;
     }
     this.misses++;
-    this.#domains.add(did);
+    this.#domains[did] = 1;
     this.#insert(key, set, nextAccess, hashHi, hashLo);
     return false;
   }
 
   counts(): CompatCacheCounts {
-    const rows = Array.from(this.#rows);
-    return {
-      hit: this.hits,
-      miss: this.misses,
-      conflict: this.conflicts,
-      domains: this.#domains.size,
-      rowsUsed: rows.filter((accesses) => accesses > 0).length,
-      rows,
-    };
+    return countsOf(this, this.#rows, this.#domains);
   }
 
   protected slotOf(key: number): number {
@@ -125,16 +140,10 @@ abstract class CompatCache {
       this.#slotOfKey[this.keyOfSlot[slot]!] = -1;
       this.conflicts++;
     }
-    if (key >= this.#slotOfKey.length) this.#growKeys(key);
+    if (key >= this.#slotOfKey.length) this.#slotOfKey = grownKeys(this.#slotOfKey, key);
     this.#slotOfKey[key] = slot;
     this.keyOfSlot[slot] = key;
     this.fill(slot, nextAccess, hashHi, hashLo);
-  }
-
-  #growKeys(key: number): void {
-    const larger = new Int32Array(Math.max(this.#slotOfKey.length * 2, key + 1)).fill(-1);
-    larger.set(this.#slotOfKey);
-    this.#slotOfKey = larger;
   }
 
   protected abstract touch(slot: number, nextAccess: number): void;
@@ -143,32 +152,88 @@ abstract class CompatCache {
   protected abstract fill(slot: number, nextAccess: number, hashHi: number, hashLo: number): void;
 }
 
-/** Least recently used. */
-export class LruCache extends CompatCache {
-  readonly #lastUse: Float64Array;
-  #uses = 0;
+/**
+ * Least recently used. Does by itself what `CompatCache` shares among the other policies: the page caches see most of a run's accesses.
+ */
+export class LruCache {
+  readonly ways: number;
+  hits = 0;
+  misses = 0;
+  conflicts = 0;
+  readonly #rows: Float64Array;
+  readonly #domains = new Uint8Array(domainCount);
+  readonly #keyOfSlot: Int32Array;
+  readonly #used: Int32Array;
+  /** Each set's slots in a ring from the least to the most recently used, closed by the set's own node behind all slots. */
+  readonly #newer: Int32Array;
+  readonly #older: Int32Array;
+  readonly #ringOfSlot: Int32Array;
+  #slotOfKey = new Int32Array(1024).fill(-1);
 
   constructor(sets: number, ways: number) {
-    super(sets, ways);
-    this.#lastUse = new Float64Array(sets * ways);
+    this.ways = ways;
+    this.#rows = new Float64Array(sets);
+    this.#used = new Int32Array(sets);
+    const slots = sets * ways;
+    this.#keyOfSlot = new Int32Array(slots).fill(-1);
+    this.#newer = new Int32Array(slots + sets).map((_, node) => node);
+    this.#older = new Int32Array(slots + sets).map((_, node) => node);
+    this.#ringOfSlot = new Int32Array(slots).map((_, slot) => slots + Math.floor(slot / ways));
   }
 
-  protected override touch(slot: number): void {
-    this.#lastUse[slot] = ++this.#uses;
+  /** True on a hit. */
+  lookup(key: number): boolean {
+    if (key >= this.#slotOfKey.length) return false;
+    const slot = this.#slotOfKey[key]!;
+    if (slot === -1) return false;
+    this.#touch(slot);
+    return true;
   }
 
-  protected override victim(set: number): number {
-    const first = set * this.ways;
-    let oldest = first;
-    for (let slot = first + 1; slot < first + this.ways; slot++)
-      if (this.#lastUse[slot]! < this.#lastUse[oldest]!) oldest = slot;
-    return oldest;
+  /** True on a hit. */
+  access(key: number, set: number, did: number): boolean {
+    if (this.ways === 0) return false;
+    this.#rows[set]!++;
+    if (this.lookup(key)) {
+      this.hits++;
+      return true;
+    }
+    this.misses++;
+    this.#domains[did] = 1;
+    let slot: number;
+    if (this.#used[set]! < this.ways) {
+      slot = set * this.ways + this.#used[set]!++;
+    } else {
+      slot = this.#newer[this.#keyOfSlot.length + set]!;
+      this.#slotOfKey[this.#keyOfSlot[slot]!] = -1;
+      this.conflicts++;
+    }
+    if (key >= this.#slotOfKey.length) this.#slotOfKey = grownKeys(this.#slotOfKey, key);
+    this.#slotOfKey[key] = slot;
+    this.#keyOfSlot[slot] = key;
+    this.#touch(slot);
+    return false;
   }
 
-  protected override evict(): void {}
+  counts(): CompatCacheCounts {
+    return countsOf(this, this.#rows, this.#domains);
+  }
 
-  protected override fill(slot: number): void {
-    this.touch(slot);
+  /** Makes it the most recently used of its set. */
+  #touch(slot: number): void {
+    const newer = this.#newer;
+    const older = this.#older;
+    const ring = this.#ringOfSlot[slot]!;
+    const newest = older[ring]!;
+    if (newest === slot) return;
+    const after = newer[slot]!;
+    const before = older[slot]!;
+    newer[before] = after;
+    older[after] = before;
+    newer[newest] = slot;
+    older[slot] = newest;
+    newer[slot] = ring;
+    older[ring] = slot;
   }
 }
 

@@ -20,20 +20,22 @@ const initialCapacity = 1024;
 export class HeapQueue implements EventQueue {
   length = 0;
   nextTime = Infinity;
-  #times = new Float64Array(initialCapacity);
+  /** Times modulo 2^32: in-flight events lie within 2^31 ns of each other, and integers compare without a branch. */
+  #times = new Int32Array(initialCapacity);
   #events = new Int32Array(initialCapacity);
 
   push(event: number, time: number): void {
     if (this.length === this.#times.length) this.#grow();
-    this.#siftUp(this.length, 0, event, time);
+    this.#siftUp(this.length, event, time | 0);
+    if (time < this.nextTime) this.nextTime = time;
     this.length++;
-    this.nextTime = this.#times[0]!;
   }
 
   pop(): number {
     const times = this.#times;
     const events = this.#events;
     const first = events[0]!;
+    const firstTime = times[0]!;
     const length = --this.length;
     if (length === 0) {
       this.nextTime = Infinity;
@@ -43,29 +45,31 @@ export class HeapQueue implements EventQueue {
     const lastEvent = events[length]!;
     let hole = 0;
     let child = 2;
-    for (; child < length; child = 2 * (hole + 1)) {
-      if (times[child]! > times[child - 1]!) child--;
+    while (child < length) {
+      // One back when the right child is later than the left one: the sign of their difference.
+      child -= (times[child - 1]! - times[child]!) >>> 31;
       times[hole] = times[child]!;
       events[hole] = events[child]!;
       hole = child;
+      child = 2 * (hole + 1);
     }
     if (child === length) {
       times[hole] = times[child - 1]!;
       events[hole] = events[child - 1]!;
       hole = child - 1;
     }
-    this.#siftUp(hole, 0, lastEvent, lastTime);
-    this.nextTime = times[0]!;
+    this.#siftUp(hole, lastEvent, lastTime);
+    this.nextTime += (times[0]! - firstTime) | 0;
     return first;
   }
 
-  #siftUp(from: number, top: number, event: number, time: number): void {
+  #siftUp(from: number, event: number, time: number): void {
     const times = this.#times;
     const events = this.#events;
     let hole = from;
-    while (hole > top) {
+    while (hole > 0) {
       const parent = (hole - 1) >> 1;
-      if (!(times[parent]! > time)) break;
+      if (((times[parent]! - time) | 0) <= 0) break;
       times[hole] = times[parent]!;
       events[hole] = events[parent]!;
       hole = parent;
@@ -75,7 +79,7 @@ export class HeapQueue implements EventQueue {
   }
 
   #grow(): void {
-    const times = new Float64Array(this.#times.length * 2);
+    const times = new Int32Array(this.#times.length * 2);
     times.set(this.#times);
     this.#times = times;
     const events = new Int32Array(this.#events.length * 2);

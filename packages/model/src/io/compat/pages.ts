@@ -24,6 +24,14 @@ export const PageField = {
 /** `fields[page << pageShift | PageField.x]` */
 export const pageShift = 4;
 
+const plainMaskLo = new Uint32Array([0, 0xfffff000, 0xffe00000]);
+
+function mix(a: number, b: number, c: number): number {
+  const first = Math.imul(a ^ Math.imul(c, 0x9e3779b1), 0x85ebca6b);
+  const second = Math.imul(first ^ (first >>> 15) ^ b, 0xc2b2ae35);
+  return second ^ (second >>> 14);
+}
+
 type Indices = Readonly<Record<'context' | 'tlb' | 'l2' | 'l3', SetIndex>>;
 
 /** Distinct (SID, DID, page) of the trace, numbered at first touch, with all that the stages need of them. */
@@ -36,6 +44,8 @@ export class Pages {
   readonly #addresses = new Interner();
   readonly #masks = new Interner();
   readonly #index: Indices;
+  #plain = new Int32Array(4096).fill(-1);
+  #plainCount = 0;
   /** Number of the last mask seen of each level: a trace has one mask per level unless it is odd. */
   readonly #lastMask = new Uint32Array(256 * 3);
 
@@ -43,7 +53,65 @@ export class Pages {
     this.#index = index;
   }
 
+  /** Number of the record's page. */
   numberOf(block: TranslationBlock, record: number): number {
+    const level = block.level[record]!;
+    const hi = block.iovaHi[record]!;
+    const isPlain =
+      (level === 1 || level === 2) &&
+      hi < 0x10000 &&
+      block.maskHi[record] === 0xffffffff &&
+      block.maskLo[record] === plainMaskLo[level];
+    return isPlain ? this.#plainPage(block, record, level) : this.#anyPage(block, record);
+  }
+
+  /** A page of 4 KiB or 2 MiB with its level's mask: `fields` itself tells whether it is the one. */
+  #plainPage(block: TranslationBlock, record: number, level: number): number {
+    const lo = block.iovaLo[record]!;
+    const hi = block.iovaHi[record]!;
+    const sid = block.sid[record]!;
+    const did = block.did[record]!;
+    const pageLo = lo & plainMaskLo[level]!;
+    const hashHi = (hi << 16) | (pageLo >>> 16);
+    const hashLo = (pageLo << 16) | did;
+    const table = this.#plain;
+    const mask = table.length - 1;
+    const fields = this.fields;
+    let slot = mix(hashHi, hashLo, (sid << 2) | level) & mask;
+    for (let page = table[slot]!; page !== -1; page = table[slot]!) {
+      const at = page << pageShift;
+      if (
+        fields[at + PageField.hashLo] === hashLo &&
+        fields[at + PageField.hashHi] === hashHi &&
+        fields[at + PageField.sid] === sid &&
+        fields[at + PageField.level] === level
+      )
+        return page;
+      slot = (slot + 1) & mask;
+    }
+    const page = this.#anyPage(block, record);
+    table[slot] = page;
+    if (++this.#plainCount * 2 > table.length) this.#growPlain();
+    return page;
+  }
+
+  #growPlain(): void {
+    const old = this.#plain;
+    const table = new Int32Array(old.length * 2).fill(-1);
+    const mask = table.length - 1;
+    for (const page of old) {
+      if (page === -1) continue;
+      const at = page << pageShift;
+      const { fields } = this;
+      const ids = (fields[at + PageField.sid]! << 2) | fields[at + PageField.level]!;
+      let slot = mix(fields[at + PageField.hashHi]!, fields[at + PageField.hashLo]!, ids) & mask;
+      while (table[slot] !== -1) slot = (slot + 1) & mask;
+      table[slot] = page;
+    }
+    this.#plain = table;
+  }
+
+  #anyPage(block: TranslationBlock, record: number): number {
     const lo = block.iovaLo[record]!;
     const hi = block.iovaHi[record]!;
     const maskLo = block.maskLo[record]!;

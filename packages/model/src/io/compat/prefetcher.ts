@@ -22,6 +22,12 @@ const sidCount = 65_536;
 const none = -1;
 
 /**
+ * Words of a SID's record: the SID that follows it, plus one (0 = not learned), and a ring of its last pages, each as the number of the
+ * page and that of its address, which the history statistic compares.
+ */
+const SidField = { next: 0, length: 1, start: 2, history: 3 } as const;
+
+/**
  * Learns once which SID follows which after `distance` + 1 translations, and asks for the last pages of the SID that it expects
  * (specs/io.md 2.6). "Correct" compares the prediction with the next translation's SID, not with the one it is for (quirk Q9).
  */
@@ -46,12 +52,9 @@ export class SidPrefetcher {
   readonly #buffer: LruCache | undefined;
   readonly #depth: number;
   readonly #distance: number;
-  /** Per SID a ring of the last pages: number of the page, and what the history statistic compares. */
-  readonly #historyPage: Int32Array;
-  readonly #historyAddress: Int32Array;
-  readonly #historyLength = new Uint32Array(sidCount);
-  readonly #historyStart = new Uint32Array(sidCount);
-  readonly #next = new Int32Array(sidCount).fill(none);
+  /** Per SID one record: see `SidField`. */
+  readonly #sidRecords: Int32Array;
+  readonly #recordShift: number;
   readonly #recent: Int32Array;
   #recentStart = 0;
   #recentLength = 0;
@@ -62,15 +65,15 @@ export class SidPrefetcher {
     this.#buffer = bufferEntries > 0 ? new LruCache(1, bufferEntries) : undefined;
     this.#depth = depth;
     this.#distance = distance;
-    this.#historyPage = new Int32Array(sidCount * depth);
-    this.#historyAddress = new Int32Array(sidCount * depth);
+    this.#recordShift = Math.ceil(Math.log2(SidField.history + 2 * depth));
+    this.#sidRecords = new Int32Array(sidCount << this.#recordShift);
     this.#recent = new Int32Array(distance);
     this.pages = new Int32Array(depth);
   }
 
   /** @param key number of (page, domain) */
   lookup(key: number): boolean {
-    const hit = this.#buffer?.lookup(key, 0) ?? false;
+    const hit = this.#buffer?.lookup(key) === true;
     if (hit) this.#bufferHit++;
     else this.#bufferMiss++;
     return hit;
@@ -79,7 +82,7 @@ export class SidPrefetcher {
   fill(key: number): void {
     this.#fill++;
     if (this.#buffer === undefined) return;
-    if (this.#buffer.access(key, 0, 0, 0, 0, 0)) this.#fillSame++;
+    if (this.#buffer.access(key, 0, 0)) this.#fillSame++;
   }
 
   /** Notes one translation. @param page its number, @param address number of its page address whatever the domain */
@@ -90,7 +93,7 @@ export class SidPrefetcher {
       if (this.#predicted === sid) this.#correct++;
       else this.#incorrect++;
     }
-    this.#predicted = this.#next[sid]!;
+    this.#predicted = this.#sidRecords[sid << this.#recordShift]! - 1;
     this.requests = 0;
     if (this.#predicted !== none) {
       this.#made++;
@@ -119,31 +122,35 @@ export class SidPrefetcher {
   }
 
   #remember(sid: number, page: number, address: number): void {
-    const first = sid * this.#depth;
-    const length = this.#historyLength[sid]!;
+    const records = this.#sidRecords;
+    const record = sid << this.#recordShift;
+    const first = record + SidField.history;
+    const length = records[record + SidField.length]!;
+    const end = first + 2 * length;
     let known = false;
-    for (let entry = 0; entry < length; entry++) if (this.#historyAddress[first + entry] === address) known = true;
+    for (let entry = first; entry < end; entry += 2) if (records[entry + 1] === address) known = true;
     if (known) this.#historyHit++;
     else this.#historyMiss++;
     if (length === 0) this.#sids++;
-    let at = first + length;
+    let at = end;
     if (length === this.#depth) {
-      const oldest = this.#historyStart[sid]!;
-      at = first + oldest;
-      this.#historyStart[sid] = oldest + 1 === this.#depth ? 0 : oldest + 1;
+      const oldest = records[record + SidField.start]!;
+      at = first + 2 * oldest;
+      records[record + SidField.start] = oldest + 1 === this.#depth ? 0 : oldest + 1;
     } else {
-      this.#historyLength[sid] = length + 1;
+      records[record + SidField.length] = length + 1;
     }
-    this.#historyPage[at] = page;
-    this.#historyAddress[at] = address;
+    records[at] = page;
+    records[at + 1] = address;
   }
 
   #copyHistory(sid: number): void {
-    const first = sid * this.#depth;
-    const length = this.#historyLength[sid]!;
-    let at = this.#historyStart[sid]!;
+    const records = this.#sidRecords;
+    const record = sid << this.#recordShift;
+    const length = records[record + SidField.length]!;
+    let at = records[record + SidField.start]!;
     for (let entry = 0; entry < length; entry++) {
-      this.pages[entry] = this.#historyPage[first + at]!;
+      this.pages[entry] = records[record + SidField.history + 2 * at]!;
       at = at + 1 === this.#depth ? 0 : at + 1;
     }
     this.requests = length;
@@ -155,8 +162,9 @@ export class SidPrefetcher {
         this.#same++;
       } else {
         this.#different++;
-        if (this.#next[this.#previous] === none) {
-          this.#next[this.#previous] = sid;
+        const next = (this.#previous << this.#recordShift) + SidField.next;
+        if (this.#sidRecords[next] === 0) {
+          this.#sidRecords[next] = sid + 1;
           this.#newMap++;
         }
       }

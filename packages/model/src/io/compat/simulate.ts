@@ -82,6 +82,7 @@ export function createCompatSimulation(config: CompatIoConfig): CompatIoSimulati
 }
 
 const domainCount = 65_536;
+const feedRecords = 96;
 
 class CompatModel implements CompatIoSimulation {
   readonly #interval: number;
@@ -145,9 +146,12 @@ class CompatModel implements CompatIoSimulation {
   }
 
   feed(block: TranslationBlock): void {
-    for (let record = 0; record < block.length; record++)
-      this.#pending.push(this.#pages.numberOf(block, record), block.nextAccess[record]!);
-    this.#runWhilePacketsLast();
+    // Few at a time: what the pages' look-up has brought into the processor's caches is still there when they are issued.
+    for (let record = 0; record < block.length; ) {
+      const end = Math.min(record + feedRecords, block.length);
+      for (; record < end; record++) this.#pending.push(this.#pages.numberOf(block, record), block.nextAccess[record]!);
+      this.#runWhilePacketsLast();
+    }
   }
 
   finish(): CompatIoResult {
@@ -277,8 +281,8 @@ class CompatModel implements CompatIoSimulation {
     const fields = this.#pages.fields;
     const at = requests.page[request]! << pageShift;
     const level = fields[at + PageField.level]!;
-    const inL2 = this.#l2.lookup(fields[at + PageField.l2Key]!, 0);
-    const inL3 = this.#l3.lookup(fields[at + PageField.l3Key]!, 0);
+    const inL2 = this.#l2.lookup(fields[at + PageField.l2Key]!);
+    const inL3 = this.#l3.lookup(fields[at + PageField.l3Key]!);
     const { pageCacheHitNs, pcieOneWayNs, memoryNs } = compatLatencies;
     if (inL2 && level === 2) {
       requests.delay(request, pageCacheHitNs + pcieOneWayNs);
@@ -304,9 +308,9 @@ class CompatModel implements CompatIoSimulation {
     const did = fields[at + PageField.did]!;
     const { tlb, l2, l3 } = this.#partitions;
     if (!this.#selective || (did >= tlb && did < tlb + l2))
-      this.#l2.access(fields[at + PageField.l2Key]!, fields[at + PageField.l2Set]!, did, 0, 0, 0);
+      this.#l2.access(fields[at + PageField.l2Key]!, fields[at + PageField.l2Set]!, did);
     if (!this.#selective || (did >= tlb + l2 && did < tlb + l2 + l3))
-      this.#l3.access(fields[at + PageField.l3Key]!, fields[at + PageField.l3Set]!, did, 0, 0, 0);
+      this.#l3.access(fields[at + PageField.l3Key]!, fields[at + PageField.l3Set]!, did);
     this.#requests.delay(request, compatLatencies.pcieOneWayNs);
     this.#tlbQueue.push(request, now + compatLatencies.pcieOneWayNs);
   }
