@@ -260,8 +260,11 @@ export class LfuCache extends CompatCache {
 
   protected override touch(slot: number): void {
     if (++this.#counts[slot]! < lfuCountLimit) return;
-    const first = slot - (slot % this.ways);
-    for (let other = first; other < first + this.ways; other++) this.#counts[other] = this.#counts[other]! >> 1;
+    const set = Math.floor(slot / this.ways);
+    const first = set * this.ways;
+    // Ways fill from the first: what is not used yet has no count.
+    const end = first + this.used[set]!;
+    for (let other = first; other < end; other++) this.#counts[other] = this.#counts[other]! >> 1;
   }
 
   protected override victim(set: number): number {
