@@ -3,11 +3,17 @@ import {
   type CompatIoConfig,
   type CompatIoResult,
   type ConfigurationFile,
+  type CorrectIoResult,
   configurationPresets,
   createCompatSimulation,
+  createIoSimulation,
+  type IoMachine,
+  type IoStep,
+  ioMachineSpec,
   parseConfigurationFile,
+  protectionSchemes,
 } from '@strata/model/io';
-import { StrataError } from '@strata/model/machine';
+import { flatten, resolve, StrataError } from '@strata/model/machine';
 import type { Progress } from '../terminal/progress.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
 import { openTranslations } from './trace.ts';
@@ -140,6 +146,111 @@ export function compatTables(result: CompatIoResult): readonly Table[] {
       conflict,
       hitRate: hit + miss === 0 ? null : hit / (hit + miss),
       domains,
+    }),
+  );
+  return [tableOf('io', [summary]), tableOf('caches', caches)];
+}
+
+export interface CorrectInput extends RunInput {
+  readonly scheme: string;
+  /** `key=value` of the machine: `walkers=4`, `iotlb.entries=64`. */
+  readonly set?: readonly string[];
+}
+
+/** The configuration's caches in the machine: its IOTLB is the device's, its page caches are the walker's. */
+export function machineOf(input: CorrectInput): IoMachine {
+  if (input.inOrder || input.selective || input.replacement !== 'lru')
+    throw new StrataError({
+      code: 'io.compat-only',
+      what: 'replacement policies other than lru, --in-order and --selective are switches of the original only',
+      where: 'options',
+      mend: 'Add --mode compat.',
+    });
+  const { contextCache, deviceTlb, l2PageCache, l3PageCache } = loadConfiguration(input.config);
+  const given: Record<string, unknown> = {
+    gbps: input.gbps,
+    queueEntries: input.queue,
+    contextCache: { entries: contextCache.entries, ways: contextCache.ways },
+    deviceTlb: { entries: deviceTlb.entries, ways: deviceTlb.ways },
+    l2Cache: { entries: l2PageCache.entries, ways: l2PageCache.ways },
+    l3Cache: { entries: l3PageCache.entries, ways: l3PageCache.ways },
+  };
+  for (const setting of input.set ?? []) assign(given, setting);
+  return resolve(ioMachineSpec, given, 'machine');
+}
+
+function assign(given: Record<string, unknown>, setting: string): void {
+  const equals = setting.indexOf('=');
+  const path = setting.slice(0, Math.max(0, equals));
+  const value = setting.slice(equals + 1);
+  const field = flatten(ioMachineSpec).find((row) => row.path === path)?.field;
+  const parsed = field?.kind === 'choice' || value === '' || Number.isNaN(Number(value)) ? value : Number(value);
+  const [name = '', member] = path.split('.');
+  if (member === undefined) given[name] = parsed;
+  else given[name] = { ...(given[name] as Record<string, unknown> | undefined), [member]: parsed };
+}
+
+export interface Explained {
+  readonly result: CorrectIoResult;
+  readonly steps: readonly IoStep[];
+}
+
+/** @param translation number of the one whose steps are wanted */
+export async function runCorrect(
+  input: CorrectInput,
+  { signal, progress }: RunContext,
+  translation = -1,
+): Promise<Explained> {
+  const steps: IoStep[] = [];
+  const scheme = protectionSchemes.get(input.scheme);
+  const simulation = createIoSimulation(machineOf(input), scheme, { translation, steps });
+  const trace = await openTranslations(input.trace, { signal });
+  let done = 0;
+  for await (const block of trace.blocks()) {
+    signal.throwIfAborted();
+    simulation.feed(block);
+    done += block.length;
+    progress.update({ done, share: trace.progress() });
+    if (translation >= 0 && done > translation) break;
+  }
+  return { result: simulation.finish(), steps };
+}
+
+export function correctDocument(input: CorrectInput, result: CorrectIoResult): Readonly<Record<string, unknown>> {
+  return {
+    mode: 'correct',
+    trace: input.trace,
+    config: input.config,
+    scheme: input.scheme,
+    machine: machineOf(input),
+    ...result,
+    // The machine has no prefetcher; the key stays so that scripts find it.
+    prefetch: { accesses: 0, made: 0, fill: 0, buf_hit: 0, buf_miss: 0 },
+  };
+}
+
+export function correctTables(result: CorrectIoResult): readonly Table[] {
+  const { timeNs, translations, packetsDropped, mbps, utilization, readsPerTranslation, fairness } = result;
+  const p99 = result.tenants.map(({ p99Ns }) => p99Ns).sort((a, b) => a - b);
+  const summary: Row = {
+    timeNs,
+    translations,
+    packetsDropped,
+    mbps,
+    utilization,
+    readsPerTranslation,
+    fairness,
+    medianTenantP99Ns: p99[p99.length >> 1] ?? null,
+    worstTenantP99Ns: p99.at(-1) ?? null,
+    windowMeanNs: result.vulnerabilityWindowNs.mean,
+  };
+  const caches = Object.entries(result.caches).map(
+    ([cache, { hit, miss, conflict }]): Row => ({
+      cache,
+      hit,
+      miss,
+      conflict,
+      hitRate: hit + miss === 0 ? null : hit / (hit + miss),
     }),
   );
   return [tableOf('io', [summary]), tableOf('caches', caches)];

@@ -1,3 +1,4 @@
+export * from './architectures/registry.ts';
 export * from './compat/build.ts';
 export * from './compat/configuration-file.ts';
 export * from './compat/identities.ts';
@@ -6,6 +7,11 @@ export * from './compat/merge.ts';
 export * from './compat/presets.ts';
 export * from './compat/records.ts';
 export * from './compat/simulate.ts';
+export * from './correct/config.ts';
+export * from './correct/latency.ts';
+export * from './correct/simulate.ts';
+export * from './schemes/registry.ts';
+export * from './schemes/scheme.ts';
 export * from './workloads/generate.ts';
 export * from './workloads/registry.ts';
 export * from './workloads/workload.ts';
