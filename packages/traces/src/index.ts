@@ -1,13 +1,13 @@
 export * from './export/champsim.ts';
 export * from './export/drmemtrace.ts';
+export type { WriteOptions, WriteResult } from './export/output.ts';
 export * from './export/text.ts';
 export * from './formats/drmemtrace-schedule.ts';
 export * from './formats/format.ts';
+export { formats } from './formats/registry.ts';
 export * from './formats/v2p.ts';
 export * from './generators/index.ts';
 export * from './input/input.ts';
 export * from './native/index.ts';
 export * from './open.ts';
 export * from './reader.ts';
-export type { WriteOptions, WriteResult } from './export/output.ts';
-export { formats } from './formats/registry.ts';

@@ -1,9 +1,12 @@
 import { StrataError } from '@strata/model/machine';
+import { csv } from './formats/csv.ts';
+import { drmemtrace } from './formats/drmemtrace.ts';
 import { openDrmemtraceFolder } from './formats/drmemtrace-folder.ts';
 import { headOf, type TraceFormat } from './formats/format.ts';
 import { formats } from './formats/registry.ts';
 import { isGeneratorText, openGeneratorText } from './generators/index.ts';
-import { type Input, openInput, readable } from './input/input.ts';
+import { type Input, openInput } from './input/input.ts';
+import { readable } from './input/readable.ts';
 import type { OpenOptions, TraceReader } from './reader.ts';
 
 /**
@@ -15,8 +18,13 @@ import type { OpenOptions, TraceReader } from './reader.ts';
 export async function openTrace(path: string, options: OpenOptions = {}): Promise<TraceReader> {
   options.signal?.throwIfAborted();
   if (isGeneratorText(path)) return openGeneratorText(path, options);
-  const named = options.format === undefined ? undefined : formats.get(options.format);
-  if ((await readable(path)).isDirectory) return openDrmemtraceFolder(path, options);
+  // Who names columns means a table of columns.
+  const name = options.format ?? (options.fields === undefined ? undefined : csv.name);
+  const named = name === undefined ? undefined : formats.get(name);
+  if ((await readable(path)).isDirectory) {
+    if (named !== undefined && named !== drmemtrace) throw folderOf(named, path);
+    return openDrmemtraceFolder(path, options);
+  }
   const input = await openInput(path, options);
   try {
     const { format, dialect } = named === undefined ? recognised(input, options) : asNamed(named, input, options);
@@ -25,6 +33,15 @@ export async function openTrace(path: string, options: OpenOptions = {}): Promis
     await input.close();
     throw error;
   }
+}
+
+function folderOf({ name }: TraceFormat, path: string): StrataError {
+  return new StrataError({
+    code: 'trace.unreadable',
+    what: `this is a folder, and a ${name} trace is a file`,
+    where: path,
+    mend: 'Give the file.',
+  });
 }
 
 interface Chosen {

@@ -44,7 +44,11 @@ export async function readAll(
   options: OpenOptions = {},
 ): Promise<{ accesses: PlainAccess[]; summary: TraceSummary }> {
   const reader = await openTrace(path, options);
-  return { accesses: await collect(reader), summary: reader.summary };
+  try {
+    return { accesses: await collect(reader), summary: reader.summary };
+  } finally {
+    await reader.close();
+  }
 }
 
 /** A folder of its own for the test file; gone at its end. */

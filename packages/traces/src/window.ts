@@ -21,7 +21,7 @@ export class Window {
   #at = 0;
 
   constructor(chunks: Chunks, windowBytes: number = defaultWindowBytes) {
-    this.bytes = new Uint8Array(windowBytes);
+    this.bytes = new Uint8Array(Math.ceil(windowBytes / 4) * 4);
     this.words = new Uint32Array(this.bytes.buffer);
     this.#chunks = chunks[Symbol.asyncIterator]();
   }

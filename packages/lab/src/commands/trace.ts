@@ -194,12 +194,17 @@ async function write(path: string, output: string, options: WriteOptions): Promi
   const target = targetFor(output, options.to);
   const progress = progressOf('converting', options);
   const conversion = await interruptible((signal) =>
-    convert(path, output, target, { ...openOptionsOf(options, signal), signal }, (rows, reader) => {
+    convert(path, output, target, { ...openOptionsOf(options, signal), signal }, (reader) => {
       signal.throwIfAborted();
-      progress.update({ done: rows, share: reader.progress() });
+      progress.update({ done: reader.summary.accesses, share: reader.progress() });
     }),
   ).finally(() => progress.end());
   tellWarnings(conversion.summary.warnings, options);
+  for (const [reason, count] of conversion.dropped)
+    note(
+      `strata: not written, since ${target.name} cannot hold it: ${reason} (${count.toLocaleString('en-US')})`,
+      options,
+    );
   await emit(
     {
       document: conversionDocument(path, output, conversion),
@@ -263,7 +268,7 @@ function infoRows(path: string, { summary }: TraceReader, found: Survey): Row[] 
 function conversionDocument(
   path: string,
   output: string,
-  { summary, target, bytes, sha256 }: Conversion,
+  { summary, target, bytes, sha256, dropped: lost }: Conversion,
 ): Record<string, unknown> {
   const { accesses, loads, stores, fetches, prefetches, dropped, warnings } = summary;
   return {
@@ -276,6 +281,7 @@ function conversionDocument(
     bytesPerAccess: accesses === 0 ? null : bytes / accesses,
     ...(sha256 === undefined ? {} : { sourceSha256: sha256 }),
     dropped: Object.fromEntries(dropped),
+    notWritten: Object.fromEntries(lost),
     warnings,
   };
 }

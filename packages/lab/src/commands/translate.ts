@@ -6,7 +6,6 @@ import type { Outcome } from '../studies/study.ts';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, bold, emit, type OutputOptions } from '../terminal/output.ts';
 import { type Row, renderTable, type Table } from '../terminal/table.ts';
-import { headline, type TranslateDocument } from '../translate/document.ts';
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
 import { addTranslateOptions, configurationOf, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
@@ -31,7 +30,7 @@ function registerRun(command: Command): void {
         title: `Address translation, ${String(configuration.setup)}`,
         command: process.argv.slice(2),
       });
-      await emit({ document: outcome.stats, tables: outcome.tables, text: textOf(outcome, configuration) }, options);
+      await emit({ document: outcome.stats, tables: outcome.tables, text: textOf(outcome) }, options);
       process.exitCode ||= exitStatusOf(outcome);
     },
   );
@@ -41,12 +40,12 @@ function registerRun(command: Command): void {
   ]);
 }
 
-function textOf({ stats, tables, interrupted }: Outcome, configuration: Readonly<Record<string, unknown>>): string {
+function textOf({ headline = '', tables, interrupted }: Outcome): string {
   // Steps and latencies have hundreds of rows: they are in the run folder.
   const shown = tables.filter(({ name }) => name === 'designs' || name === 'structures');
   return [
     ...(interrupted ? ['interrupted: complete only as far as it went'] : []),
-    headline(stats as unknown as TranslateDocument, configuration),
+    headline,
     ...shown.map((table) => renderTable(withoutColumns(table, ['setup', 'mode']), bold)),
   ].join('\n\n');
 }

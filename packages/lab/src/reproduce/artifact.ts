@@ -1,39 +1,50 @@
 import type { Claim } from '@strata/model/machine';
 import { demandSpaces, resolveTranslationConfig } from '@strata/model/translation';
-import { compatTableOf } from '@strata/model/translation/compat';
+import {
+  compatTableOf,
+  type FormulaDesign,
+  formulaResults,
+  parseQuirks,
+  simulateCompat,
+} from '@strata/model/translation/compat';
 import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { StudyContext } from '../studies/study.ts';
-import { simulateOriginal } from '../translate/compat-mode.ts';
 import { split } from '../translate/configuration.ts';
-import type { TranslateDocument } from '../translate/document.ts';
 import { translate } from '../translate/study.ts';
 import { eachBlock } from '../translate/trace-input.ts';
 
 /** The original simulators on GUPS, with tables that the operating-system model builds for it. */
 export interface ArtifactRun {
-  readonly name: string;
+  readonly recording: string;
   readonly setup: 'native' | 'virtualized';
   /** `all` = the original as published. */
   readonly quirks: 'all' | 'none';
-  readonly document: TranslateDocument;
+  readonly walks: number;
+  readonly referencesPerWalk: number;
+  readonly designs: ReturnType<typeof formulaResults>;
 }
 
 const trace = 'gen:gups,size=1GiB,accesses=1000000';
+const warmupReferences = 100_000;
 
 export async function runArtifact(context: StudyContext): Promise<ArtifactRun[]> {
   const runs: ArtifactRun[] = [];
   for (const setup of ['native', 'virtualized'] as const) {
-    const tables = await modelledTables(setup, context);
+    const { tables, hostTables } = await modelledTables(setup, context);
     for (const quirks of ['all', 'none'] as const) {
-      if (context.signal.aborted) return runs;
-      const { input } = split(translate.resolve({ trace, mode: 'correct' }));
-      const { document } = await simulateOriginal(
-        { ...input, mode: 'compat', quirks },
-        { setup, warmup: 100_000 },
+      const simulation = simulateCompat({
+        config: { setup, warmupReferences },
+        quirks: parseQuirks(quirks),
         tables,
-        context,
-      );
-      runs.push({ name: 'gups-1GiB', setup, quirks, document });
+        ...(hostTables === undefined ? {} : { hostTables }),
+      });
+      const { input } = split(translate.resolve({ trace }));
+      await eachBlock(input, { events: true }, context, (block) => simulation.feed(block));
+      if (context.signal.aborted) return runs;
+      const result = simulation.finish();
+      const { walks, referencesPerWalk } = result;
+      const designs = formulaResults(result, { setup });
+      runs.push({ recording: 'gups-1GiB', setup, quirks, walks, referencesPerWalk, designs });
     }
   }
   return runs;
@@ -46,8 +57,8 @@ async function modelledTables(setup: 'native' | 'virtualized', context: StudyCon
   await eachBlock(input, {}, context, (block) => {
     for (let at = 0; at < block.length; at++) spaces[0]!.ensure(block.hi[at]! * 2 ** 20 + (block.lo[at]! >>> 12));
   });
-  const [guest, host] = spaces.map(({ table }) => ({ table: compatTableOf(table), warnings: [] }));
-  return { guest: guest!, host };
+  const [tables, hostTables] = spaces.map(({ table }) => compatTableOf(table));
+  return { tables: tables!, hostTables };
 }
 
 /** The artifact prints speedups with two decimals: 1.00x is no speedup. */
@@ -57,8 +68,8 @@ const readme = 'DMT artifact, README: claims';
 
 /** What the artifact promises of its own arithmetic, held against its own arithmetic on our input. */
 export function artifactClaims(runs: readonly ArtifactRun[]): ClaimVerdict[] {
-  const speedup = (setup: string, design: string) =>
-    runs.find((run) => run.setup === setup && run.quirks === 'all')?.document.designs[design]?.speedup ?? undefined;
+  const speedup = (setup: string, design: FormulaDesign) =>
+    runs.find((run) => run.setup === setup && run.quirks === 'all')?.designs[design]?.speedup;
   const difference = (a: number | undefined, b: number | undefined) =>
     a === undefined || b === undefined ? undefined : a - b;
   const how = 'original simulator and formulas, all quirks on; GUPS 1 GiB, tables from the operating-system model';

@@ -24,6 +24,11 @@ export const recordings: readonly Recording[] = [
     what: 'pointer chase over 20,000 nodes, recorded in user mode',
   },
   {
+    name: 'chase-lackey',
+    path: fixture('lackey-chase-200k-accesses.lk.zst'),
+    what: 'end of the same program under valgrind, instruction fetches included',
+  },
+  {
     name: 'gups-1GiB',
     path: 'gen:gups,size=1GiB,accesses=1000000',
     what: 'GUPS over 1 GiB, generated (two references per update)',

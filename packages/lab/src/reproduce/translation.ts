@@ -18,11 +18,9 @@ export const translationPart: Part = {
   name: 'translation',
   summary: 'CPU address translation, DMT/pvDMT (ASPLOS 2024)',
   inputs: () => recordings.map(({ path }) => ({ role: 'trace', path })),
+  claims: async (context) => (await measureClaims(context)).claims,
   async run(context) {
-    const walkClaims = translationClaims.map((claim) =>
-      judge(claim, translationMeasurements.get(claim.measure)?.(), 'engine, one cold walk without walk caches'),
-    );
-    const artifact = await runArtifact(context);
+    const { claims, artifact } = await measureClaims(context);
     const runs: RecordedRun[] = [];
     const warnings: string[] = [];
     for (const recording of recordings) {
@@ -33,9 +31,17 @@ export const translationPart: Part = {
         warnings.push(...run.warnings.map((warning) => `${recording.name}: ${warning}`));
       }
     }
-    return outcomeOf(runs, artifact, [...walkClaims, ...artifactClaims(artifact)], warnings);
+    return outcomeOf(runs, artifact, claims, warnings);
   },
 };
+
+async function measureClaims(context: StudyContext) {
+  const walk = translationClaims.map((claim) =>
+    judge(claim, translationMeasurements.get(claim.measure)?.(), 'engine, one cold walk without walk caches'),
+  );
+  const artifact = await runArtifact(context);
+  return { artifact, claims: [...walk, ...artifactClaims(artifact)] };
+}
 
 interface RecordedRun {
   readonly recording: Recording;
@@ -59,7 +65,7 @@ function outcomeOf(
   const [, steps, latency] = virtualized === undefined ? [] : figuresOf(virtualized.document);
   return {
     stats: {
-      artifact: artifact.map(({ name, quirks, document }) => ({ name, quirks, ...document })),
+      artifact,
       recordings: runs.map(({ recording, document }) => ({ recording: recording.name, ...document })),
     },
     tables: [designsTable(runs), artifactTable(artifact)],
@@ -95,14 +101,14 @@ function designsTable(runs: readonly RecordedRun[]): Table {
 }
 
 function artifactTable(runs: readonly ArtifactRun[]): Table {
-  const rows = runs.flatMap(({ name, setup, quirks, document }) =>
-    Object.entries(document.designs).map(
+  const rows = runs.flatMap(({ recording, setup, quirks, designs, ...run }) =>
+    Object.entries(designs).map(
       ([design, { cyclesPerWalk, speedup, referencesPerWalk }]): Row => ({
-        recording: name,
+        recording,
         setup,
         quirks,
         design,
-        baselineReferencesPerWalk: document.referencesPerWalk,
+        baselineReferencesPerWalk: run.referencesPerWalk,
         referencesPerWalk,
         cyclesPerWalk,
         speedup,

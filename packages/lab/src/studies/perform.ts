@@ -29,6 +29,8 @@ export function exitStatusOf(outcome: Outcome): number {
 export async function perform(study: Study, given: unknown, options: PerformOptions): Promise<Outcome> {
   const configuration = study.resolve(given);
   if (options.out !== undefined) refuseExisting(options.out);
+  // Before the work: a missing input is told at once, and what is hashed is what will be read.
+  const inputs = options.out === undefined ? [] : inputRecords(study, configuration);
   const workers = options.workers ?? availableParallelism();
   const log: string[] = [];
   const started = new Date();
@@ -61,7 +63,7 @@ export async function perform(study: Study, given: unknown, options: PerformOpti
             seed: typeof configuration.seed === 'number' ? configuration.seed : 0,
             versions: versionRecord(),
             host: hostRecord(),
-            inputs: inputRecords(study, configuration),
+            inputs,
             startedAt: started.toISOString(),
             seconds: Math.round(performance.now() - startedAt) / 1000,
             exitStatus: exitStatusOf(outcome),

@@ -18,6 +18,8 @@ export interface StudyContext {
 export interface Outcome {
   /** Goes to stats.json: deterministic, no time stamps, no paths of this machine. Also the JSON document of the command. */
   readonly stats: Readonly<Record<string, unknown>>;
+  /** What a person reads before the tables. */
+  readonly headline?: string;
   readonly tables: readonly Table[];
   readonly figures: readonly Figure[];
   readonly claims: readonly ClaimVerdict[];

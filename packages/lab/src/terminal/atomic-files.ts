@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { StrataError } from '@strata/model/machine';
 
@@ -36,7 +36,7 @@ function pending(target: string, create: (path: string) => void): Pending {
   const final = resolve(target);
   const path = join(dirname(final), `.${basename(final)}.${randomBytes(4).toString('hex')}.tmp`);
   orUnwritable(target, () => {
-    mkdirSync(dirname(final), { recursive: true });
+    createFolder(dirname(final));
     temporaries.add(path);
     create(path);
   });
@@ -51,6 +51,22 @@ function pending(target: string, create: (path: string) => void): Pending {
       temporaries.delete(path);
     },
   };
+}
+
+/** With its parents. Node's own recursive mkdir never returns where a file system answers ENOENT for good, such as below /proc. */
+function createFolder(path: string): void {
+  if (isFolder(path)) return;
+  createFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process may have made it meanwhile.
+    if (!isFolder(path)) throw error;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Writes a whole small file atomically. @throws StrataError `output.unwritable` */

@@ -10,31 +10,24 @@ const kindNames: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(AccessKind).map(([name, kind]) => [kind, name]),
 );
 
-/** Writes a trace as Parquet, one row per access, in memory that does not depend on its length. Returns the rows. */
-export async function writeParquetTrace(
-  path: string,
-  reader: TraceReader,
-  onBlock: (rows: number) => void,
-): Promise<number> {
+/** Writes a trace as Parquet, one row per access, in memory that does not depend on its length. */
+export async function writeParquetTrace(path: string, reader: TraceReader, signal: AbortSignal): Promise<void> {
   const { fileWriter, ParquetWriter } = await import('hyparquet-writer');
   const iterator = reader.blocks();
   let next = await iterator.next();
   const group = createGroup(next.done ? undefined : next.value);
   const writer = new ParquetWriter({ writer: fileWriter(path), schema: schemaOf(group), createdBy: 'strata' });
-  let rows = 0;
   for (; !next.done; next = await iterator.next()) {
+    signal.throwIfAborted();
     const block = next.value;
     for (let from = 0; from < block.length; ) {
       from = group.add(block, from, reader.summary);
       if (group.isFull) await writer.write({ columnData: group.take(), rowGroupSize: groupRows });
     }
-    rows += block.length;
-    onBlock(rows);
   }
   const rest = group.take();
   if (rest[0]!.data.length > 0) await writer.write({ columnData: rest, rowGroupSize: groupRows });
   await writer.finish();
-  return rows;
 }
 
 interface Group {

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, renameSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
-import { createRegistry, type Named, type Registry, StrataError } from '@strata/model/machine';
+import { type AccessBlock, createRegistry, type Named, type Registry, StrataError } from '@strata/model/machine';
 import {
   isGeneratorText,
   type NativeSource,
   type OpenOptions,
   openTrace,
   type TraceReader,
+  writeChampsim,
+  writeCsv,
+  writeDin,
+  writeDrmemtrace,
   writeNative,
 } from '@strata/traces';
 import { pendingFolder } from '../terminal/atomic-files.ts';
@@ -19,13 +23,19 @@ export interface Target extends Named {
   readonly extensions: readonly string[];
   /** Whether it keeps what is not an access. */
   readonly events: boolean;
-  write(path: string, reader: TraceReader, context: WriteContext): Promise<unknown>;
+  write(path: string, reader: TraceReader, context: WriteContext): Promise<Written>;
 }
+
+interface Written {
+  /** What the format cannot hold, by reason. */
+  readonly dropped: ReadonlyMap<string, number>;
+}
+
+const nothingDropped: Written = { dropped: new Map() };
 
 export interface WriteContext {
   readonly signal: AbortSignal;
   readonly source: Partial<NativeSource>;
-  onProgress(rows: number): void;
 }
 
 export const targets: Registry<Target> = createRegistry<Target>('target format', [
@@ -34,21 +44,55 @@ export const targets: Registry<Target> = createRegistry<Target>('target format',
     summary: "Strata's own format: compressed, seekable, checked",
     extensions: ['.strata'],
     events: true,
-    write: (path, reader, { source, signal, onProgress }) => writeNative(path, reader, { source, signal, onProgress }),
+    async write(path, reader, { source, signal }) {
+      await writeNative(path, reader, { source, signal });
+      return nothingDropped;
+    },
+  },
+  {
+    name: 'drmemtrace',
+    summary: "DynamoRIO's memory traces, for drcachesim and its kin; zipped in chunks when the name ends in .zip",
+    extensions: ['.trace', '.memtrace'],
+    events: true,
+    write: (path, reader, { signal }) => writeDrmemtrace(path, reader, { signal }),
+  },
+  {
+    name: 'champsim',
+    summary: 'ChampSim instructions of 64 bytes',
+    extensions: ['.champsimtrace', '.champsim'],
+    events: false,
+    write: (path, reader, { signal }) => writeChampsim(path, reader, { signal }),
+  },
+  {
+    name: 'din',
+    summary: "Dinero's text: label and address",
+    extensions: ['.din'],
+    events: false,
+    write: (path, reader, { signal }) => writeDin(path, reader, { signal }),
+  },
+  {
+    name: 'csv',
+    summary: 'comma-separated values with a header line',
+    extensions: ['.csv'],
+    events: false,
+    write: (path, reader, { signal }) => writeCsv(path, reader, { signal }),
   },
   {
     name: 'parquet',
     summary: 'Parquet, one row per access, for DuckDB, pandas and the like',
     extensions: ['.parquet'],
     events: false,
-    write: (path, reader, { onProgress }) => writeParquetTrace(path, reader, onProgress),
+    async write(path, reader, { signal }) {
+      await writeParquetTrace(path, reader, signal);
+      return nothingDropped;
+    },
   },
 ]);
 
 /** The target by name or else by the output's extension; native when that says nothing. */
 export function targetFor(output: string, name: string | undefined): Target {
   if (name !== undefined) return targets.get(name);
-  const extension = extname(output).toLowerCase();
+  const extension = extname(output.toLowerCase().replace(/\.(gz|zip|zst|xz|lz4|bz2)$/, ''));
   return [...targets].find(({ extensions }) => extensions.includes(extension)) ?? targets.get('native');
 }
 
@@ -57,6 +101,8 @@ export interface Conversion {
   readonly target: string;
   readonly bytes: number;
   readonly sha256?: string;
+  /** What the target format cannot hold, by reason. */
+  readonly dropped: ReadonlyMap<string, number>;
 }
 
 /**
@@ -68,25 +114,46 @@ export async function convert(
   output: string,
   target: Target,
   options: OpenOptions & { readonly signal: AbortSignal },
-  onProgress: (rows: number, reader: TraceReader) => void,
+  onBlock: (reader: TraceReader) => void,
 ): Promise<Conversion> {
   const reader = await openTrace(input, { ...options, events: target.events });
   const folder = pendingFolder(output);
   try {
     const source = await sourceOf(input, options);
     const path = join(folder.path, basename(output));
-    await target.write(path, reader, {
-      signal: options.signal,
-      source,
-      onProgress: (rows) => onProgress(rows, reader),
-    });
+    const { dropped } = await target.write(path, watched(reader, onBlock), { signal: options.signal, source });
     options.signal.throwIfAborted();
     const bytes = statSync(path).size;
     moveTo(path, output);
-    return { summary: reader.summary, target: target.name, bytes, ...(source.sha256 ? { sha256: source.sha256 } : {}) };
+    return {
+      summary: reader.summary,
+      target: target.name,
+      bytes,
+      dropped,
+      ...(source.sha256 ? { sha256: source.sha256 } : {}),
+    };
   } finally {
     folder.discard();
     await reader.close();
+  }
+}
+
+/** The same reader, whose every block is told. */
+function watched(reader: TraceReader, onBlock: (reader: TraceReader) => void): TraceReader {
+  return {
+    get summary() {
+      return reader.summary;
+    },
+    blocks: () => watch(reader, onBlock),
+    progress: () => reader.progress(),
+    close: () => reader.close(),
+  };
+}
+
+async function* watch(reader: TraceReader, onBlock: (reader: TraceReader) => void): AsyncIterableIterator<AccessBlock> {
+  for await (const block of reader.blocks()) {
+    onBlock(reader);
+    yield block;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Study, StudyInput } from '../studies/study.ts';
 import { runCompatMode } from './compat-mode.ts';
 import { resolveFlat, split } from './configuration.ts';
 import { runCorrect } from './correct-run.ts';
-import { figuresOf, tablesOf } from './document.ts';
+import { figuresOf, headline, tablesOf } from './document.ts';
 import { notModelled } from './limits.ts';
 
 /** One simulation of CPU address translation: a trace, a set-up, designs side by side. */
@@ -23,6 +23,7 @@ export const translate: Study = {
     const { document, warnings, interrupted } = await run(input, rest, context);
     return {
       stats: isMapping(document) ? document : {},
+      headline: headline(document, configuration),
       tables: tablesOf(document),
       figures: figuresOf(document),
       claims: [],

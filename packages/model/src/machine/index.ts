@@ -7,6 +7,7 @@ export * from './errors.ts';
 export * from './fields.ts';
 export * from './machine-config.ts';
 export * from './machine-file.ts';
+export * from './mattson.ts';
 export * from './operating-system/index.ts';
 export * from './page-table.ts';
 export * from './presets/index.ts';

@@ -77,6 +77,9 @@ describe('a machine', () => {
     expect(message({ llc: { policy: 'tree-plru' } })).toMatch(
       /mine\.yaml\.llc: tree-plru .*found 11\. Use 8 or 16 ways/,
     );
+    expect(message({ cores: 4096, l2: { sizeBytes: '1G' } })).toMatch(
+      /mine\.yaml\.l2: more entries than can be simulated/,
+    );
     expect(message({ llc: { policy: 'oracle' } })).toMatch(/unknown value "oracle"/);
     expect(message({ pageWalkCaches: { level2: { entries: 33 } } })).toMatch(/mine\.yaml\.pageWalkCaches\.level2/);
   });

@@ -305,14 +305,35 @@ function walkCacheGeometries(caches: WalkCachesConfig, path: string): (Geometry 
   return [undefined, undefined, level('level2'), level('level3'), level('level4'), level('level5')];
 }
 
+/** Entries of all instances of one structure: 2^27 lines are 8 GiB of cache and take 2 GiB of memory to simulate. */
+const entryLimit = 2 ** 27;
+
 /**
- * Checks what no single field can: the geometries.
+ * Checks what no single field can: the geometries, and that all cores together are small enough to simulate.
  * @param where prefix of the paths in messages
- * @throws StrataError `machine.impossible-geometry` with the path and the nearest possible value
+ * @throws StrataError `machine.impossible-geometry` with the path and the nearest possible value, `machine.too-large`
  */
 export function checkMachine(machine: MachineConfig, where = 'machine'): MachineConfig {
-  for (const name of ['l1i', 'l1d', 'l2', 'llc'] as const) geometryOf(machine[name], `${where}.${name}`);
-  for (const name of ['l1i', 'l1d', 'l2'] as const) tlbArraysOf(machine.tlb[name], `${where}.tlb.${name}`);
+  for (const name of ['l1i', 'l1d', 'l2', 'llc'] as const) {
+    const { sharedByCores } = machine[name];
+    const instances = sharedByCores === 0 ? 1 : Math.ceil(machine.cores / sharedByCores);
+    checkEntries(geometryOf(machine[name], `${where}.${name}`), instances, `${where}.${name}`);
+  }
+  for (const name of ['l1i', 'l1d', 'l2'] as const)
+    for (const array of tlbArraysOf(machine.tlb[name], `${where}.tlb.${name}`))
+      checkEntries(array.geometry, machine.cores, `${where}.tlb.${name}.${array.name}`);
   walkerGeometryOf(machine, where);
   return machine;
+}
+
+function checkEntries({ sets, ways }: Geometry, instances: number, where: string): void {
+  if (sets * ways * instances <= entryLimit) return;
+  throw new StrataError({
+    code: 'machine.too-large',
+    what: 'more entries than can be simulated',
+    where,
+    expected: `at most ${entryLimit} in all ${instances} instances`,
+    found: String(sets * ways * instances),
+    mend: 'Make it smaller, or simulate fewer cores.',
+  });
 }

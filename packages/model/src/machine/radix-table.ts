@@ -179,8 +179,8 @@ class RadixTable implements MutablePageTable {
     let node = 0;
     let cell = 0;
     if (vpn < this.holeStart || vpn >= this.holeEnd) {
-      const high = Math.floor(vpn / lowLimit);
-      const low = vpn - high * lowLimit;
+      const high = Math.floor(vpn / lowLimit) | 0;
+      const low = (vpn - high * lowLimit) | 0;
       for (;;) {
         const index = (level > 3 ? high >>> (indexBits * (level - 4)) : low >>> (indexBits * (level - 1))) & 511;
         cell = this.segments[node >>> segmentShift]![baseOf(node) + index]!;

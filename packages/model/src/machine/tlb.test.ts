@@ -148,6 +148,15 @@ describe.each([
     expect(missesOf({ l1d: { page2m: array(0, 0) }, l2: { sharing: 'none' } })).toBe(512);
   });
 
+  it('drops nothing of other pages for a range that reaches beyond the address space', () => {
+    const tlb = create(artifact(), createRandom(1));
+    tlb.fill(0, 0, false, 0, 0, 2);
+    tlb.fill(0, 2 ** 36 - 1, false, 0, 5, 1);
+    expect(tlb.invalidate(0, 2 ** 36 - 1, 2 ** 30)).toBe(2);
+    expect(tlb.lookup(0, 0, false, 0)).toBe(0);
+    expect(tlb.lookup(0, 2 ** 36 - 1, false, 0)).toBe(-1);
+  });
+
   it('tells sign-extended pages and processes apart, and refuses more processes than fit', () => {
     const tlb = create({ ...artifact(), pageNumberBits: 45 }, createRandom(1));
     tlb.fill(0, 2 ** 52 - 1, false, 0, 5, 1);

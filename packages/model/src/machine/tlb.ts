@@ -127,7 +127,9 @@ export function dropPages(array: InvalidatedArray, process: number, vpn: number,
     const base = process * keySpace.perProcess + keySpace.offsets[level];
     const first = base + Math.floor(vpn / pagesIn[level]);
     const last = base + Math.floor((vpn + pages - 1) / pagesIn[level]);
-    dropped += dropKeys(array, first, last);
+    // A range that reaches beyond the address space must not reach into the keys of larger pages.
+    const end = process * keySpace.perProcess + (keySpace.offsets[level + 1] ?? keySpace.perProcess);
+    dropped += dropKeys(array, first, Math.min(last, end - 1));
   }
   return dropped;
 }

@@ -1,5 +1,4 @@
-import type { AccessStream } from './access-stream.ts';
-import { streamCapacity } from './access-stream.ts';
+import { type AccessStream, streamCapacity } from './access-stream.ts';
 import { createDesignLoop, type DesignStage, type DesignStageLoop } from './design-stage.ts';
 import {
   canonicalShift,

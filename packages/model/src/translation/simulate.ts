@@ -60,17 +60,18 @@ export function createSimulation(
   const cores = assignCores(machine.cores);
   const stream = createAccessStream();
   const counts: TlbStageCounts = { kinds: new Float64Array(4), lines: 0, walks: 0, notMapped: 0, notCanonical: 0 };
-  const stages = Object.entries(config.designs).map(([name, options]) =>
-    createDesignStage(
-      { cores: machine.cores, walkerMachine: machine.walkerMachine, setup: config.setup },
-      { design: registry.get(name), options, caches: machine.createCaches(), createStore: machine.createStores() },
-    ),
-  );
+  const printed = config.engine === 'printed';
+  const shared = { cores: machine.cores, walkerMachine: machine.walkerMachine, setup: config.setup };
+  const stages = Object.entries(config.designs).map(([name, options]) => {
+    const caches = machine.createCaches();
+    const design = registry.get(name);
+    return createDesignStage(shared, { design, options, caches, createStore: machine.createStores() });
+  });
   const spaces = admitSpaces();
   const parts: TlbStageParts = { tlb, cores, stream, counts, levels, oneForAll, spacesOf: spaces.of, drain };
   const slow = createSlowWays(parts);
-  const runTlbs = config.engine === 'printed' ? printTlbStage(parts, slow) : createTlbStage(parts, slow);
-  const runDesigns = stages.map(config.engine === 'printed' ? printDesignLoop : createDesignLoop);
+  const runTlbs = printed ? printTlbStage(parts, slow) : createTlbStage(parts, slow);
+  const runDesigns = stages.map(printed ? printDesignLoop : createDesignLoop);
 
   let accesses = 0;
   let shootdowns = 0;

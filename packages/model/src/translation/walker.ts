@@ -1,4 +1,4 @@
-import { entryBytes, type Frame, indexAt, type PageLevel, pagesIn, type Vpn } from '../machine/address.ts';
+import { entryBytes, type Frame, indexAt, type PageLevel, pagesPerEntry, type Vpn } from '../machine/address.ts';
 import { entryKind, entryTarget, type PageTable } from '../machine/page-table.ts';
 import type { Geometry } from '../machine/tag-store.ts';
 import type { DesignResources, WalkCache, WalkMemory } from './design.ts';
@@ -171,7 +171,7 @@ class Dimension {
 
   private leaf(page: number, level: number, entry: number, context: number): Frame {
     if (entry === 0) throw new Error(`walk of page ${page.toString(16)} met an absent entry at level ${level}`);
-    const frame = entryTarget(entry) + (page % pagesIn[level as PageLevel]);
+    const frame = entryTarget(entry) + (page & (pagesPerEntry[level]! - 1));
     return this.next === undefined ? frame : this.next.translate(frame, context * contextBase);
   }
 
@@ -202,6 +202,6 @@ class Dimension {
 
   /** Key in the page-walk caches: the address bits that select an entry of `level`. */
   private keyOf(page: number, level: number): number {
-    return Math.floor(page / 512 ** (level - 1)) + this.keyTags[level]!;
+    return Math.floor(page / pagesPerEntry[level]!) + this.keyTags[level]!;
   }
 }

@@ -80,7 +80,7 @@ describe('a drmemtrace export', () => {
   });
 
   it('leaves nothing behind when reading fails', async () => {
-    const broken = folder.file('broken.din', '0 1000\n1 20a0\n'.repeat(20_000) + 'what\n');
+    const broken = folder.file('broken.din', `${'0 1000\n1 20a0\n'.repeat(20_000)}what\n`);
     await expect(writeDrmemtrace(folder.path('out.trace'), await openTrace(broken))).rejects.toThrow(/line 40001/);
     await expect(writeDrmemtrace(folder.path('out.zip'), await openTrace(broken))).rejects.toThrow(/line 40001/);
     expect(readdirSync(folder.path('.')).filter((name) => name.includes('out.'))).toEqual([]);

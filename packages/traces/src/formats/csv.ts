@@ -264,8 +264,7 @@ export const csv = streamFormat({
     const layout = layoutOf(head);
     if (layout === undefined) return undefined;
     const columns = layout.columns.map(({ role }) => role).join(',');
-    const recognition = recogniseLines(head, parserOf, `columns ${columns}`);
-    return recognition === undefined ? undefined : { ...recognition, by: head.options.fields ? 'magic' : 'structure' };
+    return recogniseLines(head, parserOf, `columns ${columns}`);
   },
   createDecoder: (context, head) => new LinesDecoder(context, parserOf(context, head)),
 });

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AccessBlock, StrataError } from '@strata/model/machine';
-import { openInput, readable } from '../input/input.ts';
+import { openInput } from '../input/input.ts';
+import { readable } from '../input/readable.ts';
 import type { OpenOptions, TraceReader } from '../reader.ts';
 import { type BlockSource, blockReader, type DecodeContext, hasRoom, refilled } from '../stream-reader.ts';
 import { Tally } from '../tally.ts';

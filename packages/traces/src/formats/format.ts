@@ -34,6 +34,9 @@ export interface TraceFormat extends Named {
   open(input: Input, dialect: string | undefined, options: OpenOptions): Promise<TraceReader>;
 }
 
+/** A window for a whole small input is larger than it, so that it is never full without being at the end. */
+const spareBytes = 64;
+
 interface StreamFormat extends Omit<TraceFormat, 'open'> {
   readonly columns?: { readonly pc?: boolean; readonly physical?: boolean };
   /** Dialect to assume when the user names the format and it is not recognised. */
@@ -58,7 +61,10 @@ export function streamFormat({
       };
       const context = contextOf(input.path, tally, columns, options);
       const decoder = createDecoder(context, headOf(input, options), dialect);
-      return blockReader(streamSource(new Window(input.chunks), decoder, context, input), tally, columns, options);
+      const window = input.headIsAll
+        ? new Window(input.chunks, input.head.length + spareBytes)
+        : new Window(input.chunks);
+      return blockReader(streamSource(window, decoder, context, input), tally, columns, options);
     },
   };
 }

@@ -16,6 +16,7 @@ class LackeyParser implements LineParser {
   readonly #context: DecodeContext;
   #sawHeader = false;
   #sawFooter = false;
+  #sawAccess = false;
   #pcLo = 0;
   #pcHi = 0;
 
@@ -43,6 +44,7 @@ class LackeyParser implements LineParser {
       this.#pcLo = lo;
       this.#pcHi = hi;
     }
+    this.#sawAccess = true;
     const first = block.length;
     if (isFetch) append(block, cursor, AccessKind.fetch, size);
     else if (kind === letter.L) append(block, cursor, AccessKind.load, size);
@@ -68,8 +70,8 @@ class LackeyParser implements LineParser {
     const end = cursor.bytes.indexOf(10, from);
     const text = String.fromCharCode(...cursor.bytes.subarray(from, Math.min(end, from + 200)));
     if (!/^==\d+==/.test(text)) return false;
-    if (text.includes('Lackey, an example')) this.#sawHeader = true;
-    if (/== Exit code:/.test(text)) this.#sawFooter = true;
+    if (!this.#sawAccess) this.#sawHeader = true;
+    if (/== Exit code:\s+\d/.test(text)) this.#sawFooter = true;
     this.#context.tally.drop('remark of valgrind');
     return true;
   }

@@ -26,14 +26,18 @@ export class LineCursor {
     let at = this.at;
     if (bytes[at] === 48 && (bytes[at + 1]! | 32) === 120) at += 2;
     const from = at;
+    const oneWord = at + 8;
     let lo = 0;
+    let digit = digitOf[bytes[at]!]!;
+    while (digit >= 0 && at < oneWord) {
+      lo = (lo << 4) | digit;
+      digit = digitOf[bytes[++at]!]!;
+    }
     let hi = 0;
-    for (;;) {
-      const digit = digitOf[bytes[at]!]!;
-      if (digit < 0) break;
+    while (digit >= 0) {
       hi = (hi << 4) | (lo >>> 28);
       lo = (lo << 4) | digit;
-      at++;
+      digit = digitOf[bytes[++at]!]!;
     }
     this.at = at;
     this.lo = lo;
@@ -45,21 +49,18 @@ export class LineCursor {
   decimal(): boolean {
     const { bytes } = this;
     const from = this.at;
+    const small = from + 9;
     let at = from;
-    let lo = 0;
-    let hi = 0;
-    for (;;) {
-      const digit = bytes[at]! - 48;
-      if (digit < 0 || digit > 9) break;
-      const product = lo * 10 + digit;
-      lo = product >>> 0;
-      hi = hi * 10 + (product - lo) / twoTo32;
-      if (hi >= twoTo32) return false;
-      at++;
+    let value = 0;
+    let digit = bytes[at]! - 48;
+    while (digit >= 0 && digit <= 9 && at < small) {
+      value = value * 10 + digit;
+      digit = bytes[++at]! - 48;
     }
     this.at = at;
-    this.lo = lo | 0;
-    this.hi = hi | 0;
+    this.lo = value;
+    this.hi = 0;
+    if (digit >= 0 && digit <= 9) return this.#longDecimal(value);
     return at > from;
   }
 
@@ -96,6 +97,7 @@ export class LineCursor {
 
   /** Whether only blanks follow on this line. */
   isAtEnd(): boolean {
+    if (this.bytes[this.at] === lineFeed) return true;
     while (this.bytes[this.at] === space || this.bytes[this.at] === tab || this.bytes[this.at] === carriageReturn)
       this.at++;
     return this.bytes[this.at] === lineFeed;
@@ -107,6 +109,27 @@ export class LineCursor {
     let at = this.at;
     while (bytes[at] !== lineFeed) at++;
     this.at = at + 1;
+  }
+
+  /** The digits behind the ninth. */
+  #longDecimal(first: number): boolean {
+    const { bytes } = this;
+    let at = this.at;
+    let lo = first;
+    let hi = 0;
+    for (;;) {
+      const digit = bytes[at]! - 48;
+      if (!(digit >= 0 && digit <= 9)) break;
+      const product = lo * 10 + digit;
+      lo = product >>> 0;
+      hi = hi * 10 + (product - lo) / twoTo32;
+      if (hi >= twoTo32) return false;
+      at++;
+    }
+    this.at = at;
+    this.lo = lo | 0;
+    this.hi = hi | 0;
+    return true;
   }
 
   #isZeroPadded(from: number, to: number): boolean {

@@ -163,14 +163,15 @@ function bytesOf(line: string): Uint8Array {
   return bytes;
 }
 
-/** Appends one access of the first thread; the number that the cursor read last is its address. */
+/**
+ * Appends one access; the number that the cursor read last is its address. Thread and process stay 0 as in a new block, which is all that
+ * text formats but CSV know.
+ */
 export function append(block: AccessBlock, cursor: LineCursor, kind: number, size: number): number {
   const to = block.length++;
   block.lo[to] = cursor.lo;
   block.hi[to] = cursor.hi;
   block.kind[to] = kind;
   block.size[to] = size;
-  block.thread[to] = 0;
-  block.process[to] = 0;
   return to;
 }

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { StrataError } from '@strata/model/machine';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
+import { readable } from './readable.ts';
 import type { Chunks } from './stages.ts';
 
 /**
@@ -117,6 +118,7 @@ async function withZip<T>(path: string, use: (zip: ZipFile, entries: Entry[]) =>
 }
 
 async function openZip(path: string): Promise<{ zip: ZipFile; entries: Entry[] }> {
+  await readable(path);
   let zip: ZipFile | undefined;
   try {
     zip = await openPromise(path, { lazyEntries: true, autoClose: false });

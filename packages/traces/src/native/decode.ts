@@ -16,6 +16,8 @@ interface Planes {
   readonly forms: Uint8Array;
   readonly formKind: Uint8Array;
   readonly formSize: Uint16Array;
+  /** First register of the set that the form's accesses use. */
+  readonly formRegisters: Uint8Array;
   readonly lanes: Uint16Array;
   readonly runs: Uint8Array;
   readonly near: Int8Array;
@@ -157,7 +159,7 @@ function readAddresses(
   start: number,
   end: number,
 ): void {
-  const { codes, forms, formKind, formSize, near, medium, far, absoluteLo, absoluteHi } = planes;
+  const { codes, forms, formKind, formSize, formRegisters, near, medium, far, absoluteLo, absoluteHi } = planes;
   const { lo: blockLo, hi: blockHi, kind: blockKind, size: blockSize } = block;
   const data = lane * payload.registersPerLane;
   let { near: nearAt, medium: mediumAt, far: farAt, absolute: absoluteAt } = cursor;
@@ -167,11 +169,10 @@ function readAddresses(
     const form = forms[source]!;
     const kind = formKind[form]!;
     const size = formSize[form]!;
-    // Instructions have the second set (isInstruction, written out: 2 = fetch, 16 = noFetch).
-    const register = data + (code & payload.registerMask) + (kind === 2 || kind === 16 ? payload.registersPerSet : 0);
+    const register = data + formRegisters[form]! + (code & payload.registerMask);
+    const distanceClass = (code >> payload.classShift) & payload.classMask;
     let lo = registerLo[register]!;
     let hi = registerHi[register]!;
-    const distanceClass = (code >> payload.classShift) & payload.classMask;
     if (distanceClass === payload.absolute) {
       lo = absoluteLo[absoluteAt]!;
       hi = absoluteHi[absoluteAt++]!;
@@ -183,9 +184,8 @@ function readAddresses(
             ? medium[mediumAt++]!
             : far[farAt++]!;
       const sum = (lo + distance) | 0;
-      if (distance < 0) {
-        if (sum >>> 0 > lo >>> 0) hi--;
-      } else if (sum >>> 0 < lo >>> 0) hi++;
+      // Sign extension and carry: a branch on the sign would be mispredicted half of the time.
+      hi += (distance >> 31) + (sum >>> 0 < lo >>> 0 ? 1 : 0);
       lo = sum;
     }
     blockLo[row] = lo;
@@ -219,8 +219,7 @@ function readProgramCounters(
   let hi = state.lanePcHi[lane]!;
   let source = cursor.row;
   for (let row = start; row < end; row++, source++) {
-    const kind = blockKind[row]!;
-    if (kind === 2 || kind === 16) {
+    if (payload.isInstruction(blockKind[row]!)) {
       lo = blockLo[row]! | 0;
       hi = blockHi[row]! | 0;
     }
@@ -237,9 +236,7 @@ function readProgramCounters(
               ? pcMedium[cursor.pcMedium++]!
               : pcFar[cursor.pcFar++]!;
         const sum = (lo + distance) | 0;
-        if (distance < 0) {
-          if (sum >>> 0 > lo >>> 0) hi--;
-        } else if (sum >>> 0 < lo >>> 0) hi++;
+        hi += (distance >> 31) + (sum >>> 0 < lo >>> 0 ? 1 : 0);
         lo = sum;
       }
     }
@@ -305,15 +302,18 @@ function splitPlanes(raw: Uint8Array, rows: number): Planes {
   // Full tables, so that a code of a damaged file cannot read past the end.
   const formKind = new Uint8Array(payload.maxForms);
   const formSize = new Uint16Array(payload.maxForms);
+  const formRegisters = new Uint8Array(payload.maxForms);
   for (let form = 0; form < formTable.length >> 1; form++) {
     formKind[form] = formTable[2 * form]!;
     formSize[form] = formTable[2 * form + 1]!;
+    formRegisters[form] = payload.isInstruction(formKind[form]!) ? payload.registersPerSet : 0;
   }
   const planes: Planes = {
     codes: bytes('codes'),
     forms: bytes('forms'),
     formKind,
     formSize,
+    formRegisters,
     lanes: new Uint16Array(buffer, laneOffset, laneBytes >> 1),
     runs: bytes('runs'),
     near: signed('near'),

@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { StrataError } from '@strata/model/machine';
+import { unreadable } from '../input/readable.ts';
 import { type ChunkEntry, decodeFooter } from './footer.ts';
 import {
   type FileHeader,
@@ -64,12 +65,7 @@ async function openForReading(path: string): Promise<{ file: FileHandle; size: n
     const file = await open(path, 'r');
     return { file, size: (await file.stat()).size };
   } catch (error) {
-    throw new StrataError({
-      code: 'trace.unreadable',
-      what: 'cannot read the trace',
-      where: path,
-      found: error instanceof Error ? error.message : String(error),
-    });
+    throw unreadable(path, error);
   }
 }
 

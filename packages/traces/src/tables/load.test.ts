@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { hexAddress, StrataError } from '@strata/model/machine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
-import { loadTables, tableFormats, writeDmtDump } from './index.ts';
+import { loadTables, parseMaps, tableFormats, writeDmtDump } from './index.ts';
 
 let folder = '';
 beforeAll(() => {
@@ -141,6 +141,16 @@ describe('page tables', () => {
     expect([table.levels, table.translate(0xff7f9ba4b06), table.translate(0x559af4f12)]).toEqual([
       5, 0x10f47d, 0x1ca9d2,
     ]);
+  });
+
+  it('may be modelled over the VMAs of a maps file', () => {
+    const text =
+      '55d0c0000000-55d0c0021000 rw-p 00000000 00:00 0      [heap]\nffffffffff600000-ffffffffff601000 --xp 0 00:00 0 [vsyscall]\n';
+    expect(parseMaps(text, 'maps')).toEqual([
+      { start: 0x55d0c0000, end: 0x55d0c0021 },
+      { start: 0xffffffffff600, end: 0xffffffffff601 },
+    ]);
+    expect(() => parseMaps('55d0c0000000 rw-p', 'maps')).toThrow(/maps, line 1: .*found "55d0c0000000 rw-p"/);
   });
 
   it('of no known format are refused with what is known', async () => {

@@ -10,6 +10,7 @@ import {
 } from './imported-tables.ts';
 import { createLeafBuilder } from './leaf-builder.ts';
 import { forEachLine, lineText } from './lines.ts';
+import { readMapsLine } from './maps.ts';
 
 const blank = 32;
 const hash = 35;
@@ -92,10 +93,4 @@ async function readPagemap({ path, chunks }: TableSource): Promise<ImportedTable
     rows,
     warnings,
   };
-}
-
-/** VMA of a line as /proc/PID/maps has it, after `# `. */
-function readMapsLine(text: string): Vma | undefined {
-  const match = /^# ?([0-9a-f]+)000-([0-9a-f]+)000 /.exec(text);
-  return match === null ? undefined : { start: Number.parseInt(match[1]!, 16), end: Number.parseInt(match[2]!, 16) };
 }

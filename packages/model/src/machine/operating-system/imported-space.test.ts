@@ -71,6 +71,21 @@ describe('an imported space', () => {
   });
 });
 
+describe('the nodes of a table', () => {
+  it('come with the range that each covers, in both halves of the address space', () => {
+    const table = createPageTable({ levels: 4, rootFrame: 1 });
+    let node = 2;
+    for (const vpn of [0x400, 0x7f1234567, 2 ** 52 - 1]) table.map(vpn, vpn % 1000, 1, () => node++);
+    const starts: number[] = [];
+    forEachNode(table, (level, frame, vpn, number) => {
+      expect(table.frameOf(number)).toBe(frame);
+      expect(level === 4 || table.nodeAt(vpn, level) === number).toBe(true);
+      if (level === 1) starts.push(vpn);
+    });
+    expect(starts).toEqual([0x400, 0x7f1234400, 2 ** 52 - 512]);
+  });
+});
+
 describe('promotion to huge pages', () => {
   it('keeps aligned blocks, copies scattered full ranges, and leaves ranges with holes', () => {
     const table = createPageTable({ levels: 4, rootFrame: 1 });
@@ -88,5 +103,14 @@ describe('promotion to huge pages', () => {
     expect(table.translate(515) % 512).toBe(3);
     expect(table.translate(515)).toBeGreaterThan(8192 + 511);
     expect(table.mappedPages).toBe(1535);
+  });
+
+  it('reaches the kernel half too', () => {
+    const table = createPageTable({ levels: 4, rootFrame: 1 });
+    const start = 2 ** 52 - 512;
+    let node = 2;
+    for (let page = 0; page < 512; page++) table.map(start + page, 1024 + page, 1, () => node++);
+    expect(promoteHugePages(table, framesBeside(table, 'the machine')).inPlace).toBe(1);
+    expect([table.leafLevel(start), table.translate(start + 5)]).toEqual([2, 1029]);
   });
 });

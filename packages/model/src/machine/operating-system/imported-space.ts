@@ -63,7 +63,12 @@ export function forEachNode(
     if (level === 1) return;
     for (let index = 0; index < 512; index++) {
       const entry = table.entry(node, index);
-      if (entryKind(entry) === 1) visitNode(entryTarget(entry), level - 1, vpn + index * 512 ** (level - 1));
+      if (entryKind(entry) !== 1) continue;
+      const child = entryTarget(entry);
+      const start = vpn + index * 512 ** (level - 1);
+      // In the upper half of a virtual space page numbers are sign-extended.
+      const isSignExtended = level === table.levels && table.nodeAt(start, level - 1) !== child;
+      visitNode(child, level - 1, isSignExtended ? start + 2 ** 52 - 512 ** level : start);
     }
   };
   visitNode(0, table.levels, 0);
@@ -81,7 +86,10 @@ export function framesBeside(table: PageTable, owner: string, bytes = 0): FrameS
   table.forEachLeaf((_vpn, frame, level) => {
     end = Math.max(end, frame + pagesIn[level]);
   });
-  const buddy = createBuddy({ frames: Math.min(2 ** 40, Math.max(end * 2, end + 2 ** 18, bytes / 4096)), owner });
+  const buddy = createBuddy({
+    frames: Math.min(2 ** 40, Math.max(end * 2, end + 2 ** 18, Math.ceil(bytes / 4096))),
+    owner,
+  });
   buddy.take(0, end);
   return buddy;
 }

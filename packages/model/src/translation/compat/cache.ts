@@ -94,6 +94,8 @@ export class LineCache {
   private readonly markWords: Int32Array;
   private readonly ages: Uint8Array;
   private readonly ageWords: Int32Array;
+  /** Ways that the last word of a set really has. */
+  private readonly lastWordMask: number;
   private readonly filled: Uint8Array;
   private readonly level: number;
   private readonly repeatAnswer: number;
@@ -113,6 +115,8 @@ export class LineCache {
     this.markWords = new Int32Array(this.marks.buffer);
     this.ages = new Uint8Array(sets * this.stride);
     this.ageWords = new Int32Array(this.ages.buffer);
+    const paddingWays = this.stride - ways;
+    this.lastWordMask = -1 >>> (8 * paddingWays);
     this.filled = new Uint8Array(sets);
     this.level = level;
     this.repeatAnswer = repeatIsNotFound ? notFound : level;
@@ -215,18 +219,26 @@ export class LineCache {
     return slot;
   }
 
+  /** Lowest way of those with the highest age, four ways at a time; padding ways are masked out. */
   private oldest(set: number): number {
-    const ages = this.ages;
-    let oldest = set * this.stride;
-    const end = oldest + this.ways;
-    let age = ages[oldest]!;
-    for (let slot = oldest + 1; slot < end; slot++) {
-      if (ages[slot]! > age) {
-        age = ages[slot]!;
-        oldest = slot;
-      }
+    const words = this.ageWords;
+    const start = (set * this.stride) >> 2;
+    const last = start + (this.stride >> 2) - 1;
+    const lastWord = words[last]! & this.lastWordMask;
+    let highest = lastWord;
+    for (let word = start; word < last; word++) {
+      const ages = words[word]!;
+      const older = Math.imul((((ages | highBits) - highest) & highBits) >>> 7, 255);
+      highest = (ages & older) | (highest & ~older);
     }
-    return oldest;
+    const age = Math.max(highest & 255, (highest >> 8) & 255, (highest >> 16) & 255, (highest >> 24) & 255);
+    const wanted = Math.imul(age, eachByte);
+    for (let word = start; ; word++) {
+      const difference = (word === last ? lastWord : words[word]!) ^ wanted;
+      const zeros = (difference - eachByte) & ~difference & highBits;
+      // The lowest marked byte is a true zero; the bit number of its high bit gives the way.
+      if (zeros !== 0) return word * waysPerWord + ((31 - Math.clz32(zeros & -zeros)) >> 3);
+    }
   }
 
   private touch(slot: number): void {

@@ -4,8 +4,8 @@ import type { HistogramRow } from './histogram.ts';
 import { applicationSpeedup, formatSpeedup, parsePerfShort, perfFigures } from './perf.ts';
 
 const histogram: HistogramRow[] = [
-  { labels: ['L1', 'L1', 'L1', 'LLC', 'RANGE_HIT'], count: 3 },
-  { labels: ['ZERO', 'ZERO', 'PWC', 'MEMORY', 'RANGE_HIT'], count: 1 },
+  { labels: ['L1', 'L1', 'L1', 'LLC'], range: 'RANGE_HIT', count: 3 },
+  { labels: ['ZERO', 'ZERO', 'PWC', 'MEMORY'], range: 'RANGE_HIT', count: 1 },
 ];
 const perf = { walkPendingCycles: 600 + 300 + 100, walksCompleted: 5 + 3 + 2, cycles: 1000 };
 
@@ -52,7 +52,7 @@ describe("the processor's arithmetic", () => {
   });
 
   it('multiplies the nested speedup of pvDMT, and no other, by the measured cost of shadow paging', () => {
-    const row: HistogramRow = { labels: [...Array<'L2'>(24).fill('L2'), 'RANGE_HIT'], count: 1 };
+    const row: HistogramRow = { labels: Array<'L2'>(24).fill('L2'), range: 'RANGE_HIT', count: 1 };
     const nested = formulaResults({ histogram: [row] }, { setup: 'nested' });
     const input = { perf, setup: 'nested', shadowPagingSeconds: 30, nestedPagingSeconds: 20 } as const;
     const { shadowPagingSeconds, nestedPagingSeconds, ...unmeasured } = input;

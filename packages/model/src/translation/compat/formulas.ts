@@ -109,8 +109,6 @@ export function formulaResults(
     LLC: latencies.llcCycles,
     PWC: latencies.walkCacheCycles,
     ZERO: 0,
-    RANGE_HIT: 0,
-    RANGE_MISS: 0,
   };
   const walks = histogram.reduce((sum, { count }) => sum + count, 0);
   const mean = (formula: Formula, cost: (label: Label) => number, added: number, together: Together) =>

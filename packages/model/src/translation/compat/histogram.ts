@@ -1,12 +1,18 @@
-/** Labels of a trajectory in the original's enumeration order; `RANGE_*` end a row. A step's value is its index here. */
-export const labels = ['MEMORY', 'L1', 'L2', 'LLC', 'PWC', 'ZERO', 'RANGE_HIT', 'RANGE_MISS'] as const;
+/** Labels of steps in the original's enumeration order: a step's value is its index here. */
+export const labels = ['MEMORY', 'L1', 'L2', 'LLC', 'PWC', 'ZERO'] as const;
 export type Label = (typeof labels)[number];
 
-export const Step = { memory: 0, walkCache: 4, skipped: 5, rangeHit: 6, rangeMiss: 7 } as const;
+const ranges = ['RANGE_HIT', 'RANGE_MISS'] as const;
+export type RangeLabel = (typeof ranges)[number];
 
-/** One row of the original's report: where each step of a walk was answered, then the range flag, and how many walks went that way. */
+/** Values of steps that no cache level has; a trajectory ends with one of the last two. */
+export const Step = { walkCache: 4, skipped: 5, rangeHit: 6, rangeMiss: 7 } as const;
+
+/** One row of the original's report: where each step of a walk was answered (4 native, 24 virtualized) and how many walks went that way. */
 export interface HistogramRow {
   readonly labels: readonly Label[];
+  /** Whether the page is in a range of the range file; always a hit without one. */
+  readonly range: RangeLabel;
   readonly count: number;
 }
 
@@ -14,29 +20,27 @@ const bitsPerStep = 3;
 const stepsPerWord = 10;
 const words = 3;
 
-/** Counts trajectories of up to 30 steps. A trajectory is packed into three words of ten steps, the first step highest. */
+/** Counts trajectories of up to 29 steps and a range flag. A trajectory is packed into three words of ten steps, the first step highest. */
 export class TrajectoryHistogram {
   private readonly steps: number;
   private keys = new Int32Array(words * 256);
   private counts = new Float64Array(256);
   private used = 0;
 
+  /** @param steps without the range flag */
   constructor(steps: number) {
-    this.steps = steps;
+    this.steps = steps + 1;
   }
 
   add(trajectory: Uint8Array): void {
+    const { steps } = this;
     let first = 0;
     let second = 0;
     let third = 0;
-    const steps = this.steps;
-    for (let step = 0; step < stepsPerWord; step++) {
-      first = (first << bitsPerStep) | (step < steps ? trajectory[step]! : 0);
-      const middle = step + stepsPerWord;
-      second = (second << bitsPerStep) | (middle < steps ? trajectory[middle]! : 0);
-      const late = step + 2 * stepsPerWord;
-      third = (third << bitsPerStep) | (late < steps ? trajectory[late]! : 0);
-    }
+    let step = 0;
+    for (; step < steps && step < stepsPerWord; step++) first = (first << bitsPerStep) | trajectory[step]!;
+    for (; step < steps && step < 2 * stepsPerWord; step++) second = (second << bitsPerStep) | trajectory[step]!;
+    for (; step < steps; step++) third = (third << bitsPerStep) | trajectory[step]!;
     const slot = this.slotOf(first, second, third);
     if (this.counts[slot] === 0) this.occupy(slot, first, second, third);
     else this.counts[slot]!++;
@@ -59,14 +63,17 @@ export class TrajectoryHistogram {
       return 0;
     });
     return slots.map((slot) => ({
-      labels: Array.from({ length: this.steps }, (_, step) => labels[this.stepAt(slot, step)]!),
+      labels: Array.from({ length: this.steps - 1 }, (_, step) => labels[this.stepAt(slot, step)]!),
+      range: ranges[this.stepAt(slot, this.steps - 1) - Step.rangeHit]!,
       count: this.counts[slot]!,
     }));
   }
 
   private stepAt(slot: number, step: number): number {
-    const word = this.keys[words * slot + Math.floor(step / stepsPerWord)]!;
-    return (word >> (bitsPerStep * (stepsPerWord - 1 - (step % stepsPerWord)))) & 7;
+    const word = Math.floor(step / stepsPerWord);
+    const stepsInWord = Math.min(stepsPerWord, this.steps - word * stepsPerWord);
+    const shift = bitsPerStep * (stepsInWord - 1 - (step % stepsPerWord));
+    return (this.keys[words * slot + word]! >> shift) & 7;
   }
 
   private slotOf(first: number, second: number, third: number): number {

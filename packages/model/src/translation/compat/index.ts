@@ -11,7 +11,7 @@ export {
   formulaResults,
   type Latencies,
 } from './formulas.ts';
-export { type HistogramRow, type Label, labels } from './histogram.ts';
+export { type HistogramRow, type Label, labels, type RangeLabel } from './histogram.ts';
 export {
   type ApplicationSpeedupInput,
   applicationSpeedup,

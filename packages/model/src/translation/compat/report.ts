@@ -29,7 +29,7 @@ export function renderReport(result: CompatResult): string {
     `num_range_found : ${result.rangeFound}`,
     `num_range_not_found : ${result.rangeNotFound}`,
     rule,
-    ...result.histogram.map(({ labels, count }) => `${labels.join(',')},\t${count}`),
+    ...result.histogram.map(({ labels, range, count }) => `${labels.join(',')},${range},\t${count}`),
     '',
   ].join('\n');
 }

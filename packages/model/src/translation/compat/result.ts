@@ -26,6 +26,8 @@ export interface CompatResult {
   readonly references: number;
   /** Accesses and everything else that the original counts as a request (`num_requests`). */
   readonly requests: number;
+  /** Requests that are markers, which do nothing. */
+  readonly markers: number;
   /** Requests for pages that the tables do not map (`num_not_found`); they are dropped. */
   readonly notFound: number;
   /** Requests for guest pages that the host tables do not map; dropped too, and not printed by the original. */

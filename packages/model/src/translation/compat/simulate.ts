@@ -65,6 +65,9 @@ interface RecentPage {
 class Simulation implements CompatSimulation {
   private readonly config: CompatConfig;
   private readonly quirks: Quirks;
+  // Quirks that decide per reference, as fields of their own: the hot path reads them.
+  private readonly countsAtEntry: boolean;
+  private readonly prefetchesPassTlbs: boolean;
   private readonly tables: CompatTable;
   private readonly hostTables: CompatTable | undefined;
   private readonly ranges: readonly PageRange[];
@@ -81,6 +84,7 @@ class Simulation implements CompatSimulation {
   private readonly recentData: RecentPage = { vpn: -1, row: -1, page: -1 };
   private references = 0;
   private requests = 0;
+  private markers = 0;
   private notFound = 0;
   private notFoundInHost = 0;
   private rangeFound = 0;
@@ -99,6 +103,8 @@ class Simulation implements CompatSimulation {
   ) {
     this.config = config;
     this.quirks = quirks;
+    this.countsAtEntry = quirks.Q5;
+    this.prefetchesPassTlbs = quirks.Q6;
     this.tables = tables;
     this.hostTables = config.setup === 'native' ? undefined : hostTables;
     this.ranges = ranges;
@@ -107,7 +113,7 @@ class Simulation implements CompatSimulation {
     this.llc = createCache(config, quirks, 'llc');
     this.cores = Array.from({ length: config.cores }, () => createCore(config, quirks, this.llc));
     this.trajectory = new Uint8Array(this.walker.steps + 1);
-    this.histogram = new TrajectoryHistogram(this.trajectory.length);
+    this.histogram = new TrajectoryHistogram(this.walker.steps);
     const llcRate = config.setup === 'native' && quirks.Q10 ? config.contentionL1 : config.contentionLlc;
     this.l1Contention = contentionInjector(config.contentionL1, config.seed);
     this.llcContention = contentionInjector(llcRate, config.seed + 1);
@@ -128,7 +134,7 @@ class Simulation implements CompatSimulation {
   private access(lo: number, hi: number, kind: number, size: number, thread: number, process: number): void {
     this.references++;
     this.requests++;
-    if (this.quirks.Q5) this.beginCounted();
+    if (this.countsAtEntry) this.beginCounted();
     const coreNumber = this.coreOfThread[thread]!;
     const core = this.cores[coreNumber === noCore ? this.place(thread) : coreNumber]!;
     this.contend(core);
@@ -168,16 +174,19 @@ class Simulation implements CompatSimulation {
       return;
     }
     this.requests++;
-    if (this.quirks.Q5) this.beginCounted();
-    if (kind === AccessKind.marker) return;
+    if (this.countsAtEntry) this.beginCounted();
+    if (kind === AccessKind.marker) {
+      this.markers++;
+      return;
+    }
     if (this.coreOfThread[thread] === noCore) this.place(thread);
-    if (this.quirks.Q5) this.tlbReferenceDone();
+    if (this.countsAtEntry) this.tlbReferenceDone();
     this.notFound++;
   }
 
   private lookUp(core: Core, vpn: number, kind: number, process: number): boolean {
     if (kind === AccessKind.fetch) return core.tlbL1i.request(vpn, process);
-    if (kind === AccessKind.prefetch && this.quirks.Q6) return false;
+    if (kind === AccessKind.prefetch && this.prefetchesPassTlbs) return false;
     return core.tlbL1d.request(vpn, process);
   }
 
@@ -219,18 +228,18 @@ class Simulation implements CompatSimulation {
   }
 
   private referenceDropped(): void {
-    if (!this.quirks.Q5) this.referenceDone();
+    if (!this.countsAtEntry) this.referenceDone();
   }
 
   private referenceDone(): void {
     if (this.warmupLeft === 0 || --this.warmupLeft > 0) return;
     this.endWarmup();
-    if (!this.quirks.Q5) this.endTlbWarmup();
+    if (!this.countsAtEntry) this.endTlbWarmup();
   }
 
   /** The TLBs' own counter (quirk Q5). */
   private tlbReferenceDone(): void {
-    if (!this.quirks.Q5 || this.tlbWarmupLeft === 0 || --this.tlbWarmupLeft > 0) return;
+    if (!this.countsAtEntry || this.tlbWarmupLeft === 0 || --this.tlbWarmupLeft > 0) return;
     this.endTlbWarmup();
   }
 
@@ -265,6 +274,7 @@ class Simulation implements CompatSimulation {
         : { hostTableRows: { listed: this.hostTables.listed, unique: this.hostTables.rows } }),
       references: this.references,
       requests: this.requests,
+      markers: this.markers,
       notFound: this.notFound,
       notFoundInHost: this.notFoundInHost,
       rangeFound: this.rangeFound,

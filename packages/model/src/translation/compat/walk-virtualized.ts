@@ -34,6 +34,7 @@ export function virtualizedWalker(
 ): CompatWalker {
   const guestCaches = new WalkCaches(config, quirks);
   const hostCaches = new WalkCaches(config, quirks);
+  const dataPageIgnoresCaches = quirks.Q4;
   const hostRowOfTable = new Int32Array(guest.tables.length).fill(unresolved);
   const hostRowOfPage = new Int32Array(guest.pages.length).fill(unresolved);
 
@@ -94,7 +95,11 @@ export function virtualizedWalker(
     steps: walkSteps,
     pageAddress(row) {
       const hostRow = hostRowOfData(row);
-      return hostRow === missing ? -1 : host.targets[hostRow]!;
+      if (hostRow !== missing) return host.targets[hostRow]!;
+      // A walk meets the guest's tables before the data page, so a host dump that lacks them too is refused rather than skipped over.
+      const path = tableLevels * guest.paths[row]!;
+      for (let level = 0; level < tableLevels; level++) hostRowOfGuestTable(path + level, guest.pages[row]!);
+      return missing;
     },
     walk(vpn, row, dataCache, trajectory) {
       const deepest = guestCaches.deepest(vpn);
@@ -111,7 +116,7 @@ export function virtualizedWalker(
       guestCaches.complete(vpn, deepest);
       const dataRow = hostRowOfData(row);
       const page = host.pages[dataRow]!;
-      if (quirks.Q4) walkHost(page, dataRow, 0, dataCache, trajectory, dataStep);
+      if (dataPageIgnoresCaches) walkHost(page, dataRow, 0, dataCache, trajectory, dataStep);
       else walkHostCached(page, dataRow, dataCache, trajectory, dataStep);
     },
     walkCaches: () => ({ guest: guestCaches.snapshot(), host: hostCaches.snapshot() }),
