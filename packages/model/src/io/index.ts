@@ -1,4 +1,5 @@
 export * from './architectures/registry.ts';
+export * from './claims.ts';
 export * from './compat/build.ts';
 export * from './compat/configuration-file.ts';
 export * from './compat/identities.ts';
