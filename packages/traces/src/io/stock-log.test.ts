@@ -70,6 +70,27 @@ describe('the log of an unpatched QEMU', () => {
     );
   });
 
+  it("takes Linux's map tracepoints for one use of every page by one tenant", () => {
+    const lines = [
+      '  ip-101  [000] .....  3.27: map: IOMMU: iova=0x00000000ffff6000 - 0x00000000ffff8000 paddr=0x0000000005748000 size=8192',
+      '  ip-101  [000] .....  3.28: unmap: IOMMU: iova=0x00000000ffff6000 - 0x00000000ffff8000 size=8192 unmapped_size=8192',
+      '  ip-101  [000] .....  3.29: map: IOMMU: iova=0x0000000100200000 - 0x0000000100600000 paddr=0x0000000040000000 size=4194304',
+    ].join('\n');
+    const bytes = new TextEncoder().encode(lines);
+    expect(recognizeIoLog(bytes)).toBe('stock');
+    const { builder, parser } = parse(bytes);
+    const words = new Uint32Array(builder.translationRecords(builder.merge('orig', 1)).buffer);
+    expect(
+      [0, 1, 2, 3].map((record) => [words[record * 12 + 2], words[record * 12 + 3], words[record * 12 + 6]]),
+    ).toEqual([
+      [0xffff6000, 0, 1],
+      [0xffff7000, 0, 1],
+      [0x200000, 1, 2],
+      [0x400000, 1, 2],
+    ]);
+    expect(parser).toMatchObject({ translations: 4, pageInvalidations: 1, contexts: 1 });
+  });
+
   it('is told from the collector by the fields of its look-ups', () => {
     expect(recognizeIoLog(bytes)).toBe('stock');
     const patched = text.replace('slpte 0x40000083', 'pmask 0xffffffffffe00000 slpte 0x40000083');

@@ -21,6 +21,13 @@ const encoder = new TextEncoder();
 const word = (text: string): Uint8Array => encoder.encode(text);
 const vtd = word('vtd_');
 const amdvi = word('amdvi_');
+const mapName = word('map: IOMMU:');
+const unmapName = word('unmap: IOMMU:');
+/** The tracepoints name no device: a log of them is one tenant, 00:02.0 of domain 1. */
+const mappedSid = 0x10;
+const mappedDomain = 1;
+const mib2 = 2 ** 21;
+const largestMapping = 2 ** 30;
 const translateName = word('dmar_translate ');
 const pageHitName = word('iotlb_page_hit ');
 const pageUpdateName = word('iotlb_page_update ');
@@ -34,7 +41,8 @@ const amdPagesInvalName = word('pages_inval ');
 
 /**
  * Parses the trace of an unpatched QEMU (specs/capture.md 2): Intel's `vtd_*` events, where the size of the page comes from the
- * `vtd_dmar_translate` that follows each look-up of the same device, and AMD's `amdvi_*`, which knows 4 KiB pages only.
+ * `vtd_dmar_translate` that follows each look-up of the same device, AMD's `amdvi_*`, which knows 4 KiB pages only, and Linux's
+ * `iommu:map` tracepoints.
  */
 export function createStockLogParser(events: LogEvents): StockLogParser {
   return new Parser(events);
@@ -68,6 +76,43 @@ class Parser extends LogLines implements StockLogParser {
     }
     const amd = find(bytes, start, end, amdvi);
     if (amd !== -1) this.#amd(bytes, amd + amdvi.length, end);
+    else this.#tracepoint(bytes, start, end);
+  }
+
+  /** Linux's `iommu:map` and `iommu:unmap`: what a driver maps, its device uses once, page by page. */
+  #tracepoint(bytes: Uint8Array, start: number, end: number): void {
+    if (find(bytes, start, end, unmapName) !== -1) {
+      this.pageInvalidations++;
+      return;
+    }
+    const at = find(bytes, start, end, mapName);
+    if (at === -1 || !this.#number(bytes, at, end, ' iova=0x')) return;
+    const from = this.#hi * 2 ** 32 + this.#lo;
+    if (!this.#number(bytes, at, end, ' - 0x')) return;
+    const to = this.#hi * 2 ** 32 + this.#lo;
+    if (!this.#number(bytes, at, end, ' paddr=0x')) return;
+    const paddrLo = this.#lo;
+    const paddrHi = this.#hi;
+    if (this.#domainOfSid[mappedSid] === -1) {
+      this.contexts++;
+      this.#domainOfSid[mappedSid] = mappedDomain;
+      this.#target.contextUpdate(0, mappedSid, (mappedDomain << 8) | 1, 0, 1, 0, 0);
+    }
+    const isHuge = from % mib2 === 0 && to % mib2 === 0 && paddrLo % mib2 === 0;
+    const step = isHuge ? mib2 : 4096;
+    // A torn line must not ask for the whole address space.
+    const last = Math.min(to, from + largestMapping);
+    for (let iova = from; iova < last; iova += step)
+      this.#emit(
+        mappedSid,
+        iova >>> 0,
+        Math.floor(iova / 2 ** 32),
+        ~(step - 1) >>> 0,
+        0xffffffff,
+        paddrLo,
+        paddrHi,
+        mappedDomain,
+      );
   }
 
   #intel(bytes: Uint8Array, at: number, end: number): void {
@@ -225,6 +270,9 @@ const labels: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
     ' high 0x',
     ' low 0x',
     ' domid 0x',
+    ' iova=0x',
+    ' - 0x',
+    ' paddr=0x',
     ' dev ',
     ' devid: ',
   ].map((label) => [label, word(label)]),
