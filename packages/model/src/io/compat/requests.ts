@@ -1,18 +1,19 @@
-/** Requests in flight, as arrays indexed by request number; numbers are used again. */
+/**
+ * Demands in flight, as arrays indexed by request number; numbers are used again. The queues hold events: a demand as its request number
+ * times two, a prefetch as the number of its page times two plus one, for a page is all that there is to know of it.
+ */
 export class Requests {
   page = new Int32Array(1024);
-  isPrefetch = new Uint8Array(1024);
   /** Per request: when it was issued, the sum of its stages' latencies so far, the position of the next access to its page. */
   times = new Float64Array(4 * 1024);
   #free = new Int32Array(1024);
   #freeCount = 0;
   #created = 0;
 
-  create(page: number, nextAccess: number, issuedAt: number, prefetch: boolean): number {
+  create(page: number, nextAccess: number, issuedAt: number): number {
     const request = this.#freeCount > 0 ? this.#free[--this.#freeCount]! : this.#created++;
     if (request === this.page.length) this.#grow();
     this.page[request] = page;
-    this.isPrefetch[request] = prefetch ? 1 : 0;
     this.times[request * 4 + RequestTime.issuedAt] = issuedAt;
     this.times[request * 4 + RequestTime.latency] = 0;
     this.times[request * 4 + RequestTime.nextAccess] = nextAccess;
@@ -31,7 +32,6 @@ export class Requests {
   #grow(): void {
     const capacity = this.page.length * 2;
     this.page = grown(this.page, new Int32Array(capacity));
-    this.isPrefetch = grown(this.isPrefetch, new Uint8Array(capacity));
     this.times = grown(this.times, new Float64Array(4 * capacity));
     this.#free = grown(this.#free, new Int32Array(capacity));
   }
@@ -80,7 +80,7 @@ export class Pending {
   }
 }
 
-function grown<T extends Uint8Array | Int32Array | Float64Array>(old: T, larger: T): T {
+function grown<T extends Int32Array | Float64Array>(old: T, larger: T): T {
   larger.set(old);
   return larger;
 }

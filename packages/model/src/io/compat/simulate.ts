@@ -232,12 +232,12 @@ class CompatModel implements CompatIoSimulation {
 
   #issue(): void {
     const page = this.#pending.firstPage;
-    const request = this.#requests.create(page, this.#pending.firstNextAccess, this.#now, false);
+    const request = this.#requests.create(page, this.#pending.firstNextAccess, this.#now);
     this.#pending.dropFirst();
     const hit = this.#contextCache.lookup(this.#pages.fields[(page << pageShift) + PageField.sid]!, 0);
     const wait = hit ? compatLatencies.contextHitNs : compatLatencies.contextMissNs;
     this.#requests.delay(request, wait);
-    this.#contextQueue.push(request, this.#now + wait);
+    this.#contextQueue.push(request << 1, this.#now + wait);
     this.#issued++;
     this.#inFlight++;
   }
@@ -245,7 +245,7 @@ class CompatModel implements CompatIoSimulation {
   /** One nanosecond: each queue releases at most one event, in this order (specs/io.md 2.3). */
   #cycle(): void {
     const now = this.#now;
-    if (this.#contextQueue.nextTime <= now) this.#afterContext(this.#contextQueue.pop(), now);
+    if (this.#contextQueue.nextTime <= now) this.#afterContext(this.#contextQueue.pop() >> 1, now);
     if (this.#pageCacheQueue.nextTime <= now) this.#inPageCaches(this.#pageCacheQueue.pop(), now);
     if (this.#fillQueue.nextTime <= now) this.#fillPageCaches(this.#fillQueue.pop(), now);
     if (this.#tlbQueue.nextTime <= now) this.#complete(this.#tlbQueue.pop());
@@ -264,64 +264,77 @@ class CompatModel implements CompatIoSimulation {
     const inBuffer = prefetcher.lookup(tlbKey);
     if (inTlb || inBuffer) {
       requests.delay(request, compatLatencies.deviceTlbHitNs);
-      this.#tlbQueue.push(request, now + compatLatencies.deviceTlbHitNs - 1);
+      this.#tlbQueue.push(request << 1, now + compatLatencies.deviceTlbHitNs - 1);
     } else {
       requests.delay(request, compatLatencies.pcieOneWayNs);
-      this.#pageCacheQueue.push(request, now + compatLatencies.pcieOneWayNs);
+      this.#pageCacheQueue.push(request << 1, now + compatLatencies.pcieOneWayNs);
     }
     prefetcher.probe(sid, page, fields[at + PageField.addressKey]!);
     for (let asked = 0; asked < prefetcher.requests; asked++) {
-      const prefetch = requests.create(prefetcher.pages[asked]!, Infinity, now, true);
-      this.#pageCacheQueue.push(prefetch, now + compatLatencies.pcieOneWayNs + compatLatencies.memoryNs);
+      this.#pageCacheQueue.push(
+        (prefetcher.pages[asked]! << 1) | 1,
+        now + compatLatencies.pcieOneWayNs + compatLatencies.memoryNs,
+      );
     }
   }
 
-  #inPageCaches(request: number, now: number): void {
-    const requests = this.#requests;
+  /** Where the page of an event lies in `Pages.fields` (`Requests`). */
+  #pageAt(event: number): number {
+    return ((event & 1) === 1 ? event >> 1 : this.#requests.page[event >> 1]!) << pageShift;
+  }
+
+  /** Adds to what the request reports; of prefetches nobody asks. */
+  #delay(event: number, nanoseconds: number): void {
+    if ((event & 1) === 0) this.#requests.delay(event >> 1, nanoseconds);
+  }
+
+  #inPageCaches(event: number, now: number): void {
     const fields = this.#pages.fields;
-    const at = requests.page[request]! << pageShift;
+    const at = this.#pageAt(event);
     const level = fields[at + PageField.level]!;
     const inL2 = this.#l2.lookup(fields[at + PageField.l2Key]!);
     const inL3 = this.#l3.lookup(fields[at + PageField.l3Key]!);
     const { pageCacheHitNs, pcieOneWayNs, memoryNs } = compatLatencies;
     if (inL2 && level === 2) {
-      requests.delay(request, pageCacheHitNs + pcieOneWayNs);
-      this.#tlbQueue.push(request, now + pageCacheHitNs + pcieOneWayNs - 1);
+      this.#delay(event, pageCacheHitNs + pcieOneWayNs);
+      this.#tlbQueue.push(event, now + pageCacheHitNs + pcieOneWayNs - 1);
     } else if (inL2 && level === 1) {
-      requests.delay(request, memoryNs);
-      this.#fillQueue.push(request, now + memoryNs - 1);
+      this.#delay(event, memoryNs);
+      this.#fillQueue.push(event, now + memoryNs - 1);
     } else if (inL2) {
-      requests.release(request);
+      if ((event & 1) === 0) this.#requests.release(event >> 1);
     } else if (inL3 && level === 3) {
-      requests.delay(request, pageCacheHitNs);
-      this.#tlbQueue.push(request, now + pageCacheHitNs - 1);
+      this.#delay(event, pageCacheHitNs);
+      this.#tlbQueue.push(event, now + pageCacheHitNs - 1);
     } else {
       const walk = memoryNs * (inL3 ? 3 - level : level);
-      requests.delay(request, walk);
-      this.#fillQueue.push(request, now + walk - 1);
+      this.#delay(event, walk);
+      this.#fillQueue.push(event, now + walk - 1);
     }
   }
 
-  #fillPageCaches(request: number, now: number): void {
+  #fillPageCaches(event: number, now: number): void {
     const fields = this.#pages.fields;
-    const at = this.#requests.page[request]! << pageShift;
+    const at = this.#pageAt(event);
     const did = fields[at + PageField.did]!;
     const { tlb, l2, l3 } = this.#partitions;
     if (!this.#selective || (did >= tlb && did < tlb + l2))
       this.#l2.access(fields[at + PageField.l2Key]!, fields[at + PageField.l2Set]!, did);
     if (!this.#selective || (did >= tlb + l2 && did < tlb + l2 + l3))
       this.#l3.access(fields[at + PageField.l3Key]!, fields[at + PageField.l3Set]!, did);
-    this.#requests.delay(request, compatLatencies.pcieOneWayNs);
-    this.#tlbQueue.push(request, now + compatLatencies.pcieOneWayNs);
+    this.#delay(event, compatLatencies.pcieOneWayNs);
+    this.#tlbQueue.push(event, now + compatLatencies.pcieOneWayNs);
   }
 
-  #complete(request: number): void {
-    const fields = this.#pages.fields;
-    const at = this.#requests.page[request]! << pageShift;
-    const key = fields[at + PageField.tlbKey]!;
-    if (this.#requests.isPrefetch[request] === 1) this.#prefetcher.fill(key);
-    else this.#completeDemand(request, at, key);
-    this.#requests.release(request);
+  #complete(event: number): void {
+    const at = this.#pageAt(event);
+    const key = this.#pages.fields[at + PageField.tlbKey]!;
+    if ((event & 1) === 1) {
+      this.#prefetcher.fill(key);
+      return;
+    }
+    this.#completeDemand(event >> 1, at, key);
+    this.#requests.release(event >> 1);
   }
 
   #completeDemand(request: number, at: number, key: number): void {
