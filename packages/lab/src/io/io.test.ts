@@ -20,7 +20,7 @@ function strata(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-function document(...args: string[]): Record<string, never> {
+function document(...args: string[]): Readonly<Record<string, unknown>> {
   const { status, stdout, stderr } = strata(...args, '--json');
   expect(stderr).toBe('');
   expect(status).toBe(0);
@@ -74,7 +74,7 @@ describe('strata io', () => {
     const run = document('run', '--trace', 'six_iotlb_trace.bin', '--queue', '32');
     expect(run).toMatchObject({ mode: 'correct', scheme: 'persistent-pools' });
     for (const cache of ['CC', 'IOTLB', 'L2PAGE', 'L3PAGE'])
-      expect((run.caches as Record<string, object>)[cache]).toMatchObject({ hit: expect.any(Number) });
+      expect((run.caches as Record<string, unknown>)[cache]).toMatchObject({ hit: expect.any(Number) });
   });
 
   it('names the knee of a sweep', () => {
@@ -89,7 +89,7 @@ describe('strata io', () => {
 
   it('explains one DMA with steps that add up', () => {
     const explained = document('explain', '--trace', 'gen:iperf3,tenants=4,packets=20', '--translation', '100');
-    const steps = explained.steps as unknown as { what: string; nanoseconds: number }[];
+    const steps = explained.steps as { what: string; nanoseconds: number }[];
     expect(explained.descriptor).toMatchObject({ packet: 33, part: 'data buffer', iova: '0x2c000000' });
     expect(steps.map(({ what }) => what)).toContain('device TLB');
     expect(steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0)).toBe(explained.totalNs);
