@@ -43,7 +43,7 @@ function written(name: string, text: string): string {
 
 describe('strata translate compare', () => {
   it('runs every design in every set-up that it has, with the baseline beside each speedup', () => {
-    const { comparison, setups } = compared('--setup', 'all', '--designs', 'all');
+    const { comparison, setups } = compared('--setup', 'all', '--designs', 'all', '--quiet');
     expect(Object.keys(setups)).toEqual(Object.keys(dimensionsOf));
     const pairs = comparison.map(({ setup, design }) => `${setup} ${design}`);
     expect(pairs).toEqual(expect.arrayContaining(['native dmt', 'virtualized pvdmt', 'nested dmt', 'nested shadow']));
