@@ -49,7 +49,7 @@ export function registerSensitivity(command: Command): void {
     }),
   );
   addExamples(command, [
-    'strata translate sensitivity --trace gen:gups,size=64MiB,accesses=2e4 --designs radix,dmt,pvdmt',
+    'strata translate sensitivity --trace gen:gups,size=64MiB,accesses=2e4 --designs radix,dmt,pvdmt --vary no-walk-caches,large-nested-tlb',
     'strata translate sensitivity --trace gen:gups,size=64MiB,accesses=2e4 --vary no-walk-caches,huge-pages --json',
   ]);
 }
