@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { StrataError } from '@strata/model/machine';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { interruptedExitCode, isInterruption } from './terminal/interrupt.ts';
+import { version } from './version.ts';
 
 /** A noun of the command. Its module is loaded only when it is used, so that `strata --help` stays quick. */
 interface Noun {
@@ -13,44 +13,93 @@ interface Noun {
 /** The nouns in the order of `strata --help`. Each is one module in `commands/` whose `register` adds its verbs and options. */
 const nouns: readonly Noun[] = [
   {
+    name: 'reproduce',
+    summary: 'reproduce the published systems from the recordings in the repository: claims, figures, report',
+    load: () => import('./commands/reproduce.ts'),
+  },
+  {
+    name: 'translate',
+    summary: 'CPU address translation: compare page-walk designs, explain one walk',
+    load: () => import('./commands/translate.ts'),
+  },
+  {
     name: 'trace',
-    summary: 'memory traces: describe, check, convert, generate',
+    summary: 'traces: inspect, check, convert, generate',
     load: () => import('./commands/trace.ts'),
   },
+  {
+    name: 'sweep',
+    summary: 'simulate many points: inputs and configuration axes, on all cores',
+    load: () => import('./commands/sweep.ts'),
+  },
+  {
+    name: 'claims',
+    summary: 'list the published statements and whether they hold here',
+    load: () => import('./commands/claims.ts'),
+  },
+  { name: 'run', summary: 'repeat a run from its manifest', load: () => import('./commands/run.ts') },
+  {
+    name: 'verify',
+    summary: 'check a run folder: hash its files and inputs, run it again, compare',
+    load: () => import('./commands/verify.ts'),
+  },
+  { name: 'query', summary: 'SQL over the tables of all run folders', load: () => import('./commands/query.ts') },
+  {
+    name: 'figure',
+    summary: 'draw the figures of a run, or a specification',
+    load: () => import('./commands/figure.ts'),
+  },
+  {
+    name: 'config',
+    summary: 'show configurations resolved, and their schemas',
+    load: () => import('./commands/config.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'what is present, what it enables, how to get the rest',
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'completion',
+    summary: 'shell completion for bash, zsh or fish',
+    load: () => import('./commands/completion.ts'),
+  },
+  { name: 'man', summary: 'the manual page', load: () => import('./commands/man.ts') },
 ];
 
 /** Runs `strata` with these arguments and returns the exit code (UX: 0, 1, 2, 3, 130). Output goes to stdout, all else to stderr. */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   const debug = args.includes('--debug');
+  const words = args.filter((word) => word !== '--debug');
   try {
-    const program = await createProgram(args.find((word) => !word.startsWith('-')));
-    await program.parseAsync(
-      args.filter((word) => word !== '--debug'),
-      { from: 'user' },
-    );
+    const named = words.filter((word) => !word.startsWith('-'));
+    const program = await createProgram(named[0] === 'help' ? named[1] : named[0]);
+    await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return report(error, debug);
   }
 }
 
-async function createProgram(wanted: string | undefined): Promise<Command> {
+/** The whole command table, every noun loaded: for completion, the manual page and tests. */
+export async function createFullProgram(): Promise<Command> {
+  return createProgram(undefined, true);
+}
+
+async function createProgram(wanted: string | undefined, all = false): Promise<Command> {
   const program = new Command('strata')
     .description('A laboratory for virtualization overheads.')
     .version(version())
+    .addOption(new Option('--debug', 'show the stack of an internal error'))
     .exitOverride()
     .showSuggestionAfterError()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) });
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .addHelpText('after', '\nExamples:\n  strata doctor\n  strata translate designs\n');
   for (const noun of nouns) {
-    const command = program.command(noun.name).description(noun.summary).exitOverride();
-    if (noun.name === wanted) (await noun.load()).register(command);
+    const command = program.command(noun.name).description(noun.summary);
+    if (all || noun.name === wanted) (await noun.load()).register(command);
   }
   return program;
-}
-
-export function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
 }
 
 function report(error: unknown, debug: boolean): number {

@@ -1,1 +1,11 @@
-export { runCommandLine, version } from './command-line.ts';
+export * from './claims/verdict.ts';
+export { runCommandLine } from './command-line.ts';
+export * from './config/load.ts';
+export * from './figures/draw.ts';
+export * from './figures/figure.ts';
+export * from './figures/style.ts';
+export * from './runs/index.ts';
+export * from './studies/index.ts';
+export * from './sweep/sweep.ts';
+export * from './terminal/table.ts';
+export { version } from './version.ts';

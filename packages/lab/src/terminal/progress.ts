@@ -52,8 +52,9 @@ export function createProgress(options: ProgressOptions): Progress {
   const stream: ProgressStream = options.stream ?? process.stderr;
   const live = !quiet && (stream.isTTY === true || options.always === true);
   const interval = live ? redrawMilliseconds : sparseMilliseconds;
-  const start = now();
+  let start = now();
   let last = start;
+  let before = 0;
   let drawn = false;
 
   function clear(): void {
@@ -64,6 +65,9 @@ export function createProgress(options: ProgressOptions): Progress {
   return {
     update(state) {
       const time = now();
+      // A study of several steps counts each from 0: rate and remaining time are the step's.
+      if (state.done < before) start = time;
+      before = state.done;
       if (quiet || time - last < interval) return;
       last = time;
       const line = progressLine(label, unit, state, (time - start) / 1000);

@@ -19,6 +19,7 @@ export interface ErrorParts {
 /** An error for people: what, where, expected, found, how to mend it. Everything a user can cause is thrown as one. */
 export class StrataError extends Error {
   readonly code: string;
+  readonly what: string;
   readonly where: string | undefined;
   readonly expected: string | undefined;
   readonly found: string | undefined;
@@ -29,6 +30,7 @@ export class StrataError extends Error {
     super(sentence(parts));
     this.name = 'StrataError';
     this.code = parts.code;
+    this.what = parts.what;
     this.where = parts.where;
     this.expected = parts.expected;
     this.found = parts.found;

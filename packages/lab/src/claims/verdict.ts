@@ -1,0 +1,65 @@
+import { type Claim, type Expectation, holds } from '@strata/model/machine';
+import type { Table } from '../terminal/table.ts';
+
+/** A claim held against a measurement. `open` = nothing measured it in this run. */
+export interface ClaimVerdict {
+  readonly claim: Claim;
+  readonly measured: number | undefined;
+  readonly verdict: 'holds' | 'does not hold' | 'open';
+  /** How the measurement came about: input, mode, configuration. */
+  readonly how?: string;
+}
+
+/** Yields the value of a measure that claims name. */
+export interface Measure {
+  readonly name: string;
+  readonly summary: string;
+  measure(): Promise<number> | number;
+}
+
+export function judge(claim: Claim, measured: number | undefined, how?: string): ClaimVerdict {
+  const verdict = measured === undefined ? 'open' : holds(claim.expectation, measured) ? 'holds' : 'does not hold';
+  return { claim, measured, verdict, ...(how === undefined ? {} : { how }) };
+}
+
+export function expectationText(expectation: Expectation): string {
+  switch (expectation.kind) {
+    case 'equals':
+      return expectation.tolerance === 0 ? `${expectation.value}` : `${expectation.value} ± ${expectation.tolerance}`;
+    case 'between':
+      return `${expectation.low} to ${expectation.high}`;
+    case 'at-least':
+      return `at least ${expectation.value}`;
+    case 'at-most':
+      return `at most ${expectation.value}`;
+  }
+}
+
+/** The table of claims: published, measured, verdict. */
+export function claimsTable(verdicts: readonly ClaimVerdict[]): Table {
+  return {
+    name: 'claims',
+    columns: [
+      { name: 'claim', type: 'text' },
+      { name: 'statement', type: 'text' },
+      { name: 'published', type: 'text' },
+      { name: 'expected', type: 'text' },
+      { name: 'measured', type: 'real', decimals: 3 },
+      { name: 'unit', type: 'text' },
+      { name: 'verdict', type: 'text' },
+      { name: 'source', type: 'text' },
+      { name: 'how', type: 'text' },
+    ],
+    rows: verdicts.map(({ claim, measured, verdict, how }) => ({
+      claim: claim.id,
+      statement: claim.statement,
+      published: claim.published,
+      expected: expectationText(claim.expectation),
+      measured,
+      unit: claim.unit ?? '',
+      verdict,
+      source: claim.source,
+      how: how ?? '',
+    })),
+  };
+}

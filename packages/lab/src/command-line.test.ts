@@ -1,0 +1,427 @@
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cloneRoot, strataCommand } from '../../../testing/components.ts';
+import { createFullProgram } from './command-line.ts';
+
+/** The built command in a folder of its own, in which the clone's packages are visible as in the clone. */
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'strata-cli-'));
+  symlinkSync(join(cloneRoot, 'packages'), join(folder, 'packages'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function strata(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [strataCommand, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+function json(...args: string[]): Record<string, unknown> {
+  const { status, stdout, stderr } = strata(...args, '--json');
+  expect(stderr).not.toMatch(/error/);
+  expect(status).toBe(0);
+  return JSON.parse(stdout);
+}
+
+const gups = 'gen:gups,size=64MiB,accesses=2e4';
+const guest = 'packages/lab/fixtures/guest.dump';
+const host = 'packages/lab/fixtures/host.dump';
+const onePage = ['--tables', guest, '--host-tables', host, '--setup', 'virtualized'];
+
+describe('the contract of strata translate run', () => {
+  it.each(['native', 'virtualized', 'nested'])('holds in correct mode, %s', (setup) => {
+    const designs = setup === 'native' ? 'radix' : 'radix,shadow';
+    const document = json('translate', 'run', '--trace', gups, '--setup', setup, '--designs', designs);
+    expect(Object.keys(document)[0]).toBe('schemaVersion');
+    expect(document).toMatchObject({
+      setup,
+      mode: 'correct',
+      trace: { references: 20_000 },
+      walks: expect.any(Number),
+      referencesPerWalk: expect.any(Number),
+      tlb: expect.any(Object),
+      walkCaches: expect.any(Object),
+      histogram: expect.any(Array),
+    });
+    for (const name of designs.split(','))
+      expect(document.designs).toHaveProperty(
+        name,
+        expect.objectContaining({ cyclesPerWalk: expect.any(Number), speedup: expect.any(Number) }),
+      );
+  });
+
+  it('holds in compat mode: the cold walk of 24 references, in the order of the original', () => {
+    writeFileSync(join(folder, 'one.csv'), 'addr,kind\n0x7f1234567120,load\n');
+    const document = json(
+      'translate',
+      'run',
+      '--trace',
+      'one.csv',
+      ...onePage,
+      '--mode',
+      'compat',
+      '--prefetcher',
+      'none',
+    );
+    expect(document).toMatchObject({ mode: 'compat', setup: 'virtualized', walks: 1, referencesPerWalk: 24 });
+    const [row] = document.histogram as { labels: string[]; count: number }[];
+    expect(row!.labels.slice(0, 24)).toEqual(Array(24).fill('MEMORY'));
+    expect(row!.count).toBe(1);
+    const designs = document.designs as Record<string, { cyclesPerWalk: number }>;
+    expect(
+      Object.fromEntries(Object.entries(designs).map(([name, { cyclesPerWalk }]) => [name, cyclesPerWalk])),
+    ).toEqual({ radix: 4800, fpt: 1600, ecpt: 612, asap: 1600, agile: 1600, dmt: 600, pvdmt: 400 });
+  });
+
+  it('reads the tables in correct mode too', () => {
+    writeFileSync(join(folder, 'one.csv'), 'addr,kind\n0x7f1234567120,load\n');
+    const document = json('translate', 'run', '--trace', 'one.csv', ...onePage, '--prefetcher', 'none');
+    expect(document).toMatchObject({ mode: 'correct', walks: 1, referencesPerWalk: 24 });
+  });
+
+  it('obeys --cores, --prefetcher, --warmup, --page, --machine, --set, --skip, --limit and --seed', () => {
+    const configuration = json(
+      ...['config', 'show', '--resolved', '--trace', gups, '--cores', '2', '--prefetcher', 'none', '--warmup', '1e3'],
+      ...[
+        '--page',
+        'thp',
+        '--machine',
+        'artifact',
+        '--set',
+        'machine.l2.ways=8',
+        '--skip',
+        '5',
+        '--limit',
+        '1k',
+        '--seed',
+        '7',
+      ],
+    );
+    expect(configuration).toMatchObject({
+      warmup: 1000,
+      skip: 5,
+      limit: 1000,
+      seed: 7,
+      spaces: { process: { page: 'thp' }, vm: { page: 'thp' } },
+      machine: { cores: 2, prefetcher: 'none', l2: { ways: 8 } },
+    });
+  });
+
+  it('explains the walk of an address: 24 references, all from memory', () => {
+    const { references } = json('translate', 'explain', '--va', '0x7f1234567120', ...onePage, '--design', 'radix') as {
+      references: { where: string; cycles: number; address: string; label: string }[];
+    };
+    expect(references).toHaveLength(24);
+    expect(references.every(({ where, cycles }) => where === 'memory' && cycles === 200)).toBe(true);
+    expect(references[0]!.address).toMatch(/^0x10003[0-9a-f]{3}$/);
+  });
+});
+
+describe('what a user does wrong gets a sentence and exit code 2', () => {
+  it.each<[string, string[], RegExp]>([
+    ['an unknown design', ['--trace', gups, '--designs', 'radyx'], /unknown design radyx.*Did you mean radix/],
+    ['no trace', [], /no trace/],
+    ['an unreadable path', ['--trace', 'nowhere.trace'], /nowhere\.trace/],
+    ['an empty file', ['--trace', 'empty'], /empty/],
+    ['a machine that cannot be', ['--trace', gups, '--set', 'machine.l2.ways=7'], /machine\.l2/],
+    ['an unknown key', ['--trace', gups, '--set', 'machine.l3.ways=7'], /unknown key l3/],
+    ['a count that is none', ['--trace', gups, '--limit', 'many'], /--limit: not a count/],
+    ['tables that are none', ['--trace', gups, '--tables', 'nowhere.dump'], /nowhere\.dump/],
+    ['compat without tables', ['--trace', gups, '--mode', 'compat'], /needs the page tables/],
+    ['an unknown set-up', ['--trace', gups, '--setup', 'twice'], /Allowed choices/],
+    ['a design without the set-up', ['--trace', gups, '--designs', 'shadow'], /no native set-up/],
+    ['an unknown option', ['--trase', gups], /Did you mean --trace/],
+  ])('%s', (_, options, message) => {
+    writeFileSync(join(folder, 'empty'), '');
+    const { status, stdout, stderr } = strata('translate', 'run', ...options, '--out', 'runs/bad');
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n\s+at /);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(existsSync(join(folder, 'runs/bad'))).toBe(false);
+    if (existsSync(join(folder, 'runs')))
+      expect(readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  it('a guest page that the host tables lack names the guest-physical address', () => {
+    const lines = readFileSync(join(folder, host), 'utf8').trimEnd().split('\n');
+    writeFileSync(join(folder, 'short-host.dump'), ['4', ...lines.slice(1, -1)].join('\n').concat('\n'));
+    const { status, stderr } = strata(
+      'translate',
+      'explain',
+      '--va',
+      '0x7f1234567120',
+      '--tables',
+      guest,
+      '--host-tables',
+      'short-host.dump',
+      '--setup',
+      'virtualized',
+    );
+    expect(stderr).toMatch(/0x280000000000/);
+    expect(status).toBe(2);
+  });
+
+  it('commands and verbs that do not exist', () => {
+    expect(strata('transalte').status).toBe(2);
+    expect(strata('translate', 'rum').status).toBe(2);
+    expect(strata('translate').status).toBe(2);
+  });
+});
+
+describe('run folders', () => {
+  const out = 'runs/kept';
+  beforeAll(() => {
+    const { status, stderr } = strata(
+      'translate',
+      'run',
+      '--trace',
+      gups,
+      '--setup',
+      'virtualized',
+      '--designs',
+      'shadow',
+      '--out',
+      out,
+      '--quiet',
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('hold the manifest, statistics, tables, figures, report and log', () => {
+    expect(readdirSync(join(folder, out)).sort()).toEqual([
+      'figures',
+      'log.txt',
+      'manifest.json',
+      'report.html',
+      'stats.json',
+      'tables',
+    ]);
+    const manifest = JSON.parse(readFileSync(join(folder, out, 'manifest.json'), 'utf8'));
+    expect(manifest).toMatchObject({
+      study: 'translate',
+      seed: 42,
+      exitStatus: 0,
+      interrupted: false,
+      configuration: { trace: gups },
+    });
+    for (const figure of ['cycles-per-walk', 'references-per-step', 'walk-latency']) {
+      expect(readFileSync(join(folder, out, 'figures', `${figure}.svg`), 'utf8')).toMatch(/^<svg /);
+      for (const beside of ['vl.json', 'csv'])
+        expect(existsSync(join(folder, out, 'figures', `${figure}.${beside}`))).toBe(true);
+    }
+  });
+
+  it('hold a report that fetches nothing', () => {
+    const report = readFileSync(join(folder, out, 'report.html'), 'utf8');
+    expect(report).not.toMatch(/(src|href)="(?!#)|url\((?!#|"?#)|@import|<script/);
+    expect(report.match(/<svg /g)).toHaveLength(3);
+    expect(report).toContain('What is not modelled');
+  });
+
+  it('are never overwritten', () => {
+    const { status, stderr } = strata('translate', 'run', '--trace', gups, '--out', out);
+    expect(stderr).toMatch(/there already/);
+    expect(status).toBe(2);
+  });
+
+  it('are verified by hash and by running again', () => {
+    expect(json('verify', out)).toMatchObject({ holds: true });
+  });
+
+  it('fail verification when a byte was changed', () => {
+    cpSync(join(folder, out), join(folder, 'runs/forged'), { recursive: true });
+    const stats = join(folder, 'runs/forged/stats.json');
+    writeFileSync(stats, readFileSync(stats, 'utf8').replace(/"walks": \d/, '"walks": 9'));
+    const { status, stdout } = strata('verify', 'runs/forged', '--hashes-only', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ holds: false });
+    expect(status).toBe(1);
+    rmSync(join(folder, 'runs/forged'), { recursive: true });
+  });
+
+  it('are repeated from the manifest with the same statistics', () => {
+    const { status } = strata('run', '--from', `${out}/manifest.json`, '--out', 'runs/again', '--quiet');
+    expect(status).toBe(0);
+    expect(readFileSync(join(folder, 'runs/again/stats.json'))).toEqual(readFileSync(join(folder, out, 'stats.json')));
+  });
+
+  it('answer SQL', () => {
+    const { rows } = json('query', "select run, design, walks from designs where run = 'kept' order by design") as {
+      rows: unknown[];
+    };
+    expect(rows).toEqual([
+      { run: 'kept', design: 'radix', walks: expect.any(Number) },
+      { run: 'kept', design: 'shadow', walks: expect.any(Number) },
+    ]);
+    const wrong = strata('query', 'select nonsense from designs');
+    expect(wrong.stderr).toMatch(/DuckDB says.*Tables: designs/);
+    expect(wrong.status).toBe(2);
+  });
+
+  it('give PNGs of their figures', () => {
+    expect(json('figure', out, '--png', '--out', 'pictures').figures).toHaveLength(3);
+    expect(readFileSync(join(folder, 'pictures/walk-latency.png')).subarray(1, 4).toString()).toBe('PNG');
+  });
+});
+
+describe('sweeps', () => {
+  const axes = ['--trace', gups, '--axis', 'setup=native,virtualized', '--axis', 'machine.l2.ways=8,16'];
+
+  it('give the same bytes for any number of workers', () => {
+    const [one, two] = ['1', '2'].map((workers) => {
+      expect(strata('sweep', ...axes, '--workers', workers, '--out', `runs/sweep-${workers}`, '--quiet').status).toBe(
+        0,
+      );
+      const files = ['stats.json', 'tables/designs.parquet'];
+      return files.map((file) => readFileSync(join(folder, `runs/sweep-${workers}`, file)));
+    });
+    expect(one).toEqual(two);
+    const { points } = JSON.parse(String(one![0]));
+    expect(points.map((point: { axes: unknown }) => point.axes)).toEqual([
+      { setup: 'native', 'machine.l2.ways': 8 },
+      { setup: 'native', 'machine.l2.ways': 16 },
+      { setup: 'virtualized', 'machine.l2.ways': 8 },
+      { setup: 'virtualized', 'machine.l2.ways': 16 },
+    ]);
+  });
+
+  it('tell a mistake in any point before simulating one', () => {
+    const { status, stderr } = strata('sweep', '--trace', gups, '--axis', 'machine.l2.ways=8,7');
+    expect(stderr).toMatch(/machine\.l2/);
+    expect(status).toBe(2);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it.each([
+    ['a run', ['translate', 'run', '--trace', 'gen:gups,size=1GiB,accesses=1e9', '--out', 'runs/stopped']],
+    [
+      'a sweep',
+      [
+        'sweep',
+        '--trace',
+        'gen:gups,size=64MiB,accesses=1e9',
+        '--axis',
+        'seed=1,2,3',
+        '--workers',
+        '2',
+        '--out',
+        'runs/stopped-sweep',
+      ],
+    ],
+  ])('ends %s with 130, marks what is complete, leaves nothing temporary and no process', async (_, args) => {
+    const child = spawn(process.execPath, [strataCommand, ...args], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    child.kill('SIGINT');
+    const code = await new Promise((resolve) => child.on('exit', resolve));
+    expect(code).toBe(130);
+    const out = args[args.indexOf('--out') + 1]!;
+    expect(JSON.parse(readFileSync(join(folder, out, 'manifest.json'), 'utf8'))).toMatchObject({
+      interrupted: true,
+      exitStatus: 130,
+    });
+    expect(readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    rmSync(join(folder, out), { recursive: true });
+  });
+});
+
+describe('help', () => {
+  it('of the command comes at the price of a few empty Node starts', () => {
+    const fastest = (args: string[]) =>
+      Math.min(
+        ...[1, 2, 3, 4, 5].map(() => {
+          const start = performance.now();
+          spawnSync(process.execPath, args);
+          return performance.now() - start;
+        }),
+      );
+    expect(fastest([strataCommand, '--help']) / fastest(['-e', '0'])).toBeLessThan(5);
+  });
+
+  it('of every command ends with two examples that run', async () => {
+    mkdirSync(join(folder, 'examples'));
+    symlinkSync(join(cloneRoot, 'packages'), join(folder, 'examples/packages'));
+    symlinkSync(strataCommand, join(folder, 'examples/strata'));
+    const cwd = join(folder, 'examples');
+    const program = await createFullProgram();
+    for (const command of leaves(program)) {
+      // The main job takes its minute, and has a test of its own parts.
+      if (command[0] === 'reproduce' || command[0] === 'claims') continue;
+      const help = helpOf(program, command);
+      const examples = help
+        .slice(help.indexOf('Examples:'))
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim())
+        .filter(Boolean);
+      expect(examples.length, command.join(' ')).toBeGreaterThanOrEqual(2);
+      for (const example of examples) {
+        const { status, stderr } = spawnSync('bash', ['-c', example], {
+          cwd,
+          encoding: 'utf8',
+          env: { ...process.env, PATH: `${cwd}:${process.env.PATH}` },
+        });
+        expect({ example, status, stderr: status === 0 ? '' : stderr }).toEqual({ example, status: 0, stderr: '' });
+      }
+    }
+  }, 240_000);
+});
+
+function helpOf(program: Command, path: readonly string[]): string {
+  const command = path.reduce((noun, name) => noun.commands.find((verb) => verb.name() === name)!, program);
+  let help = '';
+  command.configureOutput({
+    writeOut: (text) => {
+      help += text;
+    },
+  });
+  command.outputHelp();
+  return help;
+}
+
+function leaves(command: Command, path: string[] = []): string[][] {
+  if (command.commands.length === 0) return [path];
+  return command.commands.flatMap((verb) => leaves(verb, [...path, verb.name()]));
+}
+
+describe('shells', () => {
+  it('complete nouns, verbs, options and choices in bash', () => {
+    const script = strata('completion', 'bash').stdout;
+    const complete = (...words: string[]) =>
+      spawnSync(
+        'bash',
+        [
+          '-c',
+          `${script}\nCOMP_WORDS=(strata ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _strata; echo "\${COMPREPLY[@]}"`,
+        ],
+        { encoding: 'utf8' },
+      ).stdout.trim();
+    expect(complete('trans')).toBe('translate');
+    expect(complete('translate', 'ex')).toBe('explain');
+    expect(complete('translate', 'run', '--set')).toBe('--setup --set');
+    expect(complete('translate', 'run', '--setup', 'n')).toBe('native nested');
+  });
+
+  it('show the manual', () => {
+    expect(strata('man').stdout).toMatch(/^\.TH STRATA 1/);
+  });
+});

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { exitStatusOf, perform } from '../studies/perform.ts';
+import { studies } from '../studies/registry.ts';
+import { parseAxis } from '../sweep/points.ts';
+import { addExamples } from '../terminal/help.ts';
+import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
+import { addTranslateOptions, collected, configurationOf, type TranslateOptions } from '../translate/options.ts';
+import { positiveInteger } from './run.ts';
+
+interface Options extends TranslateOptions, OutputOptions {
+  readonly axis: readonly string[];
+  readonly workers?: number;
+  readonly out?: string;
+}
+
+export function register(command: Command): void {
+  addOutputOptions(
+    addTranslateOptions(command)
+      .option('--axis <path=values>', 'a configuration path and its values; repeat for more axes', collected, [])
+      .option('--workers <n>', 'worker threads (default: one per core)', positiveInteger)
+      .option('--out <folder>', 'run folder to write'),
+  ).action(async (options: Options) => {
+    const axes = await Promise.all(options.axis.map(parseAxis));
+    const { trace: _, ...rest } = options;
+    const base = await configurationOf(axes.some(({ path }) => path === 'trace') ? rest : options);
+    const outcome = await perform(
+      studies.get('sweep'),
+      { study: 'translate', base, axes },
+      {
+        ...options,
+        title: `Sweep over ${axes.map(({ path }) => path).join(', ')}`,
+        command: process.argv.slice(2),
+        unit: 'points',
+      },
+    );
+    await emit({ document: outcome.stats, tables: outcome.tables }, options);
+    process.exitCode ||= exitStatusOf(outcome);
+  });
+  addExamples(command, [
+    'strata sweep --trace gen:gups,size=64MiB,accesses=1e5 --axis setup=native,virtualized --axis page=4k,thp',
+    'strata sweep --axis trace=gen:gups,gen:chase --limit 1e5 --csv',
+  ]);
+}

@@ -1,0 +1,3 @@
+export * from './perform.ts';
+export * from './registry.ts';
+export * from './study.ts';

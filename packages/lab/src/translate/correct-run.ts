@@ -1,0 +1,31 @@
+import { createSimulation, resolveTranslationConfig } from '@strata/model/translation';
+import type { Configuration } from '../config/load.ts';
+import type { StudyContext } from '../studies/study.ts';
+import type { InputValues } from './configuration.ts';
+import type { TranslateDocument } from './document.ts';
+import { prepareSpaces } from './spaces.ts';
+import { eachBlock } from './trace-input.ts';
+
+/** What a run of either mode comes back with. */
+export interface TranslateRun {
+  readonly document: TranslateDocument;
+  readonly warnings: readonly string[];
+  readonly interrupted: boolean;
+}
+
+/** Simulates the machine. */
+export async function runCorrect(
+  input: InputValues,
+  rest: Configuration,
+  context: StudyContext,
+): Promise<TranslateRun> {
+  const config = resolveTranslationConfig(rest);
+  const prepared = await prepareSpaces(input, config);
+  const simulation = createSimulation(config, (process) => prepared.of(process));
+  const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
+  return {
+    document: simulation.finish(),
+    warnings: [...prepared.warnings, ...warnings],
+    interrupted: context.signal.aborted,
+  };
+}

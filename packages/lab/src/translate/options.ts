@@ -1,0 +1,153 @@
+import { existsSync } from 'node:fs';
+import { StrataError } from '@strata/model/machine';
+import { type Command, Option } from 'commander';
+import { type Configuration, isMapping, loadConfiguration, merge, parseAssignment } from '../config/load.ts';
+import { parseCount } from '../terminal/quantities.ts';
+
+/** The options of everything that simulates translation, as commander hands them over. */
+export interface TranslateOptions {
+  readonly config?: string;
+  readonly trace?: string;
+  readonly format?: string;
+  readonly tables?: string;
+  readonly hostTables?: string;
+  readonly unit?: string;
+  readonly perf?: string;
+  readonly setup?: string;
+  readonly designs?: string;
+  readonly mode?: string;
+  readonly quirks?: string;
+  readonly machine?: string;
+  readonly cores?: string;
+  readonly prefetcher?: string;
+  readonly page?: string;
+  readonly warmup?: string;
+  readonly skip?: string;
+  readonly limit?: string;
+  readonly seed?: string;
+  readonly allowTruncated?: boolean;
+  readonly set?: readonly string[];
+}
+
+/** What an option that may be repeated has collected. */
+export function collected(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+export function addTranslateOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration (YAML or JSON); options on the command line win')
+    .option('--trace <file>', 'trace in any known format, compressed or not, or gen:NAME,option=value,...')
+    .option('--format <name>', 'format of the trace, where it cannot be told from its content')
+    .option('--tables <file>', 'page tables of the process (guest tables); correct mode builds its own without')
+    .option('--host-tables <file>', 'page tables of the VM at its hypervisor')
+    .addOption(new Option('--unit <unit>', 'unit of the columns of table dumps').choices(['auto', 'bytes', 'pfn']))
+    .option('--perf <file>', 'perf-*.short of the original, for application speedups (compat)')
+    .addOption(
+      new Option('--setup <setup>', 'what lies under the process').choices(['native', 'virtualized', 'nested']),
+    )
+    .option('--designs <names>', 'designs, separated by commas (strata translate designs lists them)')
+    .addOption(
+      new Option('--mode <mode>', 'correct: the machine; compat: the original simulators, bit for bit').choices([
+        'correct',
+        'compat',
+      ]),
+    )
+    .option('--quirks <names>', 'compat: quirks that are on: all, none, or Q1,Q3,...')
+    .option('--machine <preset|file>', 'machine preset, or a YAML or JSON file')
+    .option('--cores <n>', 'cores; threads go to the least loaded')
+    .addOption(
+      new Option('--prefetcher <name>', 'data prefetcher of the first-level cache').choices(['none', 'nextline']),
+    )
+    .addOption(new Option('--page <policy>', 'page size of every address space').choices(['4k', '2m', '1g', 'thp']))
+    .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
+    .option('--skip <n>', 'accesses to leave out at the start')
+    .option('--limit <n>', 'accesses to read at most')
+    .option('--seed <n>', 'seed of everything random')
+    .option('--allow-truncated', 'read a truncated trace as far as it goes')
+    .option(
+      '--set <path=value>',
+      'override anything: machine.tlb.l2.ways=8, designs.shadow.updateCycles=1000; repeatable',
+      collected,
+      [],
+    );
+}
+
+/** The configuration that the options ask for; defaults are filled in by the study. @throws StrataError */
+export async function configurationOf(options: TranslateOptions): Promise<Configuration> {
+  const file = options.config === undefined ? {} : await loadConfiguration(options.config);
+  let configuration = merge(file, await fromOptions(options));
+  for (const assignment of options.set ?? [])
+    configuration = override(configuration, await parseAssignment(assignment));
+  return configuration;
+}
+
+async function fromOptions(options: TranslateOptions): Promise<Configuration> {
+  const counts = {
+    cores: options.cores,
+    warmup: options.warmup,
+    skip: options.skip,
+    limit: options.limit,
+    seed: options.seed,
+  };
+  const { config: _, set: __, designs, machine, ...rest } = options;
+  const texts = Object.fromEntries(
+    [
+      'trace',
+      'format',
+      'tables',
+      'hostTables',
+      'unit',
+      'perf',
+      'setup',
+      'mode',
+      'quirks',
+      'prefetcher',
+      'page',
+      'allowTruncated',
+    ].map((name) => [name, rest[name as keyof typeof rest]]),
+  );
+  const given: Configuration = {
+    ...texts,
+    ...Object.fromEntries(
+      Object.entries(counts).map(([name, text]) => [
+        name,
+        text === undefined ? undefined : parseCount(text, `--${name}`),
+      ]),
+    ),
+    designs: designs === undefined ? undefined : designsOf(designs),
+    machine: machine === undefined ? undefined : await machineOf(machine),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function designsOf(names: string): Configuration {
+  const list = names
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (list.length === 0)
+    throw new StrataError({
+      code: 'usage.designs',
+      what: 'no design',
+      where: '--designs',
+      expected: 'names such as radix,shadow',
+    });
+  return Object.fromEntries(list.map((name) => [name, {}]));
+}
+
+/** A preset by name, or a file. */
+export async function machineOf(nameOrFile: string): Promise<unknown> {
+  return existsSync(nameOrFile) || /[/\\]|\.(ya?ml|json)$/i.test(nameOrFile)
+    ? loadConfiguration(nameOrFile)
+    : nameOrFile;
+}
+
+/** `machine.tlb...` on a machine that is only named, and `designs.x...` on designs that are only listed, extend what is there. */
+function override(configuration: Configuration, assignment: Configuration): Configuration {
+  const opened = { ...configuration };
+  if (isMapping(assignment.machine) && typeof opened.machine === 'string') opened.machine = { extends: opened.machine };
+  if (isMapping(assignment.designs) && Array.isArray(opened.designs))
+    opened.designs = Object.fromEntries(opened.designs.map((name) => [String(name), {}]));
+  return merge(opened, assignment);
+}
