@@ -309,6 +309,7 @@ describe('sweeps', () => {
 });
 
 describe('Ctrl-C', () => {
+  const seeds = Array.from({ length: 50 }, (_, seed) => seed).join(',');
   it.each([
     ['a run', ['translate', 'run', '--trace', 'gen:gups,size=1GiB,accesses=1e9', '--out', 'runs/stopped']],
     [
@@ -316,9 +317,9 @@ describe('Ctrl-C', () => {
       [
         'sweep',
         '--trace',
-        'gen:gups,size=64MiB,accesses=1e9',
+        'gen:gups,size=64MiB,accesses=5e5',
         '--axis',
-        'seed=1,2,3',
+        `seed=${seeds}`,
         '--workers',
         '2',
         '--out',
@@ -326,11 +327,12 @@ describe('Ctrl-C', () => {
       ],
     ],
   ])('ends %s with 130, marks what is complete, leaves nothing temporary and no process', async (_, args) => {
-    const child = spawn(process.execPath, [strataCommand, ...args], {
+    const child = spawn(process.execPath, [strataCommand, ...args, '--progress'], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    // The first line of progress says that the work is under way.
+    await new Promise((resolve) => child.stderr.once('data', resolve));
     child.kill('SIGINT');
     const code = await new Promise((resolve) => child.on('exit', resolve));
     expect(code).toBe(130);

@@ -28,6 +28,11 @@ const nouns: readonly Noun[] = [
     load: () => import('./commands/trace.ts'),
   },
   {
+    name: 'nest',
+    summary: 'VM exits at depth: what they cost, what a recording predicts, what to remove',
+    load: () => import('./commands/nest.ts'),
+  },
+  {
     name: 'sweep',
     summary: 'simulate many points: inputs and configuration axes, on all cores',
     load: () => import('./commands/sweep.ts'),

@@ -1,0 +1,87 @@
+import { type Calibration, calibrate, profileFileOf } from '@strata/model/nesting';
+import { cyclesByKind, readText, readVmexit } from '@strata/traces/nesting';
+import type { Command } from 'commander';
+import { writeFileAtomically } from '../terminal/atomic-files.ts';
+import { addExamples } from '../terminal/help.ts';
+import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/output.ts';
+import { renderTable, type Table } from '../terminal/table.ts';
+import { addProfileOptions, type ProfileOptions, positiveNumber, profileOf } from './options.ts';
+
+interface CalibrateOptions extends OutputOptions, ProfileOptions {
+  readonly l1: string;
+  readonly l2: string;
+  readonly out?: string;
+  readonly clock?: string;
+}
+
+export function registerCalibrate(parent: Command): void {
+  const command = parent
+    .command('calibrate')
+    .description('fit a profile to kvm-unit-tests vmexit, run in a VM and in a nested VM');
+  addProfileOptions(command)
+    .requiredOption('--l1 <file>', 'output of vmexit in a VM')
+    .requiredOption('--l2 <file>', 'output of vmexit in a nested VM')
+    .option('--clock <ghz>', 'clock of the time-stamp counter, in GHz')
+    .option('--out <file>', 'write the profile, for --profile-file');
+  addExamples(addOutputOptions(command), [
+    'strata nest calibrate --l1 packages/lab/fixtures/nest/vmexit-l1.txt --l2 packages/lab/fixtures/nest/vmexit-l2.txt',
+    'strata nest calibrate --l1 packages/lab/fixtures/nest/vmexit-l1.txt --l2 packages/lab/fixtures/nest/vmexit-l2.txt --json',
+  ]).action(async (options: CalibrateOptions) => {
+    const base = await profileOf(options);
+    const [one, two] = await Promise.all(
+      [options.l1, options.l2].map(async (path) => cyclesByKind(readVmexit(await readText(path), path))),
+    );
+    const clocked =
+      options.clock === undefined ? base : { ...base, clockGHz: positiveNumber(options.clock, '--clock') };
+    const calibration = calibrate(one!, two!, clocked);
+    const file = profileFileOf(calibration.profile, base);
+    for (const warning of calibration.warnings) note(`strata: ${warning}`, options);
+    if (options.out !== undefined) {
+      const { stringify } = await import('yaml');
+      writeFileAtomically(options.out, stringify(file));
+    }
+    const table = rowTable(calibration);
+    await emit(
+      {
+        document: {
+          profile: file,
+          rows: calibration.rows,
+          level3Hypercall: calibration.level3,
+          errors: calibration.profile.knownErrors.byLevel,
+          warnings: calibration.warnings,
+        },
+        tables: [table],
+        text: textOf(calibration, table, options.out),
+      },
+      options,
+    );
+  });
+}
+
+function rowTable({ rows }: Calibration): Table {
+  return {
+    name: 'calibration',
+    columns: [
+      { name: 'kind', type: 'text' },
+      { name: 'level', type: 'integer' },
+      { name: 'measured', type: 'integer' },
+      { name: 'modelled', type: 'integer' },
+      { name: 'error', type: 'real', title: 'error (%)', decimals: 1 },
+      { name: 'fitted', type: 'flag' },
+    ],
+    rows: rows.map((row) => ({ ...row, error: 100 * row.error })),
+  };
+}
+
+function textOf({ profile, level3 }: Calibration, table: Table, out: string | undefined): string {
+  const whole = (value: number) => Math.round(value).toLocaleString('en-US');
+  return [
+    `HW ${whole(profile.hardwareCycles)} (assumed), RM0 ${whole(profile.reflectRunCycles)} (fitted to the hypercall at level 2)`,
+    '',
+    renderTable(table),
+    '',
+    `Hypercall at level 3, predicted: ${whole(level3.cycles)} cycles, between ${whole(level3.low)} and ${whole(level3.high)}`,
+    `Bands by level: ${profile.knownErrors.byLevel.map((share) => `± ${Math.round(100 * share)} %`).join(', ')}`,
+    out === undefined ? 'Keep it with --out profile.yaml.' : `Written to ${out}.`,
+  ].join('\n');
+}

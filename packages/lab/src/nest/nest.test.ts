@@ -1,0 +1,300 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createExitModel, parseProfile, profiles } from '@strata/model/nesting';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
+import { runCommandLine } from '../command-line.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'strata-nest-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/nest/${name}`, import.meta.url));
+
+async function strata(...args: string[]) {
+  let out = '';
+  let err = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += String(text);
+    return true;
+  });
+  const code = await runCommandLine(['nest', ...args]);
+  vi.restoreAllMocks();
+  return { code, out, err, json: () => JSON.parse(out) };
+}
+
+function written(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+interface TreeNode {
+  readonly cycles: number;
+  readonly children?: readonly TreeNode[];
+}
+const leafCycles = (node: TreeNode): number =>
+  node.children === undefined ? node.cycles : node.children.reduce((sum, child) => sum + leafCycles(child), 0);
+
+describe('strata nest cost', () => {
+  it('gives cycles, hardware exits and a tree whose leaves add up', async () => {
+    const { code, json } = await strata(
+      'cost',
+      '--profile',
+      'dvh-paper',
+      '--level',
+      '3',
+      '--kind',
+      'hypercall',
+      '--json',
+    );
+    const document = json();
+    expect([code, document.cycles, document.hardwareExits]).toEqual([0, 783_547, 162]);
+    expect(leafCycles(document.tree)).toBe(783_547);
+    expect(document.basis).toBe('predicted');
+  });
+
+  it('takes the synthetic example of the specification from a YAML file', async () => {
+    const file = written(
+      'v3.yaml',
+      'HW: 1000\nRM0: 10000\nsw: { h: 500 }\nsw_vm: 200\nd_vm: 0\nsw_r: 0\nsw_m: 0\nHANDLER:\n  h: { S: 2, N: 1 }\n  vm: {}\nREFLECT: { N: 3 }\nRUN: { N: 2 }\nshadow: [1]\n',
+    );
+    const costs = [];
+    for (const level of [1, 2, 3, 4])
+      costs.push(
+        (await strata('cost', '--profile-file', file, '--level', String(level), '--kind', 'h', '--json')).json(),
+      );
+    expect(costs.map(({ cycles }) => cycles)).toEqual([1500, 13700, 67100, 212100]);
+    expect(costs.map(({ hardwareExits }) => hardwareExits)).toEqual([1, 3, 15, 55]);
+  });
+
+  it('knows every kind the contract names, with and without DVH', async () => {
+    for (const kind of ['hypercall', 'devnotify', 'timer', 'ipi', 'cpuid'])
+      for (const dvh of ['none', 'vp', 'dvh', 'timer,ipi', 'vp,posted,idle'])
+        expect(
+          (await strata('cost', '--level', '2', '--kind', kind, '--dvh', dvh, '--json')).json().cycles,
+        ).toBeGreaterThan(0);
+  });
+
+  it.each([
+    [['cost', '--level', '0', '--kind', 'timer'], /--level/],
+    [['cost', '--level', '1.5', '--kind', 'timer'], /--level/],
+    [['cost', '--level', '33', '--kind', 'timer'], /1 \(the first VM\) to 32/],
+    [['cost', '--level', '2', '--kind', 'timr'], /Did you mean timer/],
+    [['cost', '--level', '2', '--kind', 'constructor'], /no exit kind/],
+    [['cost', '--level', '2', '--kind', 'timer', '--dvh', 'timr'], /Did you mean timer/],
+    [['cost', '--level', '2', '--kind', 'timer', '--profile', 'dvh-papr'], /Did you mean dvh-paper/],
+    [['cost', '--level', '2', '--kind', 'timer', '--profile-file', '/nowhere.yaml'], /no such file/],
+    [['cost', '--profile', 'hyperv-evmcs', '--level', '3', '--kind', 'timer'], /L3 is not supported/],
+    [['import', '/nowhere'], /no such file/],
+    [['plan', '--level', '1', '--config', 'dvh'], /no such set-up/],
+    [['plan', '--level', '2', '--config', 'dhv'], /Did you mean dvh/],
+    [['score', '/nowhere'], /no such folder/],
+    [['predict', '--exits', fixture('web-server.perf-kvm-stat.txt')], /--ops COUNT, or --rate/],
+    [['predict', '--exits', fixture('web-server.perf-kvm-stat.txt'), '--ops', '0'], /--ops/],
+    [['simulate', '--app', 'apach'], /Did you mean apache/],
+    [
+      ['calibrate', '--l1', fixture('artifact-results.txt'), '--l2', fixture('vmexit-l2.txt')],
+      /no result of kvm-unit-tests/,
+    ],
+  ])('%j is refused in a sentence, with exit code 2', async (args, message) => {
+    const { code, out, err } = await strata(...args);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(message);
+    expect(err).not.toMatch(/internal error|\n\s+at /);
+  });
+});
+
+describe('strata nest import', () => {
+  it('gives format, reasons, total and losses', async () => {
+    const document = (await strata('import', fixture('web-server.perf-kvm-stat.txt'), '--json')).json();
+    expect(document).toMatchObject({ format: 'perf-kvm-stat', total: 601_760, lost: 0, unknownMsrs: 0 });
+    expect(document.reasons.MSR_WRITE.count).toBe(210_450);
+    expect(document.reasons.CPUID.timeUs).toBeCloseTo(4_010 * 1.24, 6);
+    expect(document.kinds).toMatchObject({ timer: 168_360, ipi: 31_567, msr: 10_523 });
+  });
+
+  it('reads the recorded boot of a nested guest', async () => {
+    const document = (
+      await strata(
+        'import',
+        fileURLToPath(new URL('../../../traces/fixtures/kvm_exit-l2boot-ftrace.txt.zst', import.meta.url)),
+        '--json',
+      )
+    ).json();
+    expect(document).toMatchObject({ format: 'ftrace', total: 44_757, lost: 0, lines: 209_088 });
+    expect(document.reasons.npf.count).toBe(23_869);
+  });
+});
+
+describe('strata nest predict', () => {
+  it('gives the worked example, by the prices of Table 3', async () => {
+    const exits = written('mix.csv', 'reason,count\ndevnotify,0.3\ntimer,0.2\nipi,0.1\n');
+    const { levels } = (
+      await strata('predict', '--exits', exits, '--ops', '1', '--native-cycles', '20000', '--measured', '--json')
+    ).json();
+    expect(levels[0].cyclesPerOp).toBeCloseTo(22_223.5, 6);
+    expect(levels[1].cyclesPerOp).toBeCloseTo(47_134.4, 6);
+    expect(levels[1].mechanisms.dvh.cyclesPerOp).toBeCloseTo(25_305.5, 6);
+    expect(levels[2].cyclesPerOp).toBeCloseTo(608_266.8, 6);
+    expect(levels[2].mechanisms.dvh.cyclesPerOp).toBeCloseTo(25_728.6, 6);
+  });
+
+  it('orders the levels, keeps figures within their bands, and says what it assumed', async () => {
+    const { json, err } = await strata(
+      'predict',
+      '--exits',
+      fixture('web-server.perf-kvm-stat.txt'),
+      '--ops',
+      '120000',
+      '--json',
+    );
+    const { levels, assumptions } = json();
+    expect(levels.map(({ level }: { level: number }) => level)).toEqual([1, 2, 3]);
+    for (const { slowdown, low, high, removeFirst, breakEven, mechanisms } of levels) {
+      expect(low).toBeLessThanOrEqual(slowdown);
+      expect(high).toBeGreaterThanOrEqual(slowdown);
+      expect(removeFirst[0].kind).toBe('devnotify');
+      expect(breakEven.exitsPerOp).toBeGreaterThan(0);
+      for (const name of ['vp', 'timer', 'ipi', 'idle', 'posted'])
+        if (mechanisms[name] !== undefined) expect(mechanisms[name].slowdown).toBeLessThanOrEqual(slowdown);
+    }
+    expect(levels[1].slowdown).toBeGreaterThan(levels[0].slowdown);
+    expect(assumptions.join(' ')).toMatch(/10 s assumed/);
+    expect(err).toMatch(/10 s assumed/);
+  });
+
+  it('takes the rate and the window from the recording where it has them', async () => {
+    const exits = written('rate.csv', 'reason,count,window_s,ops\nHLT,1000,2,500\n');
+    const byOps = (await strata('predict', '--exits', exits, '--cycles', '100000', '--json')).json();
+    const byRate = (await strata('predict', '--exits', exits, '--rate', '250', '--cycles', '100000', '--json')).json();
+    expect(byRate.levels).toEqual(byOps.levels);
+    expect(byOps.exitsPerOp).toEqual({ hlt: 2 });
+  });
+
+  it('splits MSR writes of unknown purpose as told, or says that it assumed', async () => {
+    const exits = written('msr.csv', 'reason,count\nMSR_WRITE,100\n');
+    const told = await strata(
+      'predict',
+      '--exits',
+      exits,
+      '--ops',
+      '10',
+      '--native-cycles',
+      '1000',
+      '--msr-split',
+      'timer=0.5,ipi=0.5',
+      '--json',
+    );
+    expect(told.json().exitsPerOp).toEqual({ timer: 5, ipi: 5 });
+    expect((await strata('predict', '--exits', exits, '--ops', '10', '--native-cycles', '1000')).err).toMatch(
+      /60 % timer/,
+    );
+    expect((await strata('predict', '--exits', exits, '--ops', '10', '--msr-split', 'timer=2')).err).toMatch(
+      /more than 1/,
+    );
+  });
+});
+
+describe('strata nest calibrate', () => {
+  it('writes a profile that cost accepts and that prices as fitted', async () => {
+    const file = join(folder, 'calibrated.yaml');
+    const { code, json } = await strata(
+      'calibrate',
+      '--l1',
+      fixture('vmexit-l1.txt'),
+      '--l2',
+      fixture('vmexit-l2.txt'),
+      '--out',
+      file,
+      '--json',
+    );
+    expect([code, json().profile.RM0]).toEqual([0, 32_928]);
+    expect(json().level3Hypercall).toMatchObject({ cycles: 783_547 });
+    expect(
+      (await strata('cost', '--profile-file', file, '--level', '2', '--kind', 'hypercall', '--json')).json().cycles,
+    ).toBe(37_733);
+    expect(createExitModel(parseProfile(parse(readFileSync(file, 'utf8')), file)).cost(3, 'timer').cycles).toBe(
+      823_935,
+    );
+  });
+});
+
+describe('the experiment', () => {
+  it('plans all eleven set-ups, and one as the artifact writes it', async () => {
+    expect((await strata('plan', '--json')).json().setUps).toHaveLength(11);
+    const { json } = await strata('plan', '--level', '3', '--config', 'dvh', '--json');
+    expect(json().levels.map(({ kernel }: { kernel: string }) => kernel)).toEqual([
+      'dvh-L0',
+      'dvh-full',
+      'dvh-basic',
+      'base',
+    ]);
+  });
+
+  it('scores the artifact’s sample from its script’s output and from folders alike, against native', async () => {
+    const { tests } = (await strata('score', fixture('artifact-results.txt'), '--json')).json();
+    expect(tests['netperf-rr'].score).toBeCloseTo(20_067.4425, 9);
+    expect(tests['netperf-stream'].score).toBeCloseTo(9_414.005, 9);
+    const results = join(folder, 'results');
+    const runs = {
+      1: ['header', '20081.91', '20089.42', '19987.31', '20029.22'],
+      2: ['header', '19990.36', '20135.43', '19985.2', '20158.78'],
+      3: ['header', '1'],
+    };
+    for (const [run, lines] of Object.entries(runs)) {
+      mkdirSync(join(results, run), { recursive: true });
+      writeFileSync(join(results, run, 'netperf-rr.txt'), `${lines.join('\n')}\n`);
+    }
+    const scored = await strata('score', results, '--native', fixture('artifact-results.txt'), '--json');
+    expect(scored.json().tests['netperf-rr']).toMatchObject({
+      score: tests['netperf-rr'].score,
+      overhead: 1,
+      dropped: ['3 (1 iterations)'],
+    });
+    expect(scored.err).toMatch(/run 3/);
+    writeFileSync(join(results, '2', 'netperf-rr.txt'), 'header\n1\nx\n');
+    expect((await strata('score', results)).err).toMatch(/netperf-rr.txt, line 3/);
+  });
+
+  it('simulates one application in one set-up, the same every time', async () => {
+    const args = [
+      'simulate',
+      '--app',
+      'netperf-rr',
+      '--level',
+      '2',
+      '--config',
+      'dvh',
+      '--operations',
+      '100',
+      '--json',
+    ];
+    const first = await strata(...args);
+    expect(first.json().results).toHaveLength(1);
+    expect((await strata(...args)).out).toBe(first.out);
+  });
+});
+
+describe('what can be named', () => {
+  it('lists every profile, and shows one with its kinds', async () => {
+    expect((await strata('profiles', '--json')).json().profiles).toHaveLength(profiles.names.length);
+    expect((await strata('profiles', '--profile', 'amd-svm')).out).toMatch(/vmload/);
+  });
+  it('answers whether an exit is reflected', async () => {
+    expect((await strata('reflect', 'HLT', '--json')).json().reasons[0].reflected).toBe(false);
+    expect((await strata('reflect', 'HLT', '--when', 'hlt-exiting', '--json')).json().reasons[0].reflected).toBe(true);
+  });
+  it('validates itself with exit code 0', async () => {
+    expect((await strata('validate', '--quiet')).code).toBe(0);
+  });
+});

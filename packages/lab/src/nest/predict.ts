@@ -1,0 +1,231 @@
+import { StrataError } from '@strata/model/machine';
+import {
+  breakEven,
+  type CostSource,
+  costsOf,
+  createExitModel,
+  type LevelPrediction,
+  latencyAt,
+  measuredOr,
+  mechanisms,
+  type Profile,
+  predictLevel,
+  type Selection,
+  selectMechanisms,
+} from '@strata/model/nesting';
+import type { Command } from 'commander';
+import { addExamples } from '../terminal/help.ts';
+import { addOutputOptions, emit, note } from '../terminal/output.ts';
+import { renderTable, type Table } from '../terminal/table.ts';
+import { addRecordingOptions, type RecordingOptions, recordingOf } from './import.ts';
+import { type Operation, type OperationOptions, operationOf } from './operation.ts';
+import { addProfileOptions, type ProfileOptions, positiveNumber, profileOf, wholeNumber } from './options.ts';
+
+interface PredictOptions extends RecordingOptions, ProfileOptions, OperationOptions {
+  readonly exits: string;
+  readonly levels: string;
+  readonly budget: string;
+  readonly measured?: boolean;
+  readonly latencyUs?: string;
+}
+
+export function registerPredict(parent: Command): void {
+  const command = parent
+    .command('predict')
+    .description('what a recorded exit profile would cost at L1, L2 and L3, and what to remove first');
+  addRecordingOptions(addProfileOptions(command))
+    .requiredOption('--exits <file>', 'a recording of a single-level VM, in any format of strata nest import')
+    .option('--ops <count>', 'operations done during the recording')
+    .option('--rate <ops>', 'operations per second instead')
+    .option('--window <seconds>', 'length of the recording, where it does not say')
+    .option('--vcpus <n>', 'busy vCPUs, where the recording has no guest time')
+    .option('--native-cycles <n>', 'cycles of one operation without exits')
+    .option('--cycles <n>', 'cycles of one operation as measured in the VM at level 1')
+    .option('--latency-us <n>', 'latency of one operation on bare metal, for latencies as well')
+    .option('--msr-split <shares>', 'what MSR writes of unknown purpose are: timer=0.6,ipi=0.3,eoi=0.1')
+    .option('--levels <n>', 'deepest level', '3')
+    .option('--budget <slowdown>', 'slowdown that is acceptable, for the break-even rate', '1.5')
+    .option('--measured', 'prices from Table 3 of the DVH paper where it has a cell');
+  addExamples(addOutputOptions(command), [
+    'strata nest predict --exits packages/lab/fixtures/nest/web-server.perf-kvm-stat.txt --ops 120000',
+    'strata nest predict --profile dvh-paper --exits packages/lab/fixtures/nest/web-server.perf-kvm-stat.txt --rate 12000 --window 10 --json',
+  ]).action(async (options: PredictOptions) => {
+    const machine = await profileOf(options);
+    const recording = await recordingOf(options.exits, options);
+    const source = (selection: Selection): CostSource => {
+      const modelled = costsOf(createExitModel(machine, selection));
+      return options.measured ? measuredOr(modelled, selection.prototypeEntry) : modelled;
+    };
+    const operation = operationOf(recording, options, machine, source(selectMechanisms('none')));
+    const budget = positiveNumber(options.budget, '--budget');
+    if (budget <= 1)
+      throw new StrataError({
+        code: 'usage.budget',
+        what: 'a slowdown budget leaves room for exits',
+        where: '--budget',
+        expected: 'more than 1',
+        found: options.budget,
+      });
+    const deepest = Math.min(wholeNumber(options.levels, '--levels', 1), machine.deepest?.level ?? Infinity);
+    const latency = options.latencyUs === undefined ? undefined : positiveNumber(options.latencyUs, '--latency-us');
+    const levels = Array.from({ length: deepest }, (_, index) =>
+      predictAt(index + 1, machine, operation, source, budget, latency),
+    );
+    for (const sentence of [...recording.warnings, ...operation.assumptions]) note(`strata: ${sentence}`, options);
+    await emit(
+      {
+        document: {
+          profile: machine.name,
+          source: machine.source,
+          operations: operation.operations,
+          nativeCyclesPerOp: operation.profile.nativeCycles,
+          exitsPerOp: operation.profile.exits,
+          interruptsPerOp: operation.profile.interrupts,
+          budget,
+          levels,
+          assumptions: [...recording.warnings, ...operation.assumptions],
+          notes: machine.notes,
+        },
+        tables: [levelTable(levels), removalTable(levels)],
+        text: textOf(machine, operation, levels, budget),
+      },
+      options,
+    );
+  });
+}
+
+/** What keeps exits of a kind away; for those that DVH does not touch, what users do against them. */
+const remedies: Readonly<Record<string, string>> = {
+  devnotify: 'virtual-passthrough where nested, SR-IOV, or kick suppression and polling in the back end',
+  timer: 'virtual timers where nested, or a tickless kernel',
+  ipi: 'virtual IPIs where nested, or IPI virtualization',
+  interrupt: 'posted interrupts, or interrupt coalescing',
+  hlt: 'virtual idle where nested, or polling before HLT',
+  mwait: 'virtual idle where nested, or polling before sleep',
+  ept: 'huge pages in both levels, memory touched before the run',
+  'ept-root': 'huge pages in the host',
+  eoi: 'x2APIC with APICv',
+  tpr: 'x2APIC with APICv',
+  msr: 'find the MSR (perf kvm stat report --event=msr)',
+  pio: 'drop emulated devices for virtio',
+  'pio-user': 'drop emulated devices for virtio',
+  cpuid: 'cache the result in the program',
+};
+
+interface LevelDocument {
+  readonly level: number;
+  readonly cyclesPerOp: number;
+  readonly slowdown: number;
+  readonly low: number;
+  readonly high: number;
+  readonly latencyUs?: number;
+  readonly breakEven: {
+    readonly exitsPerOp: number | null;
+    readonly timesRecorded: number | null;
+    readonly exitsPerSecond?: number;
+  };
+  readonly removeFirst: readonly (LevelPrediction['shares'][number] & { readonly remedy: string })[];
+  readonly mechanisms: Readonly<Record<string, Pick<LevelPrediction, 'cyclesPerOp' | 'slowdown' | 'low' | 'high'>>>;
+}
+
+function predictAt(
+  level: number,
+  machine: Profile,
+  operation: Operation,
+  source: (selection: Selection) => CostSource,
+  budget: number,
+  latency: number | undefined,
+): LevelDocument {
+  const plain = source(selectMechanisms('none'));
+  const { shares, ...prediction } = predictLevel(plain, operation.profile, level);
+  const even = breakEven(plain, operation.profile, level, budget);
+  const names = level === 1 ? [] : [...mechanisms.names, 'vp,posted', 'dvh'];
+  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    ...prediction,
+    ...(latency !== undefined && {
+      latencyUs: latencyAt(plain, { nativeMicros: latency, exits: operation.profile.exits }, level, machine.clockGHz),
+    }),
+    breakEven: {
+      exitsPerOp: finite(even.exitsPerOp),
+      timesRecorded: finite(even.timesRecorded),
+      ...(operation.opsPerSecond !== undefined &&
+        Number.isFinite(even.exitsPerOp) && { exitsPerSecond: even.exitsPerOp * operation.opsPerSecond }),
+    },
+    removeFirst: shares.slice(0, 3).map((share) => ({ ...share, remedy: remedies[share.kind] ?? '' })),
+    mechanisms: Object.fromEntries(
+      names.map((name) => {
+        const selection = selectMechanisms(name);
+        const posted = selection.mechanisms.some(({ postsInterrupts }) => postsInterrupts);
+        const { shares: _, level: __, ...figures } = predictLevel(source(selection), operation.profile, level, posted);
+        return [name, figures];
+      }),
+    ),
+  };
+}
+
+function levelTable(levels: readonly LevelDocument[]): Table {
+  const variants = levels.flatMap((level) => [
+    {
+      level: level.level,
+      mechanisms: 'none',
+      cyclesPerOp: level.cyclesPerOp,
+      slowdown: level.slowdown,
+      low: level.low,
+      high: level.high,
+    },
+    ...Object.entries(level.mechanisms).map(([name, figures]) => ({
+      level: level.level,
+      mechanisms: name,
+      ...figures,
+    })),
+  ]);
+  return {
+    name: 'prediction',
+    columns: [
+      { name: 'level', type: 'integer' },
+      { name: 'mechanisms', type: 'text' },
+      { name: 'cyclesPerOp', type: 'real', title: 'cycles/op', decimals: 0 },
+      { name: 'slowdown', type: 'real' },
+      { name: 'low', type: 'real' },
+      { name: 'high', type: 'real' },
+    ],
+    rows: variants,
+  };
+}
+
+function removalTable(levels: readonly LevelDocument[]): Table {
+  return {
+    name: 'remove_first',
+    columns: [
+      { name: 'level', type: 'integer' },
+      { name: 'kind', type: 'text' },
+      { name: 'exitsPerOp', type: 'real', title: 'exits/op', decimals: 4 },
+      { name: 'cyclesPerExit', type: 'integer', title: 'cycles/exit' },
+      { name: 'cyclesPerOp', type: 'real', title: 'cycles/op', decimals: 0 },
+      { name: 'basis', type: 'text' },
+      { name: 'remedy', type: 'text' },
+    ],
+    rows: levels.flatMap(({ level, removeFirst }) => removeFirst.map((share) => ({ level, ...share }))),
+  };
+}
+
+function textOf(machine: Profile, operation: Operation, levels: readonly LevelDocument[], budget: number): string {
+  const evens = levels.map(({ level, breakEven: { exitsPerOp, timesRecorded, exitsPerSecond } }) =>
+    timesRecorded === null || exitsPerOp === null
+      ? `L${level}: no exits`
+      : `L${level}: ${exitsPerOp.toPrecision(3)} exits/op (${timesRecorded.toPrecision(3)} times what was recorded${exitsPerSecond === undefined ? '' : `, ${Math.round(exitsPerSecond).toLocaleString('en-US')} exits/s`})`,
+  );
+  return [
+    `Slowdown against native, profile ${machine.name}; ${Math.round(operation.profile.nativeCycles).toLocaleString('en-US')} cycles of work per operation`,
+    '',
+    renderTable(levelTable(levels)),
+    '',
+    'What to remove first:',
+    renderTable(removalTable(levels)),
+    '',
+    `Break-even for a slowdown of ${budget}: ${evens.join('; ')}`,
+    '',
+    ...machine.notes,
+  ].join('\n');
+}

@@ -1,0 +1,169 @@
+import { fileURLToPath } from 'node:url';
+import {
+  allSetUps,
+  applications,
+  costsOf,
+  createExitModel,
+  eventCostsOf,
+  measuredCycles,
+  measuredKinds,
+  nestingClaims,
+  planSetUp,
+  profiles,
+  selectMechanisms,
+  simulateLatency,
+} from '@strata/model/nesting';
+import { type ExitRecording, importExits } from '@strata/traces/nesting';
+import { judge } from '../claims/verdict.ts';
+import type { Figure } from '../figures/figure.ts';
+import { type Row, tableOf } from '../terminal/table.ts';
+import type { Part } from './part.ts';
+
+const profile = profiles.get('dvh-paper');
+
+/** ftrace of KVM while a Debian kernel boots as its guest. Times inside the emulator mean nothing, counts and order do. */
+const bootRecording = fileURLToPath(
+  new URL('../../../traces/fixtures/kvm_exit-l2boot-ftrace.txt.zst', import.meta.url),
+);
+
+/** Exits at depth: Table 3 of DVH, the figures of its neighbours, and the artifact's applications with assumed exits. */
+export const nestingPart: Part = {
+  name: 'nesting',
+  summary: 'VM exits at depth, DVH (ASPLOS 2020), Turtles, NEVE, PVM',
+  inputs: () => [{ role: 'exits', path: bootRecording }],
+  async run({ signal }) {
+    const boot = await importExits(bootRecording, { signal });
+    const costs = costRows();
+    const overheads = overheadRows();
+    return {
+      stats: {
+        profile: profile.name,
+        costs,
+        overheads,
+        boot: { lines: boot.lines, exits: boot.total, reasons: Object.fromEntries(boot.reasons) },
+      },
+      tables: [
+        tableOf('nesting_costs', costs),
+        tableOf('nesting_applications', overheads),
+        tableOf('nesting_boot', bootRows(boot)),
+      ],
+      figures: [costFigure(costs), overheadFigure(overheads)],
+      claims: nestingClaims.map((claim) => judge(claim, claim.value(), `${claim.how} by the model`)),
+      warnings: [
+        'nesting: exits per operation of the seven applications are assumed, the publication gives none: their overheads show directions, not figures.',
+      ],
+      notModelled: profile.notes,
+    };
+  },
+};
+
+function costRows(): Row[] {
+  return [1, 2, 3].flatMap((level) =>
+    ['none', 'dvh'].flatMap((dvh) => {
+      const model = createExitModel(profile, selectMechanisms(dvh));
+      return level === 1 && dvh === 'dvh'
+        ? []
+        : measuredKinds.map((kind): Row => {
+            const { cycles, hardwareExits } = model.cost(level, kind);
+            const published = measuredCycles(level, kind, dvh === 'dvh')!;
+            const basis = costsOf(model).basis(level, kind);
+            return {
+              kind,
+              level,
+              dvh,
+              cycles,
+              hardwareExits,
+              published,
+              errorPercent: 100 * (cycles / published - 1),
+              basis,
+            };
+          });
+    }),
+  );
+}
+
+/** What handling the recorded exits costs once, per kind and level: the boot one level deeper, and one more. */
+function bootRows({ kinds }: ExitRecording): Row[] {
+  const model = createExitModel(profile);
+  return [...kinds].flatMap(([kind, exits]) =>
+    [1, 2, 3].map((level): Row => {
+      const seconds = (exits * model.cost(level, kind).cycles) / (profile.clockGHz * 1e9);
+      return { kind, exits, level, seconds, basis: costsOf(model).basis(level, kind) };
+    }),
+  );
+}
+
+function overheadRows(): Row[] {
+  return applications.flatMap((application) => {
+    const rate = (level: number, configuration: Parameters<typeof planSetUp>[1]) =>
+      simulateLatency(application, eventCostsOf(profile, planSetUp(level, configuration), application))
+        .operationsPerSecond;
+    const native = rate(0, 'base');
+    return allSetUps().map(
+      ({ id, level, configuration }): Row => ({
+        application: application.name,
+        setUp: id,
+        level,
+        configuration,
+        overhead: native / rate(level, configuration),
+        exits: 'assumed',
+      }),
+    );
+  });
+}
+
+function costFigure(rows: readonly Row[]): Figure {
+  return {
+    name: 'exit-cost-at-depth',
+    title: 'Cost of one exit at depth',
+    caption:
+      'Cycles per exit by the model and in Table 3 of the DVH paper, logarithmic. Level 1, hypercall at level 2 and the direct exits of DVH are fitted; all else is predicted.',
+    width: 'double',
+    spec: {
+      encoding: {
+        y: { field: 'exit', type: 'nominal', sort: null, title: null },
+        x: {
+          field: 'cycles',
+          type: 'quantitative',
+          title: 'Cycles per exit',
+          scale: { type: 'log', nice: false, domain: [1_000, 2_000_000] },
+        },
+        shape: { field: 'from', type: 'nominal', sort: null, title: 'Basis' },
+        color: { field: 'from', type: 'nominal', sort: null, title: 'Basis' },
+      },
+      mark: { type: 'point', filled: false, size: 45 },
+    },
+    rows: rows.flatMap(({ kind, level, dvh, cycles, published, basis }): Row[] => {
+      const exit = `${kind}, L${level}${dvh === 'dvh' ? ' + DVH' : ''}`;
+      return [
+        { exit, cycles: cycles ?? null, from: String(basis) },
+        { exit, cycles: published ?? null, from: 'published' },
+      ];
+    }),
+  };
+}
+
+function overheadFigure(rows: readonly Row[]): Figure {
+  return {
+    name: 'application-overheads',
+    title: 'Overhead of the applications, exits assumed',
+    caption:
+      "Slowdown against native of the artifact's seven applications in its eleven set-ups, simulated event by event with assumed exits per operation: directions, not figures of the publication.",
+    width: 'double',
+    spec: {
+      mark: { type: 'point', filled: true, size: 40 },
+      encoding: {
+        y: { field: 'application', type: 'nominal', sort: null, title: null },
+        x: {
+          field: 'overhead',
+          type: 'quantitative',
+          title: 'Slowdown (native = 1)',
+          scale: { type: 'log', domain: [0.9, 100] },
+        },
+        color: { field: 'configuration', type: 'nominal', title: 'Configuration' },
+        shape: { field: 'level', type: 'ordinal', title: 'Level' },
+      },
+    },
+    rows,
+  };
+}

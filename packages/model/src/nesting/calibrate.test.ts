@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { calibrate, profileFileOf } from './calibrate.ts';
+import { parseProfile } from './config.ts';
+import { createExitModel } from './cost.ts';
+import { dvhPaper } from './profiles/dvh-paper.ts';
+import { table3 } from './table3.ts';
+
+const column = (of: 'vm' | 'nested') => new Map(Object.entries(table3).map(([kind, row]) => [kind, row[of]]));
+
+describe('calibration', () => {
+  it('finds the published profile again from levels 1 and 2 of Table 3', () => {
+    const { profile, rows, level3 } = calibrate(column('vm'), column('nested'));
+    expect(profile.reflectRunCycles).toBe(32_928);
+    expect(profile.kinds).toEqual(dvhPaper.kinds);
+    expect(level3.cycles).toBe(783_547);
+    expect(level3.low).toBeLessThan(table3.hypercall.three);
+    expect(level3.high).toBeGreaterThan(table3.hypercall.three);
+    expect(rows.filter(({ fitted }) => fitted).every(({ error }) => error === 0)).toBe(true);
+    expect(rows.find(({ kind, level }) => kind === 'timer' && level === 2)?.error).toBeCloseTo(-0.076, 3);
+  });
+
+  it('recovers constants it has never seen from what they produce', () => {
+    const truth = {
+      ...dvhPaper,
+      reflectRunCycles: 20_000,
+      kinds: { ...dvhPaper.kinds, cpuid: { ...dvhPaper.kinds.cpuid!, swCycles: 444 } },
+    };
+    const at = (level: number) =>
+      new Map(['hypercall', 'cpuid', 'ipi'].map((kind) => [kind, createExitModel(truth).cost(level, kind).cycles]));
+    const { profile, rows } = calibrate(at(1), at(2));
+    expect([profile.reflectRunCycles, profile.kinds.cpuid!.swCycles]).toEqual([20_000, 444]);
+    expect(rows.every(({ error }) => error === 0)).toBe(true);
+  });
+
+  it('writes a profile file that gives the same costs', () => {
+    const { profile } = calibrate(column('vm'), column('nested'));
+    const again = parseProfile(profileFileOf(profile), 'calibrated.yaml');
+    for (const level of [1, 2, 3])
+      expect(createExitModel(again).cost(level, 'ipi').cycles).toBe(createExitModel(profile).cost(level, 'ipi').cycles);
+    expect(again.knownErrors.byLevel).toEqual(profile.knownErrors.byLevel);
+  });
+
+  it('says what is missing or contradictory', () => {
+    expect(() => calibrate(new Map(), column('nested'))).toThrow(/level 1/);
+    expect(() => calibrate(column('vm'), new Map())).toThrow(/level 2/);
+    expect(() => calibrate(column('vm'), column('vm'))).toThrow(/cheaper than its parts/);
+    expect(calibrate(column('vm'), new Map([['hypercall', 37_733]])).warnings[0]).toMatch(/nothing is left to test/);
+  });
+});

@@ -1,0 +1,3 @@
+export * from './applications.ts';
+export * from './costs.ts';
+export * from './simulate.ts';

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { createExitModel } from './cost.ts';
+import { selectMechanisms } from './mechanisms/selection.ts';
+import { breakEven, costsOf, latencyAt, linkOverhead, nativeCyclesFrom, predictLevel } from './predict.ts';
+import { dvhPaper } from './profiles/dvh-paper.ts';
+import { measuredKinds, measuredOr, naivePredictors, table3 } from './table3.ts';
+
+const model = costsOf(createExitModel(dvhPaper));
+const plain = measuredOr(model, false);
+const dvh = measuredOr(model, true);
+const mix = { nativeCycles: 20_000, exits: { devnotify: 0.3, timer: 0.2, ipi: 0.1 } };
+
+describe('the application model with the costs of Table 3', () => {
+  it('gives the worked example of CPU-bound work exactly', () => {
+    const cycles = (costs: typeof plain, level: number) => predictLevel(costs, mix, level).cyclesPerOp;
+    expect(cycles(plain, 1)).toBeCloseTo(22_223.5, 6);
+    expect(cycles(plain, 2)).toBeCloseTo(47_134.4, 6);
+    expect(cycles(dvh, 2)).toBeCloseTo(25_305.5, 6);
+    expect(cycles(plain, 3)).toBeCloseTo(608_266.8, 6);
+    expect(cycles(dvh, 3)).toBeCloseTo(25_728.6, 6);
+    expect(predictLevel(plain, mix, 2).slowdown).toBeCloseTo(2.357, 3);
+  });
+
+  it('gives the worked example of request and response', () => {
+    const work = { nativeMicros: 22, exits: { devnotify: 1, timer: 1, hypercall: 1 } };
+    const wakeByL0 = (level: number) =>
+      latencyAt(dvh, { nativeMicros: 22, exits: { devnotify: 1, timer: 1 } }, level, 2.2) + table3.hypercall.vm / 2_200;
+    const rounded = [
+      latencyAt(plain, work, 1, 2.2),
+      latencyAt(plain, work, 2, 2.2),
+      wakeByL0(2),
+      latencyAt(plain, work, 3, 2.2),
+      wakeByL0(3),
+    ];
+    expect(rounded.map((micros) => Number(micros.toFixed(micros > 1000 ? 1 : 2)))).toEqual([
+      25.89, 80.86, 30.47, 1340.4, 31.1,
+    ]);
+  });
+});
+
+describe('a prediction', () => {
+  it('finds the native work again from what level 1 measured', () => {
+    const atOne = predictLevel(model, mix, 1).cyclesPerOp;
+    expect(nativeCyclesFrom(atOne, model, mix.exits)).toBeCloseTo(20_000, 6);
+    expect(() => nativeCyclesFrom(100, model, mix.exits)).toThrow(/more than/);
+  });
+
+  it('lies within its own band, and the band holds what Table 3 measured', () => {
+    for (const level of [1, 2, 3])
+      for (const kind of measuredKinds) {
+        const one = { nativeCycles: 10_000, exits: { [kind]: 1 } };
+        const { slowdown, low, high } = predictLevel(model, one, level);
+        expect(low).toBeLessThanOrEqual(slowdown);
+        expect(high).toBeGreaterThanOrEqual(slowdown);
+        const measured = predictLevel(plain, one, level).slowdown;
+        expect(measured).toBeGreaterThanOrEqual(low);
+        expect(measured).toBeLessThanOrEqual(high);
+      }
+  });
+
+  it('uses exactly the budget at the break-even rate', () => {
+    const { exitsPerOp, timesRecorded } = breakEven(model, mix, 2, 1.5);
+    const scaled = Object.fromEntries(Object.entries(mix.exits).map(([kind, count]) => [kind, count * timesRecorded]));
+    expect(predictLevel(model, { ...mix, exits: scaled }, 2).slowdown).toBeCloseTo(1.5, 9);
+    expect(exitsPerOp).toBeCloseTo(0.6 * timesRecorded, 9);
+  });
+
+  it('charges an interrupt once per hypervisor in between, and nothing when it is posted', () => {
+    const quiet = { nativeCycles: 1, exits: {}, interrupts: 2 };
+    expect(predictLevel(model, quiet, 1).cyclesPerOp).toBe(1);
+    expect(predictLevel(model, quiet, 3).cyclesPerOp).toBe(1 + 4 * model.cycles(3, 'interrupt'));
+    expect(predictLevel(model, quiet, 3, true).cyclesPerOp).toBe(1);
+  });
+
+  it('keeps a link busy until the CPUs are', () => {
+    expect(linkOverhead(1_000, 1e6, 2, 1)).toBe(1);
+    expect(linkOverhead(4_000, 1e6, 2, 1)).toBe(2);
+  });
+
+  it('falls to the price of level 1 and a little under DVH', () => {
+    const direct = costsOf(createExitModel(dvhPaper, selectMechanisms('dvh')));
+    expect(direct.cycles(2, 'timer')).toBe(3_247);
+    expect(direct.error(2, 'timer')).toBe(model.error(1, 'timer'));
+  });
+});
+
+it('the naive predictors err as the specification says', () => {
+  const errors = Object.values(naivePredictors).map((predict) =>
+    measuredKinds.map((kind) => Math.round((predict(kind) / table3[kind].three - 1) * 1000) / 10),
+  );
+  expect(errors[1]!.map(Math.round)).toEqual([5, -53, -9, -40]);
+  expect(errors[2]).toEqual([5.4, 14.9, 0.5, 20]);
+  for (const error of errors[0]!) expect(error).toBeLessThan(-89);
+});

@@ -1,0 +1,171 @@
+import { StrataError } from '../machine/errors.ts';
+import type { ExitModel } from './cost.ts';
+import { handlerLevel } from './mechanisms/selection.ts';
+import { reflectedInterrupts } from './posted-interrupts.ts';
+import { type Basis, basisOf, errorOf } from './profile.ts';
+
+/** Prices of exits, by a model or by a table. */
+export interface CostSource {
+  cycles(level: number, kind: string): number;
+  /** Half-width of the band, as a share. */
+  error(level: number, kind: string): number;
+  basis(level: number, kind: string): Basis;
+}
+
+export function costsOf(model: ExitModel): CostSource {
+  const { profile, selection } = model;
+  const direct = (level: number, kind: string) => handlerLevel(selection, level, kind) < level - 1;
+  return {
+    cycles: (level, kind) => model.cost(level, kind).cycles,
+    // An exit that a hypervisor further down handles alone is as well known as one of its own guests.
+    error: (level, kind) =>
+      errorOf(profile, direct(level, kind) ? handlerLevel(selection, level, kind) + 1 : level, kind),
+    basis(level, kind) {
+      if (direct(level, kind)) return level <= 3 ? (profile.direct[kind]?.basis ?? 'predicted') : 'predicted';
+      const basis = basisOf(profile, level, kind);
+      // What was fitted is the cost without the prototype's hypercall.
+      return basis === 'fitted' && level > 1 && selection.prototypeEntry ? 'predicted' : basis;
+    },
+  };
+}
+
+/** What one operation (a request, a transaction, a packet) of a single-level VM does. */
+export interface OperationProfile {
+  /** Cycles of the work itself, without any exit. */
+  readonly nativeCycles: number;
+  /** Exits per operation by kind. */
+  readonly exits: Readonly<Record<string, number>>;
+  /** Interrupts delivered to the guest per operation: each passes through every hypervisor in between unless posted. */
+  readonly interrupts?: number;
+}
+
+export interface KindShare {
+  readonly kind: string;
+  readonly exitsPerOp: number;
+  readonly cyclesPerExit: number;
+  readonly cyclesPerOp: number;
+  readonly basis: Basis;
+}
+
+export interface LevelPrediction {
+  readonly level: number;
+  readonly cyclesPerOp: number;
+  /** Relative to native; 1 is native. */
+  readonly slowdown: number;
+  /** Band of the slowdown from the model's known errors. */
+  readonly low: number;
+  readonly high: number;
+  /** Dearest first. */
+  readonly shares: readonly KindShare[];
+}
+
+/** CPU-bound work: C_n = C0 + sum of e_k T(n,k), overhead C_n / C0 (specification section 5.1). */
+export function predictLevel(
+  costs: CostSource,
+  operation: OperationProfile,
+  level: number,
+  posted = false,
+): LevelPrediction {
+  const shares = sharesOf(costs, operation, level, posted);
+  let exits = 0;
+  let band = 0;
+  for (const share of shares) {
+    exits += share.cyclesPerOp;
+    band += share.cyclesPerOp * costs.error(level, share.kind);
+  }
+  const native = operation.nativeCycles;
+  return {
+    level,
+    cyclesPerOp: native + exits,
+    slowdown: (native + exits) / native,
+    low: (native + exits - band) / native,
+    high: (native + exits + band) / native,
+    shares,
+  };
+}
+
+function sharesOf(
+  costs: CostSource,
+  { exits, interrupts = 0 }: OperationProfile,
+  level: number,
+  posted: boolean,
+): KindShare[] {
+  const share = (kind: string, exitsPerOp: number): KindShare => {
+    const cyclesPerExit = costs.cycles(level, kind);
+    return {
+      kind,
+      exitsPerOp,
+      cyclesPerExit,
+      cyclesPerOp: exitsPerOp * cyclesPerExit,
+      basis: costs.basis(level, kind),
+    };
+  };
+  const shares = Object.entries(exits).map(([kind, count]) => share(kind, count));
+  const reflected = interrupts * reflectedInterrupts(level, posted);
+  if (reflected > 0) shares.push(share('interrupt', reflected));
+  return shares.sort((a, b) => b.cyclesPerOp - a.cyclesPerOp);
+}
+
+/**
+ * Work without exits, from what one operation takes in a VM at level 1.
+ * @throws StrataError `nest.no-work-left` when the exits alone take longer
+ */
+export function nativeCyclesFrom(measuredCycles: number, costs: CostSource, exits: OperationProfile['exits']): number {
+  let spent = 0;
+  for (const [kind, count] of Object.entries(exits)) spent += count * costs.cycles(1, kind);
+  if (spent >= measuredCycles)
+    throw new StrataError({
+      code: 'nest.no-work-left',
+      what: 'the exits alone take longer than an operation',
+      expected: `more than ${Math.ceil(spent)} cycles per operation`,
+      found: `${Math.round(measuredCycles)}`,
+      mend: 'Check the number of operations, the window and the clock, or give --native-cycles.',
+    });
+  return measuredCycles - spent;
+}
+
+export interface LatencyProfile {
+  /** Time of one operation without exits, in microseconds. */
+  readonly nativeMicros: number;
+  /** Exits on the critical path, per operation. */
+  readonly exits: Readonly<Record<string, number>>;
+}
+
+/** Ping-pong work: t_n = t0 + sum of e_k T(n,k) / f, in microseconds. */
+export function latencyAt(
+  costs: CostSource,
+  { nativeMicros, exits }: LatencyProfile,
+  level: number,
+  clockGHz: number,
+): number {
+  let cycles = 0;
+  for (const [kind, count] of Object.entries(exits)) cycles += count * costs.cycles(level, kind);
+  return nativeMicros + cycles / (clockGHz * 1_000);
+}
+
+/** Link-bound work: no overhead until the CPUs no longer keep up with the link. */
+export function linkOverhead(cyclesPerOp: number, linkOpsPerSecond: number, clockGHz: number, cores: number): number {
+  return Math.max(1, (cyclesPerOp * linkOpsPerSecond) / (clockGHz * 1e9 * cores));
+}
+
+export interface BreakEven {
+  /** Exits per operation, of the same mix, at which the budget is used up. */
+  readonly exitsPerOp: number;
+  /** The same relative to what was recorded: below 1, the recording is over budget. */
+  readonly timesRecorded: number;
+}
+
+/** e_max = (S - 1) C0 / mean T, for a slowdown budget S and the recorded mix. */
+export function breakEven(
+  costs: CostSource,
+  operation: OperationProfile,
+  level: number,
+  budget: number,
+  posted = false,
+): BreakEven {
+  const { cyclesPerOp } = predictLevel(costs, operation, level, posted);
+  const spent = cyclesPerOp - operation.nativeCycles;
+  const timesRecorded = spent === 0 ? Infinity : ((budget - 1) * operation.nativeCycles) / spent;
+  const recorded = Object.values(operation.exits).reduce((total, count) => total + count, 0);
+  return { exitsPerOp: recorded * timesRecorded, timesRecorded };
+}

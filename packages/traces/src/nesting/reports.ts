@@ -1,0 +1,279 @@
+import { StrataError } from '@strata/model/machine';
+import { kindOfMsrWrite } from '@strata/model/nesting';
+import { type ExitRecording, recordingOf } from './recording.ts';
+
+// Reports that give totals, not events: small texts, read whole.
+
+/** One line of counts before it is normalised. */
+interface Counted {
+  readonly reason: string;
+  readonly count: number;
+  readonly timeUs?: number;
+  readonly kind?: string;
+}
+
+const withRange =
+  /^\s*(.+?)\s+(\d+)\s+([\d.]+)%\s+([\d.]+)%\s+([\d.]+)us\s+([\d.]+)us\s+([\d.]+)us\s+\(\s*\+-\s*([\d.]+|-?nan)%\s*\)\s*$/;
+/** Perf of 2012 and 2013 has no Min and Max columns. */
+const withoutRange = /^\s*(.+?)\s+(\d+)\s+([\d.]+)%\s+([\d.]+)%\s+([\d.]+)us\s+\(\s*\+-\s*([\d.]+|-?nan)%\s*\)\s*$/;
+
+/** `perf kvm stat report`, of any event; several reports may follow each other in one file. */
+export function readPerfKvmStat(text: string): ExitRecording {
+  const lines = linesOf(text);
+  const exits: Counted[] = [];
+  const accesses: Counted[] = [];
+  let section = 'VM-EXIT';
+  let samples = 0;
+  let lost = 0;
+  let skipped = 0;
+  for (const line of lines) {
+    const heading = /^\s*(VM-EXIT|MMIO Access|IO Port Access|MSR Access|Event name)\s+Samples/.exec(line);
+    const total = /Total Samples:\s*(\d+)/.exec(line);
+    const losses = /Lost events:\s*(\d+)/i.exec(line);
+    if (heading !== null) section = heading[1]!;
+    else if (total !== null) samples += section === 'VM-EXIT' || exits.length === 0 ? Number(total[1]) : 0;
+    else if (losses !== null) lost += Number(losses[1]);
+    else if (!/^\s*$|^\s*Analyze events for|^\s*#/.test(line)) {
+      const row = withRange.exec(line);
+      const short = row ?? withoutRange.exec(line);
+      if (short === null) skipped++;
+      else {
+        const count = Number(short[2]);
+        const timeUs = count * Number(row === null ? short[5] : row[7]);
+        if (section === 'VM-EXIT' || section === 'Event name') exits.push({ reason: short[1]!, count, timeUs });
+        else accesses.push({ reason: short[1]!, count, timeUs, kind: kindOfAccess(section, short[1]!) });
+      }
+    }
+  }
+  const rows =
+    exits.length > 0 ? withMsrsApart(exits, accesses) : { counts: accesses, split: new Map<string, number>() };
+  const sum = (exits.length > 0 ? exits : accesses).reduce((all, { count }) => all + count, 0);
+  const warnings = samples > sum ? [`The rows add up to ${sum}, the report counted ${samples}: rows are missing.`] : [];
+  const recording = recordingOf(rows.counts, {
+    format: 'perf-kvm-stat',
+    total: Math.max(samples, sum),
+    lost,
+    lines: lines.length,
+    events: sum,
+    skipped,
+    interrupts: 0,
+    warnings,
+  });
+  if (rows.split.size === 0) return recording;
+  const kinds = new Map(recording.kinds);
+  let known = 0;
+  for (const [kind, count] of rows.split) {
+    kinds.set(kind, (kinds.get(kind) ?? 0) + count);
+    known += count;
+  }
+  return { ...recording, kinds, unknownMsrs: Math.max(0, recording.unknownMsrs - known) };
+}
+
+/** Where a report by MSR follows the one by reason: which writes were what. */
+function withMsrsApart(exits: readonly Counted[], accesses: readonly Counted[]) {
+  const split = new Map<string, number>();
+  for (const { reason, count, kind } of accesses)
+    if (kind !== undefined && /:W$/.test(reason) && /^0x[0-9a-f]+:W$/.test(reason))
+      split.set(kind, (split.get(kind) ?? 0) + count);
+  return { counts: exits, split };
+}
+
+function kindOfAccess(section: string, key: string): string {
+  if (section === 'MMIO Access') return 'devnotify';
+  if (section === 'IO Port Access') return 'pio';
+  const [address, direction] = key.split(':');
+  return direction === 'W' ? kindOfMsrWrite(Number(address)) : 'msr';
+}
+
+/** `kvm_stat` in its three forms: `-1` (name, total, delta), `-l` (banner and rows) and `-c -l` (CSV). */
+export function readKvmStat(text: string): ExitRecording {
+  const lines = linesOf(text);
+  const counts = new Map<string, number>();
+  const add = (name: string, count: number) => counts.set(name, (counts.get(name) ?? 0) + count);
+  let names: string[] = [];
+  let seconds = 0;
+  let skipped = 0;
+  for (const line of lines) {
+    if (/^\s*$/.test(line)) continue;
+    const batch = /^(\S+)\s+(\d+)\s+(-?\d+)\s*$/.exec(line);
+    const cells = line.includes(',')
+      ? line.split(',').map((cell) => cell.replaceAll('"', '').trim())
+      : line.trim().split(/\s+/);
+    if (batch !== null && !/^\d/.test(batch[1]!)) {
+      seconds = 1;
+      add(batch[1]!, Math.max(0, Number(batch[3])));
+    } else if (cells.some((cell) => /^(kvm_|exits$|[a-z_]+exits$)/.test(cell))) names = cells;
+    else {
+      const values = cells.length === names.length ? cells : cells.slice(cells.length - names.length);
+      if (names.length === 0 || values.length !== names.length || !/^\d+$/.test(values.at(-1) ?? '')) skipped++;
+      else {
+        seconds++;
+        for (const [index, name] of names.entries())
+          if (/^\d+$/.test(values[index]!) && !/^(%?time|timestamp)/i.test(name)) add(name, Number(values[index]));
+      }
+    }
+  }
+  const children = [...counts].flatMap(([name, count]) => {
+    const reason = /^kvm_exit\((.+)\)$/.exec(name);
+    return reason === null ? [] : [{ reason: reason[1]!, count }];
+  });
+  const counted: Counted[] = children.length > 0 ? children : debugfsCounters(counts);
+  const sum = counted.reduce((all, { count }) => all + count, 0);
+  return recordingOf(counted, {
+    format: 'kvm-stat',
+    total: Math.max(sum, counts.get('kvm_exit') ?? counts.get('exits') ?? 0),
+    lost: 0,
+    lines: lines.length,
+    events: counts.size,
+    skipped,
+    interrupts: counts.get('kvm_inj_virq') ?? counts.get('irq_injections') ?? 0,
+    ...(seconds > 0 && { windowSeconds: seconds }),
+    warnings: children.length > 0 ? [] : ['No exit reasons (kvm_exit(...)), only counters of debugfs: coarse kinds.'],
+  });
+}
+
+const counterKinds: Readonly<Record<string, string>> = {
+  halt_exits: 'hlt',
+  io_exits: 'pio',
+  mmio_exits: 'pio-user',
+  irq_exits: 'host-interrupt',
+  irq_window_exits: 'irq-window',
+  irq_window: 'irq-window',
+  nmi_window_exits: 'irq-window',
+  request_irq_exits: 'irq-window',
+  request_irq: 'irq-window',
+  signal_exits: 'other',
+  hypercalls: 'hypercall',
+  pf_taken: 'ept',
+};
+
+function debugfsCounters(counts: ReadonlyMap<string, number>): Counted[] {
+  const known = Object.entries(counterKinds).flatMap(([name, kind]) => {
+    const count = counts.get(name);
+    return count === undefined ? [] : [{ reason: name, count, kind }];
+  });
+  const rest = (counts.get('exits') ?? 0) - known.reduce((all, { count }) => all + count, 0);
+  return rest > 0 ? [...known, { reason: 'exits', count: rest, kind: 'other' }] : known;
+}
+
+const eventKinds: Readonly<Record<string, string>> = {
+  kvm_apic_ipi: 'ipi',
+  kvm_pio: 'pio',
+  kvm_mmio: 'pio-user',
+  kvm_fast_mmio: 'devnotify',
+  kvm_cpuid: 'cpuid',
+  kvm_hypercall: 'hypercall',
+  kvm_page_fault: 'ept',
+  kvm_eoi: 'eoi',
+};
+
+/** `perf stat -e 'kvm:*'`, printed or as CSV (`-x,`). Events, not reasons: the rest of kvm_exit is counted as other. */
+export function readPerfStat(text: string): ExitRecording {
+  const lines = linesOf(text);
+  const counts = new Map<string, number>();
+  let seconds: number | undefined;
+  let skipped = 0;
+  for (const line of lines) {
+    const csv = /^(?:[^,]*,)*?(\d+),[^,]*,kvm:([\w-]+)(?:,|$)/.exec(line);
+    const printed = /^\s*([\d,.'’ ]*\d)\s+kvm:([\w-]+)/.exec(line);
+    const elapsed = /^\s*([\d.,]+)\s+seconds time elapsed/.exec(line);
+    const row = csv ?? printed;
+    if (row !== null) counts.set(row[2]!, (counts.get(row[2]!) ?? 0) + Number(row[1]!.replace(/\D/g, '')));
+    else if (elapsed !== null) seconds = Number(elapsed[1]!.replace(',', '.'));
+    else if (!/^\s*$|^\s*#|Performance counter stats|<not|seconds (user|sys)/.test(line)) skipped++;
+  }
+  const total = counts.get('kvm_exit') ?? counts.get('kvm_entry') ?? 0;
+  const known: Counted[] = [...counts].flatMap(([name, count]) => {
+    const kind = eventKinds[name];
+    return kind === undefined || count === 0 ? [] : [{ reason: name, count, kind }];
+  });
+  const msrs = counts.get('kvm_msr') ?? 0;
+  const rest = total - msrs - known.reduce((all, { count }) => all + count, 0);
+  const counted = [
+    ...known,
+    ...(msrs > 0 ? [{ reason: 'MSR_WRITE', count: msrs }] : []),
+    ...(rest > 0 ? [{ reason: 'other', count: rest, kind: 'other' }] : []),
+  ];
+  return recordingOf(counted, {
+    format: 'perf-stat',
+    total,
+    lost: 0,
+    lines: lines.length,
+    events: counts.size,
+    skipped,
+    interrupts: counts.get('kvm_inj_virq') ?? 0,
+    ...(seconds !== undefined && { windowSeconds: seconds }),
+    warnings: ['perf stat counts events, not exit reasons: kinds are inferred from the events, the rest is "other".'],
+  });
+}
+
+/**
+ * `reason,count[,total_ns|avg_ns][,vcpu][,window_s][,ops]` in any order of columns. Reasons may also be kinds of the model, counts fractions.
+ * @throws StrataError `nest.csv` with the line
+ */
+export function readExitCsv(text: string, where: string, kinds: ReadonlySet<string>): ExitRecording {
+  const lines = linesOf(text);
+  const header = (lines[0] ?? '').split(',').map((cell) => cell.replaceAll('"', '').trim().toLowerCase());
+  const column = (...names: string[]) => header.findIndex((name) => names.includes(name));
+  const at = {
+    reason: column('reason', 'kind', 'exit_reason'),
+    count: column('count'),
+    total: column('total_ns'),
+    average: column('avg_ns'),
+  };
+  const perRow = { window: column('window_s'), ops: column('ops') };
+  const counted: Counted[] = [];
+  let windowSeconds = 0;
+  let operations = 0;
+  for (const [index, line] of lines.entries()) {
+    if (index === 0 || line.trim() === '') continue;
+    const cells = line.split(',').map((cell) => cell.replaceAll('"', '').trim());
+    const numberAt = (where_: number) =>
+      where_ < 0 || (cells[where_] ?? '') === '' ? undefined : Number(cells[where_]);
+    const count = numberAt(at.count);
+    const reason = cells[at.reason] ?? '';
+    const numbers = [count, numberAt(at.total), numberAt(at.average), numberAt(perRow.window), numberAt(perRow.ops)];
+    if (
+      reason === '' ||
+      count === undefined ||
+      numbers.some((value) => value !== undefined && !(value >= 0 && value < Infinity))
+    )
+      throw new StrataError({
+        code: 'nest.csv',
+        what: 'not a row of exits',
+        where: `${where}, line ${index + 1}`,
+        expected: `${header.join(',')} with numbers of at least 0`,
+        found: line.slice(0, 80),
+      });
+    const total = numbers[1] ?? (numbers[2] === undefined ? undefined : numbers[2] * count);
+    counted.push({
+      reason,
+      count,
+      ...(total !== undefined && { timeUs: total / 1_000 }),
+      ...(kinds.has(reason) && { kind: reason }),
+    });
+    windowSeconds = Math.max(windowSeconds, numbers[3] ?? 0);
+    operations = Math.max(operations, numbers[4] ?? 0);
+  }
+  const total = counted.reduce((all, { count }) => all + count, 0);
+  return recordingOf(counted, {
+    format: 'csv',
+    total,
+    lost: 0,
+    lines: lines.length,
+    events: counted.length,
+    interrupts: 0,
+    ...(windowSeconds > 0 && { windowSeconds }),
+    ...(operations > 0 && { operations }),
+    warnings: [],
+  });
+}
+
+/** What is longer is no line of these reports: cut, so that no pattern crawls over it. */
+const longestLine = 4_000;
+
+export function linesOf(text: string): string[] {
+  const lines = text.split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop();
+  return lines.map((line) => (line.length > longestLine ? line.slice(0, longestLine) : line));
+}
