@@ -1,0 +1,3 @@
+export { setUpOf } from './csv.ts';
+export * from './import.ts';
+export type { KmemCounts } from './kmem.ts';
