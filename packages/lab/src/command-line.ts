@@ -33,6 +33,11 @@ const nouns: readonly Noun[] = [
     load: () => import('./commands/nest.ts'),
   },
   {
+    name: 'elastic',
+    summary: 'memory elasticity: resize VMs, their footprint over time, how many fit',
+    load: () => import('./commands/elastic.ts'),
+  },
+  {
     name: 'sweep',
     summary: 'simulate many points: inputs and configuration axes, on all cores',
     load: () => import('./commands/sweep.ts'),
