@@ -45,7 +45,7 @@ export function registerFootprint(parent: Command): void {
     .option('--until <seconds>', 'leave out what comes after');
   addExamples(addOutputOptions(command), [
     'strata elastic footprint --demand gen:compile,minutes=50 --technique hyperalloc',
-    'strata elastic footprint --demand packages/lab/fixtures/elastic/clang-runs.csv.gz --select clang-base-manual/0 --technique fpr --json',
+    'strata elastic footprint --demand packages/lab/fixtures/elastic/runs.csv.gz --select clang-base-manual/0 --technique fpr --json',
   ]).action(async (options: FootprintOptions) => {
     const { technique, vfio } = techniqueOf(options);
     const profile = await hostOf(options);

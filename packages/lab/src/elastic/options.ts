@@ -67,7 +67,6 @@ const aliases: ReadonlyMap<string, string> = new Map([
   ['reporting', 'free-page-reporting'],
   ['hinting', 'free-page-hinting'],
   ['virtiomem', 'virtio-mem'],
-  ['llfree', 'hyperalloc'],
 ]);
 
 /** `hyperalloc+vfio` is `hyperalloc` with `--vfio`. @throws StrataError `registry.unknown-name` */

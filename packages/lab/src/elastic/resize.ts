@@ -44,8 +44,8 @@ export function registerResize(parent: Command): void {
       first: options.first ?? false,
       ...(options.touchGib !== undefined && { touchGib: gibOf(options.touchGib, '--touch-gib', 0.001) }),
     });
-    const { plan, shrinkGibPerSecond, ...figures } = result;
-    const everything = [...plan.shrink, ...plan.grow, ...plan.touch];
+    const { plan, movedGib, shrinkGibPerSecond, returnInstallGibPerSecond, ...figures } = result;
+    const everything = [...plan.shrink, ...plan.grow, ...(options.untouched ? [] : plan.touch)];
     await emit(
       {
         document: {
@@ -54,9 +54,10 @@ export function registerResize(parent: Command): void {
           touched: !options.untouched,
           profile: profile.name,
           source: profile.source,
+          movedGiB: movedGib,
           ...figures,
           gibPerSecond: shrinkGibPerSecond,
-          returnInstallGibPerSecond: figures.returnInstallGibPerSecond ?? null,
+          returnInstallGibPerSecond: returnInstallGibPerSecond ?? null,
           translation: translationEventsOf(everything),
           plan: stepsOf(result, profile.costs),
         },
@@ -83,7 +84,7 @@ function rate(gibPerSecond: number): string {
   return `${gibPerSecond.toLocaleString('en-US', { maximumSignificantDigits: 4 })} GiB/s`;
 }
 
-function stepsOf({ plan }: ResizeResult, costs: Readonly<Record<string, number>>) {
+function stepsOf({ plan, touchMs }: ResizeResult, costs: Readonly<Record<string, number>>) {
   const rows = (phase: string, operations: readonly Operation[]) =>
     operations
       .filter(({ count }) => count > 0)
@@ -94,7 +95,11 @@ function stepsOf({ plan }: ResizeResult, costs: Readonly<Record<string, number>>
         microseconds: costs[cost]!,
         milliseconds: (count * costs[cost]!) / 1000,
       }));
-  return [...rows('shrink', plan.shrink), ...rows('grow', plan.grow), ...rows('touch', plan.touch)];
+  return [
+    ...rows('shrink', plan.shrink),
+    ...rows('grow', plan.grow),
+    ...(touchMs > 0 ? rows('touch', plan.touch) : []),
+  ];
 }
 
 function planTable(result: ResizeResult, costs: Readonly<Record<string, number>>): Table {

@@ -1,3 +1,4 @@
+export * from './claims.ts';
 export * from './config.ts';
 export * from './costs.ts';
 export * from './demand.ts';

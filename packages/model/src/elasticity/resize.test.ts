@@ -127,7 +127,7 @@ describe('resizing', () => {
       eptInvalidations: 9216,
       iotlbInvalidations: 9216,
       hugePageSplits: 0,
-      eptViolations: 0,
+      hostPopulations: 0,
     });
     expect(translationEventsOf(resize('virtio-balloon', { first: true }).plan.shrink).hugePageSplits).toBe(9216);
   });
