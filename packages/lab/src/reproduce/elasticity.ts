@@ -160,6 +160,7 @@ function rateFigure(rows: readonly Row[]): Figure {
           type: 'quantitative',
           title: 'Time to shrink (ms)',
           scale: { type: 'log', domain: [1, 100_000] },
+          axis: { values: [1, 10, 100, 1_000, 10_000, 100_000] },
         },
         color: { field: 'memory', type: 'nominal', title: 'Memory' },
         shape: { field: 'memory', type: 'nominal', title: 'Memory' },
