@@ -10,5 +10,12 @@ export {
   llfreeVersions,
   outOfMemory,
 } from './llfree.ts';
+export {
+  createVectorReplay,
+  type Mismatch,
+  type RecordedOperation,
+  type RecordedState,
+  type VectorReplay,
+} from './replay.ts';
 export type { Violation } from './validate.ts';
 export type { Reclaimed } from './versions/ae.ts';
