@@ -61,7 +61,8 @@ export class LLFree {
   get(core: number, order: number, movable = false): number {
     this.requireCore(core);
     this.requireOrder(order);
-    return this.upper.get(core, order, movable);
+    const frame = this.upper.get(core, order, movable);
+    return frame >= 0 || !this.lower.hasRun(order) ? frame : this.getInNeed(core, order, movable);
   }
 
   /**
@@ -171,6 +172,12 @@ export class LLFree {
     words[header.version] = llfreeVersions.indexOf(this.version);
     this.lower.clear();
     this.upper.rebuild();
+  }
+
+  /** The published searches miss frames that lie split between a tree and its reservation: give up all reservations and look again. */
+  private getInNeed(core: number, order: number, movable: boolean): number {
+    for (let other = 0; other < this.cores; other++) this.upper.drain(other);
+    return this.upper.getFromAnyTree(core, order, movable);
   }
 
   private takeFromTree(tree: number, count: number): boolean {

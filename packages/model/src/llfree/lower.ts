@@ -89,6 +89,14 @@ export class LowerAllocator {
     return framesPerChild - ones;
   }
 
+  /** Whether 2^order aligned frames are free anywhere. Looks at everything: for the rare case that a search by counters found nothing. */
+  hasRun(order: number): boolean {
+    const group = order > hugeOrder ? 1 << (order - hugeOrder) : 1;
+    for (let child = 0; child < this.layout.children; child += group)
+      if (order < hugeOrder ? this.childHasRun(child, order) : this.groupIsFree(child, group)) return true;
+    return false;
+  }
+
   /** Whether a frame is taken, by itself or as part of a huge frame. */
   isTaken(frame: number): boolean {
     if (this.isHuge(Math.floor(frame / framesPerChild))) return true;
@@ -151,6 +159,23 @@ export class LowerAllocator {
         this.words.store(this.childrenAt + child, old & ~childSplitting);
       } else this.words.store(this.childrenAt + child, this.zeroBitsIn(child) | (old & childEvicted));
     }
+  }
+
+  private childHasRun(child: number, order: number): boolean {
+    if (this.freeIn(child) < 1 << order) return false;
+    const at = this.rowsAt + child * wordsPerChild;
+    const count = order > 5 ? 1 << (order - 5) : 1;
+    for (let word = at; word < at + wordsPerChild; word += count) {
+      let i = 0;
+      while (i < count && lowestFreeRun(this.words.load(word + i), Math.min(order, 5)) >= 0) i++;
+      if (i === count) return true;
+    }
+    return false;
+  }
+
+  private groupIsFree(child: number, count: number): boolean {
+    for (let i = 0; i < count; i++) if (this.freeIn(child + i) !== framesPerChild) return false;
+    return true;
   }
 
   private getSmall(first: number, startRow: number, order: number): number {

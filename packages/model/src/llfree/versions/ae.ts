@@ -58,7 +58,11 @@ export class AeUpper implements Upper {
     const reserved = this.reserve(core, slot, order, kind);
     if (reserved >= 0) return reserved;
     const stolen = this.steal(core, order, kind);
-    return stolen >= 0 ? stolen : this.getFromAnyTree(core, order, kind);
+    return stolen >= 0 ? stolen : this.getAnywhere(core, order, kind);
+  }
+
+  getFromAnyTree(core: number, order: number, isMovable: boolean): number {
+    return this.getAnywhere(core, order, this.kindFor(order, isMovable));
   }
 
   put(_core: number, frame: number, order: number, _movable: boolean): void {
@@ -241,7 +245,7 @@ export class AeUpper implements Upper {
     return frame;
   }
 
-  private getFromAnyTree(core: number, order: number, kind: number): number {
+  private getAnywhere(core: number, order: number, kind: number): number {
     const { trees, lower, cores } = this.parts;
     const count = 1 << order;
     const start = Math.floor(trees.length / cores) * core;

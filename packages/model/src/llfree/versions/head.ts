@@ -60,7 +60,11 @@ export class HeadUpper implements Upper {
     if (frame < 0) frame = this.search(core, slot, order, kind);
     if (frame < 0) frame = this.stealLocal(core, order, kind);
     if (frame < 0) frame = this.demoteLocal(core, slot, order, kind);
-    return frame < 0 ? this.getFromAnyTree(order, kind) : frame;
+    return frame < 0 ? this.getAnywhere(order, kind) : frame;
+  }
+
+  getFromAnyTree(_core: number, order: number, isMovable: boolean): number {
+    return this.getAnywhere(order, classFor(order, isMovable));
   }
 
   put(core: number, frame: number, order: number, isMovable: boolean): void {
@@ -199,7 +203,7 @@ export class HeadUpper implements Upper {
     return -1;
   }
 
-  private getFromAnyTree(order: number, kind: number): number {
+  private getAnywhere(order: number, kind: number): number {
     for (let tree = 0; tree < this.parts.trees.length; tree++) {
       const frame = this.takeFrom(tree, order, (target) => Math.min(target, kind));
       if (frame >= 0) return frame;

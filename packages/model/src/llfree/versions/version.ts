@@ -16,6 +16,8 @@ export interface Upper {
   rebuild(): void;
   /** The first of 2^order frames, or -1. */
   get(core: number, order: number, movable: boolean): number;
+  /** The same from the first tree that nobody has reserved and that has it, without a reservation. */
+  getFromAnyTree(core: number, order: number, movable: boolean): number;
   put(core: number, frame: number, order: number, movable: boolean): void;
   /** Gives up the core's reservations. */
   drain(core: number): void;
