@@ -34,7 +34,7 @@ const nouns: readonly Noun[] = [
   },
   {
     name: 'elastic',
-    summary: 'memory elasticity: resize VMs, their footprint over time, how many fit',
+    summary: 'VMs that shrink and grow: page-frame allocators, techniques, footprints',
     load: () => import('./commands/elastic.ts'),
   },
   {
@@ -100,6 +100,8 @@ async function createProgram(wanted: string | undefined, all = false): Promise<C
   const program = new Command('strata')
     .description('A laboratory for virtualization overheads.')
     .version(version())
+    // After a noun, --version belongs to the verb: `strata elastic llfree replay --version ae`.
+    .enablePositionalOptions()
     .addOption(new Option('--debug', 'show the stack of an internal error'))
     .exitOverride()
     .showSuggestionAfterError()

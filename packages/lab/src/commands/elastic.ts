@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { registerFootprint } from '../elastic/footprint.ts';
 import { registerInterference } from '../elastic/interference.ts';
+import { registerLLFree } from '../elastic/llfree-replay.ts';
 import { registerPack } from '../elastic/pack.ts';
 import { registerResize } from '../elastic/resize.ts';
 import { registerTechniques } from '../elastic/techniques.ts';
@@ -12,4 +13,5 @@ export function register(command: Command): void {
   registerPack(command);
   registerInterference(command);
   registerTechniques(command);
+  registerLLFree(command);
 }
