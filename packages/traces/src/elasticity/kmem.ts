@@ -138,10 +138,12 @@ export function createKmemReader(
         return;
       }
       const { frame, order, allocates } = event;
-      if (event.seconds - sampled >= everySeconds && !Number.isNaN(now)) {
-        now = Math.max(now, event.seconds);
+      if (Number.isNaN(now)) {
+        now = event.seconds;
         sample();
-      } else now = Number.isNaN(now) ? event.seconds : Math.max(now, event.seconds);
+      } else if (event.seconds - sampled >= everySeconds && now > sampled) sample();
+      // Buffers of several processors are merged imperfectly: time never goes back here.
+      now = Math.max(now, event.seconds);
       highest = Math.max(highest, frame + 2 ** order);
       if (allocates) {
         counts.allocations++;

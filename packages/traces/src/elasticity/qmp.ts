@@ -20,7 +20,8 @@ export function createQmpReader(path: string, { totalMib }: { readonly totalMib?
     line(text, number) {
       // A transcript may hold the client's side (`-> `, `<- `) as well.
       const document = text.trim().replace(/^(?:->|<-|>|<)\s*/, '');
-      if (document === '') return;
+      // Only statistics matter; whatever else a transcript holds, whole or cut off, is passed over.
+      if (!document.includes('"stats"')) return;
       let reply: unknown;
       try {
         reply = JSON.parse(document);
