@@ -10,7 +10,7 @@ import {
   techniques,
 } from '@strata/model/elasticity';
 import { resolve, StrataError } from '@strata/model/machine';
-import { type DemandFormat, demandFormats, importDemand } from '@strata/traces/elasticity';
+import { type DemandFormat, demandFormats, importDemand, type Replay, replays } from '@strata/traces/elasticity';
 import type { Command } from 'commander';
 import {
   type Configuration,
@@ -35,6 +35,7 @@ export interface DemandOptions {
   readonly format?: string;
   readonly select?: string;
   readonly totalGib?: string;
+  readonly replay?: string;
 }
 
 export function addTechniqueOptions(command: Command): Command {
@@ -50,6 +51,7 @@ export function addDemandOptions(command: Command): Command {
   return command
     .option('--format <name>', `format of the demand: ${demandFormats.map(({ name }) => name).join(', ')}`)
     .option('--select <run>', 'one recording of a file that holds several, such as clang-base-manual/0')
+    .option('--replay <allocator>', `kmem traces: who places the pages, ${replays.join(', ')}`)
     .option('--total-gib <n>', 'size of the VM where the recording lacks it');
 }
 
@@ -107,6 +109,7 @@ export async function demandsOf(path: string, options: DemandOptions, signal?: A
   const { demands, warnings } = await importDemand(path, {
     ...(options.format !== undefined && { format: formatOf(options.format) }),
     ...(options.totalGib !== undefined && { totalMib: 1024 * gibOf(options.totalGib, '--total-gib') }),
+    ...(options.replay !== undefined && { replay: replayOf(options.replay) }),
     ...(signal !== undefined && { signal }),
   });
   if (options.select === undefined) return { demands, warnings };
@@ -171,6 +174,17 @@ function formatOf(word: string): DemandFormat {
     what: `unknown format ${word}`,
     where: '--format',
     expected: `one of ${demandFormats.map(({ name }) => name).join(', ')}`,
+  });
+}
+
+function replayOf(word: string): Replay {
+  const replay = replays.find((name) => name === word);
+  if (replay !== undefined) return replay;
+  throw new StrataError({
+    code: 'usage.replay',
+    what: `unknown allocator ${word}`,
+    where: '--replay',
+    expected: `one of ${replays.join(', ')}`,
   });
 }
 

@@ -5,6 +5,7 @@ import { forEachLine, lineText, quoted } from '../tables/lines.ts';
 import { createDemandCsvReader, isDemandHeader } from './csv.ts';
 import { createKmemReader, type KmemCounts, pageEventOf } from './kmem.ts';
 import { createMemoryLogReader, type LogFormat } from './memory-logs.ts';
+import type { Replay } from './placement.ts';
 import { createQmpReader } from './qmp.ts';
 
 export type DemandFormat = 'csv' | LogFormat | 'qmp' | 'kmem';
@@ -29,6 +30,8 @@ export interface DemandImportOptions {
   readonly totalMib?: number;
   /** Between two samples of a log without times; default 1. */
   readonly everySeconds?: number;
+  /** For kmem traces: who places the pages. Default: the kernel that was recorded. */
+  readonly replay?: Replay;
   readonly signal?: AbortSignal;
 }
 
@@ -82,7 +85,7 @@ async function read(
       throw new StrataError({ code: 'elastic.bad-demand', what: 'no samples below the header', where: path });
     }
     case 'kmem': {
-      const reader = createKmemReader(path, size);
+      const reader = createKmemReader(path, { ...size, replay: options.replay ?? 'recorded' });
       await each(reader.line);
       const { demand, counts } = reader.finish();
       return { format, demands: [demand], counts, warnings: kmemWarnings(counts) };
@@ -100,12 +103,13 @@ async function read(
   }
 }
 
-function kmemWarnings({ unknownFrees, reallocations, frees }: KmemCounts): string[] {
+function kmemWarnings({ unknownFrees, reallocations, frees, refused }: KmemCounts): string[] {
   const warnings = ['What was in use before the trace began is unknown: the demand is a lower bound.'];
   if (unknownFrees > 0)
     warnings.push(`${unknownFrees} of ${frees} frees are of pages allocated before the trace began.`);
   if (reallocations > 0)
     warnings.push(`${reallocations} pages were allocated twice without a free between: events were lost.`);
+  if (refused > 0) warnings.push(`${refused} allocations found no room in the replay and were left out.`);
   return warnings;
 }
 

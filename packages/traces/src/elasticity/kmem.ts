@@ -1,6 +1,7 @@
 import type { Demand } from '@strata/model/elasticity';
 import { StrataError } from '@strata/model/machine';
 import { createDemandBuilder } from './demand-builder.ts';
+import { placementOf, type Replay } from './placement.ts';
 
 const pageMib = 1 / 256;
 const hugeMib = 2;
@@ -11,6 +12,7 @@ const largestFrame = 2 ** 40;
 
 /** One event of the page allocator. */
 export interface PageEvent {
+  readonly cpu: number;
   readonly seconds: number;
   readonly frame: number;
   readonly order: number;
@@ -29,21 +31,24 @@ export interface KmemCounts {
   /** Allocations of pages that were in use already: events were lost. */
   readonly reallocations: number;
   readonly otherLines: number;
+  /** Allocations for which the allocator of a replay had no room. */
+  readonly refused: number;
 }
 
 const pattern =
-  /\s(\d+\.\d+):\s+(?:kmem:)?(mm_page_alloc|mm_page_free):\s+(?:page=\S+\s+)?pfn=(0x[0-9a-f]+|\d+)\s+order=(\d+)(?:\s+migratetype=(\d+))?/;
+  /\[(\d+)\].*?\s(\d+\.\d+):\s+(?:kmem:)?(mm_page_alloc|mm_page_free):\s+(?:page=\S+\s+)?pfn=(0x[0-9a-f]+|\d+)\s+order=(\d+)(?:\s+migratetype=(\d+))?/;
 
 /** A line of perf script, ftrace or trace-cmd report. `mm_page_free_batched` repeats `mm_page_free` and is left out. */
 export function pageEventOf(line: string): PageEvent | undefined {
   const match = pattern.exec(line);
   if (match === null) return undefined;
   const event = {
-    seconds: Number(match[1]),
-    frame: Number(match[3]),
-    order: Number(match[4]),
-    allocates: match[2] === 'mm_page_alloc',
-    migrateType: Number(match[5] ?? 0),
+    cpu: Number(match[1]),
+    seconds: Number(match[2]),
+    frame: Number(match[4]),
+    order: Number(match[5]),
+    allocates: match[3] === 'mm_page_alloc',
+    migrateType: Number(match[6] ?? 0),
   };
   return event.order <= largestOrder && event.frame < largestFrame ? event : undefined;
 }
@@ -53,18 +58,29 @@ export interface KmemReader {
   finish(): { readonly demand: Demand; readonly counts: KmemCounts };
 }
 
+export interface KmemOptions {
+  readonly totalMib?: number;
+  /** Time between two samples; default 0.1. */
+  readonly everySeconds?: number;
+  /** Who places pages: the kernel that was recorded (default), or one of our allocators with the same requests. */
+  readonly replay?: Replay;
+}
+
 /**
  * Replays the page allocator's events: pages in use and 2 MiB frames that are not wholly free. What was in use before the trace began is
  * unknown, so the curves are a lower bound.
  */
 export function createKmemReader(
   path: string,
-  { totalMib, everySeconds = 0.1 }: { readonly totalMib?: number; readonly everySeconds?: number },
+  { totalMib, everySeconds = 0.1, replay = 'recorded' }: KmemOptions,
 ): KmemReader {
+  const placement = placementOf(replay, totalMib, path);
+  /** Where the replay put the block that the trace has at a frame. */
+  const placed = new Map<number, number>();
   const blocks = new Map<number, number>();
   const perFrame = new Map<number, number>();
   const builder = createDemandBuilder();
-  const counts = { allocations: 0, frees: 0, unknownFrees: 0, splits: 0, reallocations: 0, otherLines: 0 };
+  const counts = { allocations: 0, frees: 0, unknownFrees: 0, splits: 0, reallocations: 0, otherLines: 0, refused: 0 };
   let pages = 0;
   let highest = 0;
   let sampled = Number.NEGATIVE_INFINITY;
@@ -83,11 +99,18 @@ export function createKmemReader(
     }
   }
 
-  function release(frame: number, order: number): void {
+  function vacate(frame: number, order: number, cpu: number): void {
+    const own = placed.get(frame)!;
+    placed.delete(frame);
+    placement.give(cpu, own, order);
+    occupy(own, order, -1);
+  }
+
+  function release({ frame, order, cpu }: PageEvent): void {
     const held = blocks.get(frame);
     if (held !== undefined && held <= order) {
       blocks.delete(frame);
-      occupy(frame, held, -1);
+      vacate(frame, held, cpu);
       return;
     }
     const around = held !== undefined ? frame : blockAround(frame);
@@ -98,16 +121,22 @@ export function createKmemReader(
     // A part of a block: the block becomes what is left of it.
     counts.splits++;
     let size = blocks.get(around)!;
+    const own = placed.get(around)!;
+    const keep = (start: number) => {
+      blocks.set(start, size);
+      placed.set(start, own + start - around);
+    };
     blocks.delete(around);
+    placed.set(frame, own + frame - around);
     for (let start = around; size > order; ) {
       size--;
       const upper = start + 2 ** size;
       if (frame >= upper) {
-        blocks.set(start, size);
+        keep(start);
         start = upper;
-      } else blocks.set(upper, size);
+      } else keep(upper);
     }
-    occupy(frame, order, -1);
+    vacate(frame, order, cpu);
   }
 
   function blockAround(frame: number): number {
@@ -137,7 +166,7 @@ export function createKmemReader(
         counts.otherLines++;
         return;
       }
-      const { frame, order, allocates } = event;
+      const { frame, order, allocates, cpu } = event;
       if (Number.isNaN(now)) {
         now = event.seconds;
         sample();
@@ -149,13 +178,19 @@ export function createKmemReader(
         counts.allocations++;
         if (blocks.has(frame) || blockAround(frame) >= 0) {
           counts.reallocations++;
-          release(frame, order);
+          release(event);
+        }
+        const own = placement.take(cpu, frame, order, event.migrateType);
+        if (own < 0) {
+          counts.refused++;
+          return;
         }
         blocks.set(frame, order);
-        occupy(frame, order, 1);
+        placed.set(frame, own);
+        occupy(own, order, 1);
       } else {
         counts.frees++;
-        release(frame, order);
+        release(event);
       }
     },
     finish() {
@@ -169,7 +204,7 @@ export function createKmemReader(
         });
       if (now > sampled) sample();
       const wholeGib = Math.ceil((highest * pageMib) / mibPerGib) * mibPerGib;
-      const demand = builder.finish(path, path, { allocator: 'buddy', totalMib: totalMib ?? wholeGib });
+      const demand = builder.finish(path, path, { allocator: placement.allocator, totalMib: totalMib ?? wholeGib });
       return { demand, counts };
     },
   };
