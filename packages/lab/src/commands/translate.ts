@@ -6,12 +6,17 @@ import type { Outcome } from '../studies/study.ts';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, bold, emit, type OutputOptions } from '../terminal/output.ts';
 import { type Row, renderTable, type Table } from '../terminal/table.ts';
+import { registerCompare, registerSensitivity } from '../translate/comparison-verbs.ts';
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
 import { addTranslateOptions, configurationOf, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
 
 export function register(command: Command): void {
   registerRun(command.command('run').description('simulate a trace under one set-up, designs side by side'));
+  registerCompare(command.command('compare').description('designs side by side under several set-ups, one table'));
+  registerSensitivity(
+    command.command('sensitivity').description('which assumption about the baseline changes which ranking'),
+  );
   registerExplain(command.command('explain').description('every reference of one page walk, step by step'));
   registerDesigns(command.command('designs').description('the designs with their parameters'));
 }
@@ -24,6 +29,7 @@ function registerRun(command: Command): void {
   addOutputOptions(addTranslateOptions(command).option('--out <folder>', 'run folder to write')).action(
     async (options: RunOptions) => {
       const given = await configurationOf(options);
+      await translate.prepare?.(given);
       const configuration = translate.resolve(given);
       const outcome = await perform(translate, given, {
         ...options,

@@ -3,6 +3,7 @@ import type { Configuration } from '../config/load.ts';
 import type { StudyContext } from '../studies/study.ts';
 import type { InputValues } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
+import { designsWith } from './plugin.ts';
 import { prepareSpaces } from './spaces.ts';
 import { eachBlock } from './trace-input.ts';
 
@@ -19,9 +20,10 @@ export async function runCorrect(
   rest: Configuration,
   context: StudyContext,
 ): Promise<TranslateRun> {
-  const config = resolveTranslationConfig(rest);
+  const designs = designsWith(input.plugin);
+  const config = resolveTranslationConfig(rest, designs);
   const prepared = await prepareSpaces(input, config);
-  const simulation = createSimulation(config, (process) => prepared.of(process));
+  const simulation = createSimulation(config, (process) => prepared.of(process), designs);
   const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
   return {
     document: simulation.finish(),
