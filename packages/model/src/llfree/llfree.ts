@@ -16,6 +16,9 @@ export type LLFreeVersion = (typeof llfreeVersions)[number];
 /** What get() returns when no run of frames of that order is free. */
 export const outOfMemory = -1;
 
+/** Looks at everything before a get fails though a run is free; another thread may hold the tree reserved for a moment each time. */
+const needTries = 4;
+
 export interface LLFreeOptions {
   /** 4 KiB frames, 1 to 2^30. */
   readonly frames: number;
@@ -61,8 +64,10 @@ export class LLFree {
   get(core: number, order: number, movable = false): number {
     this.requireCore(core);
     this.requireOrder(order);
-    const frame = this.upper.get(core, order, movable);
-    return frame >= 0 || !this.lower.hasRun(order) ? frame : this.getInNeed(core, order, movable);
+    let frame = this.upper.get(core, order, movable);
+    for (let tries = 0; frame < 0 && tries < needTries && this.lower.hasRun(order); tries++)
+      frame = this.getInNeed(core, order, movable);
+    return frame;
   }
 
   /**
