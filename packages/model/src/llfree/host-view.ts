@@ -1,5 +1,5 @@
 import { StrataError } from '../machine/index.ts';
-import { framesPerChild, type Layout, localWords } from './layout.ts';
+import { childShift, type Layout, localWords } from './layout.ts';
 import { openMemory, wordsOf } from './llfree.ts';
 import { LowerAllocator } from './lower.ts';
 import { Reservations } from './reservations.ts';
@@ -45,11 +45,11 @@ export class HostView {
 
   /** Clears the evicted mark once memory is there; false if it was clear, as when another core asked first. */
   install(frame: number): boolean {
-    return this.lower.install(Math.floor(this.requireHuge(frame) / framesPerChild));
+    return this.lower.install(this.requireHuge(frame) >> childShift);
   }
 
   isEvicted(frame: number): boolean {
-    return this.lower.isEvicted(Math.floor(this.requireHuge(frame) / framesPerChild));
+    return this.lower.isEvicted(this.requireHuge(frame) >> childShift);
   }
 
   private requireHuge(frame: number): number {

@@ -33,6 +33,10 @@ class OneMoreAccess implements Words {
     return value;
   }
 
+  poll(index: number): number {
+    return this.load(index);
+  }
+
   store(index: number, value: number): void {
     this.lastLoad = -1;
     this.access(() => {
