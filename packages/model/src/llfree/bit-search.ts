@@ -4,7 +4,8 @@
  */
 export function lowestFreeRun(word: number, order: number): number {
   const starts = order === 0 ? ~word : runStarts(~word, order);
-  return 31 - Math.clz32(starts & -starts);
+  // Not -starts: V8 negates in floating point for the sake of -0.
+  return 31 - Math.clz32(starts & (~starts + 1));
 }
 
 function runStarts(freeBits: number, order: number): number {
