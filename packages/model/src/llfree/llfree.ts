@@ -17,7 +17,7 @@ export type LLFreeVersion = (typeof llfreeVersions)[number];
 export const outOfMemory = -1;
 
 /** Looks at everything before a get fails though a run is free; another thread may hold the tree reserved for a moment each time. */
-const needTries = 4;
+const needTries = 2;
 
 export interface LLFreeOptions {
   /** 4 KiB frames, 1 to 2^30. */
