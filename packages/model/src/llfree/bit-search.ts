@@ -3,13 +3,18 @@
  * Each step keeps the bits whose neighbour run is free too, at the positions that the next order may start at.
  */
 export function lowestFreeRun(word: number, order: number): number {
-  let free = ~word;
-  if (order > 0) free &= (free >>> 1) & 0x55555555;
+  const starts = order === 0 ? ~word : runStarts(~word, order);
+  // Not -starts: V8 negates in floating point for the sake of -0.
+  return 31 - Math.clz32(starts & (~starts + 1));
+}
+
+function runStarts(freeBits: number, order: number): number {
+  let free = freeBits & (freeBits >>> 1) & 0x55555555;
   if (order > 1) free &= (free >>> 2) & 0x11111111;
   if (order > 2) free &= (free >>> 4) & 0x01010101;
   if (order > 3) free &= (free >>> 8) & 0x00010001;
   if (order > 4) free &= (free >>> 16) & 1;
-  return free === 0 ? -1 : 31 - Math.clz32(free & -free);
+  return free;
 }
 
 /** 2^order one bits from bit 0 up. Orders 0 to 5. */

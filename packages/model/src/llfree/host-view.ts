@@ -1,11 +1,11 @@
 import { StrataError } from '../machine/index.ts';
-import { framesPerChild, localWords } from './layout.ts';
+import { childShift, type Layout, localWords } from './layout.ts';
 import { openMemory, wordsOf } from './llfree.ts';
 import { LowerAllocator } from './lower.ts';
 import { Reservations } from './reservations.ts';
 import { TreeTable } from './trees.ts';
 import { AeUpper, type Reclaimed } from './versions/ae.ts';
-import { ExclusiveWords } from './words.ts';
+import { ExclusiveWords, type Words } from './words.ts';
 
 /**
  * HyperAlloc's monitor looking at the guest's allocator: it takes huge frames out of a running guest and gives them back without asking it. It shares
@@ -16,21 +16,12 @@ export class HostView {
   private readonly lower: LowerAllocator;
   private readonly upper: AeUpper;
 
-  /** @throws StrataError `llfree.memory`, or `llfree.reclaim` for a version that cannot reclaim. */
-  constructor(memory: ArrayBufferLike) {
-    const { words, layout, version } = openMemory(memory);
-    if (version !== 'ae')
-      throw new StrataError({
-        code: 'llfree.reclaim',
-        what: `the allocator is of version ${version}, whose huge frames a host cannot reclaim`,
-        expected: 'version ae',
-        found: version,
-      });
-    const shared = wordsOf(words);
+  /** Use attachHost(). */
+  constructor(words: Words, layout: Layout) {
     const locals = new Reservations(new ExclusiveWords(new Int32Array(localWords(1))), 0, 1);
     this.frames = layout.frames;
-    this.lower = new LowerAllocator(shared, layout);
-    this.upper = new AeUpper({ lower: this.lower, trees: new TreeTable(shared, layout), locals, cores: 1 });
+    this.lower = new LowerAllocator(words, layout);
+    this.upper = new AeUpper({ lower: this.lower, trees: new TreeTable(words, layout), locals, cores: 1 });
   }
 
   /** Shrinks the guest by one wholly free huge frame; undefined if none is free outside the guest's reservations. */
@@ -54,11 +45,11 @@ export class HostView {
 
   /** Clears the evicted mark once memory is there; false if it was clear, as when another core asked first. */
   install(frame: number): boolean {
-    return this.lower.install(Math.floor(this.requireHuge(frame) / framesPerChild));
+    return this.lower.install(this.requireHuge(frame) >> childShift);
   }
 
   isEvicted(frame: number): boolean {
-    return this.lower.isEvicted(Math.floor(this.requireHuge(frame) / framesPerChild));
+    return this.lower.isEvicted(this.requireHuge(frame) >> childShift);
   }
 
   private requireHuge(frame: number): number {
@@ -70,4 +61,16 @@ export class HostView {
       found: String(frame),
     });
   }
+}
+
+/** The host's view of the allocator in `memory`. @throws StrataError `llfree.memory`, or `llfree.reclaim` for a version that cannot reclaim. */
+export function attachHost(memory: ArrayBufferLike): HostView {
+  const { words, layout, version } = openMemory(memory);
+  if (version === 'ae') return new HostView(wordsOf(words), layout);
+  throw new StrataError({
+    code: 'llfree.reclaim',
+    what: `the allocator is of version ${version}, whose huge frames a host cannot reclaim`,
+    expected: 'version ae',
+    found: version,
+  });
 }

@@ -1,4 +1,4 @@
-export { HostView } from './host-view.ts';
+export { attachHost, HostView } from './host-view.ts';
 export {
   attachLLFree,
   createExclusive,

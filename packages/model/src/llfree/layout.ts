@@ -2,6 +2,12 @@ import { StrataError } from '../machine/index.ts';
 
 /** A huge frame, the "child" of a tree: 2 MiB of 4 KiB frames. */
 export const framesPerChild = 512;
+/** Frame numbers fit in 30 bits, so shifts do for division and round down. */
+export const childShift = 9;
+export const treeShift = 12;
+export const rowShift = 6;
+export const rowsPerChildShift = childShift - rowShift;
+export const rowsPerTreeShift = treeShift - rowShift;
 /** 32-bit words of a child's bit field. Two of them make one 64-bit row, the unit in which the published allocators search. */
 export const wordsPerChild = 16;
 export const rowsPerChild = 8;

@@ -1,5 +1,5 @@
 import { StrataError } from '../machine/index.ts';
-import { framesPerChild, framesPerTree, header, type Layout, layoutOf, magic, maxOrder } from './layout.ts';
+import { childShift, framesPerChild, header, type Layout, layoutOf, magic, maxOrder, treeShift } from './layout.ts';
 import { LowerAllocator } from './lower.ts';
 import { Reservations } from './reservations.ts';
 import { TreeTable } from './trees.ts';
@@ -15,6 +15,9 @@ export type LLFreeVersion = (typeof llfreeVersions)[number];
 
 /** What get() returns when no run of frames of that order is free. */
 export const outOfMemory = -1;
+
+/** Looks at everything before a get fails though a run is free; another thread may hold the tree reserved for a moment each time. */
+const needTries = 2;
 
 export interface LLFreeOptions {
   /** 4 KiB frames, 1 to 2^30. */
@@ -62,7 +65,7 @@ export class LLFree {
     this.requireCore(core);
     this.requireOrder(order);
     const frame = this.upper.get(core, order, movable);
-    return frame >= 0 || !this.lower.hasRun(order) ? frame : this.getInNeed(core, order, movable);
+    return frame >= 0 ? frame : this.getInNeed(core, order, movable);
   }
 
   /**
@@ -81,7 +84,7 @@ export class LLFree {
     this.requireOrder(order);
     this.requireRun(frame, order);
     const count = 1 << order;
-    const tree = Math.floor(frame / framesPerTree);
+    const tree = frame >> treeShift;
     if (!this.takeFromTree(tree, count)) return false;
     if (this.lower.getAt(frame, order)) return true;
     this.trees.give(tree, count);
@@ -153,13 +156,13 @@ export class LLFree {
 
   /** Whether the host must install memory before 2^order frames from `frame` can be used. */
   needsInstall(frame: number, order: number): boolean {
-    const first = Math.floor(frame / framesPerChild);
+    const first = frame >> childShift;
     return this.lower.isEvicted(first) || (order === maxOrder && this.lower.isEvicted(first + 1));
   }
 
   /** The class or kind of a frame's tree, as a number (0 fixed, 1 movable, 2 huge). */
   kindOf(frame: number): number {
-    return this.trees.kind(Math.floor(frame / framesPerTree));
+    return this.trees.kind(frame >> treeShift);
   }
 
   /** Everything free, nothing reserved. */
@@ -176,8 +179,12 @@ export class LLFree {
 
   /** The published searches miss frames that lie split between a tree and its reservation: give up all reservations and look again. */
   private getInNeed(core: number, order: number, movable: boolean): number {
-    for (let other = 0; other < this.cores; other++) this.upper.drain(other);
-    return this.upper.getFromAnyTree(core, order, movable);
+    let frame = outOfMemory;
+    for (let tries = 0; frame < 0 && tries < needTries && this.lower.hasRun(order); tries++) {
+      for (let other = 0; other < this.cores; other++) this.upper.drain(other);
+      frame = this.upper.getFromAnyTree(core, order, movable);
+    }
+    return frame;
   }
 
   private takeFromTree(tree: number, count: number): boolean {
@@ -187,25 +194,30 @@ export class LLFree {
   }
 
   private requireCore(core: number): void {
-    if (core >= 0 && core < this.cores && Number.isInteger(core)) return;
-    throw outOfRange('llfree.core', 'core', core, this.cores - 1);
+    if ((core | 0) !== core || core < 0 || core >= this.cores)
+      throw outOfRange('llfree.core', 'core', core, this.cores - 1);
   }
 
   private requireOrder(order: number): void {
-    if (order >= 0 && order <= maxOrder && Number.isInteger(order)) return;
-    throw outOfRange('llfree.order', 'order', order, maxOrder);
+    if ((order | 0) !== order || order < 0 || order > maxOrder)
+      throw outOfRange('llfree.order', 'order', order, maxOrder);
   }
 
   private requireRun(frame: number, order: number): void {
     const count = 1 << order;
-    if (Number.isInteger(frame) && frame >= 0 && frame + count <= this.frames && frame % count === 0) return;
-    throw new StrataError({
-      code: 'llfree.frame',
-      what: 'no such run of frames',
-      expected: `a multiple of ${count} from 0 to ${this.frames - count} (order ${order})`,
-      found: String(frame),
-    });
+    if ((frame | 0) !== frame || frame < 0 || frame + count > this.frames || (frame & (count - 1)) !== 0)
+      throw noSuchRun(frame, order, this.frames);
   }
+}
+
+function noSuchRun(frame: number, order: number, frames: number): StrataError {
+  const count = 1 << order;
+  return new StrataError({
+    code: 'llfree.frame',
+    what: 'no such run of frames',
+    expected: `a multiple of ${count} from 0 to ${frames - count} (order ${order})`,
+    found: String(frame),
+  });
 }
 
 export interface HugeFrameState {

@@ -5,12 +5,14 @@ import {
   childFree,
   childHuge,
   childrenPerTree,
+  childShift,
   childSplitting,
   framesPerChild,
   framesPerTree,
   hugeOrder,
   type Layout,
   rowsPerChild,
+  rowsPerChildShift,
   wordsPerChild,
 } from './layout.ts';
 import type { Words } from './words.ts';
@@ -37,15 +39,15 @@ export class LowerAllocator {
 
   /** Takes 2^order frames from the tree of `startRow`, searching from there; the first frame, or -1. */
   get(startRow: number, order: number): number {
-    const first = Math.floor(startRow / rowsPerChild);
-    if (order < hugeOrder) return this.getSmall(first, startRow % rowsPerChild, order);
+    const first = startRow >> rowsPerChildShift;
+    if (order < hugeOrder) return this.getSmall(first, startRow & (rowsPerChild - 1), order);
     if (order === hugeOrder) return this.getHuge(first);
     return this.getGroup(first, 1 << (order - hugeOrder));
   }
 
   /** Takes exactly these frames; false if any of them is taken. `frame` is a multiple of 2^order. */
   getAt(frame: number, order: number): boolean {
-    const child = Math.floor(frame / framesPerChild);
+    const child = frame >> childShift;
     if (order >= hugeOrder) return this.claimGroup(child, 1 << (order - hugeOrder));
     if (!this.take(child, 1 << order)) return false;
     if (this.claimBits(frame, order)) return true;
@@ -55,7 +57,7 @@ export class LowerAllocator {
 
   /** Gives frames back. @throws StrataError `llfree.double-free` if they are not all taken; then nothing has changed. */
   put(frame: number, order: number): void {
-    const child = Math.floor(frame / framesPerChild);
+    const child = frame >> childShift;
     if (order >= hugeOrder) this.putGroup(child, 1 << (order - hugeOrder), frame, order);
     else this.putSmall(child, frame, order);
   }
@@ -99,7 +101,7 @@ export class LowerAllocator {
 
   /** Whether a frame is taken, by itself or as part of a huge frame. */
   isTaken(frame: number): boolean {
-    if (this.isHuge(Math.floor(frame / framesPerChild))) return true;
+    if (this.isHuge(frame >> childShift)) return true;
     return ((this.words.load(this.wordOf(frame)) >>> (frame & 31)) & 1) === 1;
   }
 
@@ -179,19 +181,26 @@ export class LowerAllocator {
   }
 
   private getSmall(first: number, startRow: number, order: number): number {
-    const count = 1 << order;
-    for (let i = 0; i < childrenPerTree; i++) {
-      const child = nthChild(first, i);
-      if (!this.take(child, count)) continue;
-      const frame = this.findBits(child, startRow, order);
+    const frame = this.getInChild(first, startRow, order);
+    return frame >= 0 ? frame : this.getInOthers(first, startRow, order);
+  }
+
+  private getInOthers(first: number, startRow: number, order: number): number {
+    for (let i = 1; i < childrenPerTree; i++) {
+      const frame = this.getInChild(nthChild(first, i), startRow, order);
       if (frame >= 0) return frame;
-      this.give(child, count);
     }
     return -1;
   }
 
+  private getInChild(child: number, startRow: number, order: number): number {
+    if (!this.take(child, 1 << order)) return -1;
+    const frame = order > 5 ? this.findWords(child, startRow, 1 << (order - 5)) : this.findBits(child, startRow, order);
+    if (frame < 0) this.give(child, 1 << order);
+    return frame;
+  }
+
   private findBits(child: number, startRow: number, order: number): number {
-    if (order > 5) return this.findWords(child, startRow, 1 << (order - 5));
     const at = this.rowsAt + child * wordsPerChild;
     const mask = runMask(order);
     for (let i = 0; i < wordsPerChild; i++) {
@@ -200,7 +209,7 @@ export class LowerAllocator {
         const old = this.words.load(at + word);
         const bit = lowestFreeRun(old, order);
         if (bit < 0) break;
-        if (this.words.replace(at + word, old, old | (mask << bit))) return child * framesPerChild + word * 32 + bit;
+        if (this.words.replace(at + word, old, old | (mask << bit))) return (child << childShift) + (word << 5) + bit;
       }
     }
     return -1;
@@ -331,7 +340,7 @@ export class LowerAllocator {
   }
 
   private waitForSplit(at: number, frame: number, order: number): void {
-    for (let i = 0; i < splitPatience; i++) if ((this.words.load(at) & childHuge) === 0) return;
+    for (let i = 0; i < splitPatience; i++) if ((this.words.poll(at) & childHuge) === 0) return;
     throw new StrataError({
       code: 'llfree.split-stuck',
       what: `a part of the huge frame of frame ${frame} (order ${order}) cannot be freed: the thread that splits it does not finish`,
@@ -362,7 +371,7 @@ export class LowerAllocator {
   }
 
   private wordOf(frame: number): number {
-    return this.rowsAt + Math.floor(frame / 32);
+    return this.rowsAt + (frame >> 5);
   }
 }
 

@@ -1,5 +1,5 @@
 import { StrataError } from '../machine/index.ts';
-import { HostView } from './host-view.ts';
+import { attachHost, type HostView } from './host-view.ts';
 import { createExclusive, type HugeFrameState, type LLFree, type LLFreeOptions } from './llfree.ts';
 
 /** One recorded operation of an allocator and what came out. Host operations concern whole huge frames. */
@@ -53,7 +53,7 @@ export function createVectorReplay(options: LLFreeOptions): VectorReplay {
   const hostStates = new Uint8Array(Math.ceil(options.frames / 512));
   let host: HostView | undefined;
   const theHost = () => {
-    host ??= new HostView(allocator.memory);
+    host ??= attachHost(allocator.memory);
     return host;
   };
 

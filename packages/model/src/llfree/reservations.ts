@@ -6,7 +6,7 @@ import {
   localPresent,
   localStride,
   localTree,
-  rowsPerTree,
+  rowsPerTreeShift,
 } from './layout.ts';
 import type { Words } from './words.ts';
 
@@ -32,7 +32,7 @@ export class Reservations {
   /** The row to search from: the hint if it lies in the tree, else the tree's first row. */
   row(slot: number, tree: number): number {
     const hint = this.cursor(slot);
-    return Math.floor(hint / rowsPerTree) === tree ? hint : tree * rowsPerTree;
+    return hint >> rowsPerTreeShift === tree ? hint : tree << rowsPerTreeShift;
   }
 
   /** The hint itself, also without a reservation. */

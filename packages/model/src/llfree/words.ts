@@ -4,7 +4,10 @@
  */
 export interface Words {
   readonly length: number;
+  /** May be out of date when other threads write; whoever acts on it does so by replace(). Not for waiting. */
   load(index: number): number;
+  /** The value as it is now: for a loop that waits for another thread. */
+  poll(index: number): number;
   store(index: number, value: number): void;
   /** Writes `next` if the word holds `expected`, and says whether it did. */
   replace(index: number, expected: number, next: number): boolean;
@@ -24,6 +27,10 @@ export class ExclusiveWords implements Words {
     return this.words[index] as number;
   }
 
+  poll(index: number): number {
+    return this.load(index);
+  }
+
   store(index: number, value: number): void {
     this.words[index] = value;
   }
@@ -35,7 +42,10 @@ export class ExclusiveWords implements Words {
   }
 }
 
-/** Any number of threads over one SharedArrayBuffer, through `Atomics` (sequentially consistent, more than the algorithm asks for). */
+/**
+ * Any number of threads over one SharedArrayBuffer. Writes are `Atomics` (sequentially consistent, more than the algorithm asks for). Reads are plain:
+ * aligned words do not tear, each follows an atomic operation of the same thread, and what was read is confirmed by replace(). That halves the price.
+ */
 export class SharedWords implements Words {
   readonly length: number;
   private readonly words: Int32Array;
@@ -46,6 +56,10 @@ export class SharedWords implements Words {
   }
 
   load(index: number): number {
+    return this.words[index] as number;
+  }
+
+  poll(index: number): number {
     return Atomics.load(this.words, index);
   }
 

@@ -1,4 +1,5 @@
 import {
+  childShift,
   framesPerChild,
   framesPerRow,
   framesPerTree,
@@ -8,11 +9,13 @@ import {
   localFree,
   localPresent,
   localTree,
+  rowShift,
   treeEntry,
   treeFree,
   treeKindShift,
   treeOffline,
   treeReserved,
+  treeShift,
 } from '../layout.ts';
 import { firstRow } from '../lower.ts';
 import { alternating, type Parts, type Upper, wrapped } from './version.ts';
@@ -67,7 +70,7 @@ export class AeUpper implements Upper {
 
   put(_core: number, frame: number, order: number, _movable: boolean): void {
     this.parts.lower.put(frame, order);
-    this.parts.trees.give(Math.floor(frame / framesPerTree), 1 << order);
+    this.parts.trees.give(frame >> treeShift, 1 << order);
   }
 
   drain(core: number): void {
@@ -104,8 +107,8 @@ export class AeUpper implements Upper {
 
   /** Gives a hard-reclaimed huge frame back to the guest, still evicted. False if it was not hard-reclaimed. */
   returnFrame(frame: number): boolean {
-    if (!this.parts.lower.returnChild(Math.floor(frame / framesPerChild))) return false;
-    this.parts.trees.give(Math.floor(frame / framesPerTree), framesPerChild);
+    if (!this.parts.lower.returnChild(frame >> childShift)) return false;
+    this.parts.trees.give(frame >> treeShift, framesPerChild);
     return true;
   }
 
@@ -130,7 +133,7 @@ export class AeUpper implements Upper {
         trees.give(tree, count);
         return -1;
       }
-      const foundRow = Math.floor(frame / framesPerRow);
+      const foundRow = frame >> rowShift;
       if (foundRow !== row) locals.moveCursor(slot, foundRow);
       return frame;
     }
@@ -200,7 +203,7 @@ export class AeUpper implements Upper {
       return -1;
     }
     const previous = locals.swap(slot, tree, (old & treeFree) - (1 << order));
-    locals.moveCursor(slot, Math.floor(frame / framesPerRow));
+    locals.moveCursor(slot, frame >> rowShift);
     this.release(previous, kind);
     return frame;
   }
@@ -240,7 +243,7 @@ export class AeUpper implements Upper {
     }
     trees.setKind(tree, kind);
     const previous = locals.swap(slot, tree, localFree(entry) - count);
-    locals.moveCursor(slot, Math.floor(frame / framesPerRow));
+    locals.moveCursor(slot, frame >> rowShift);
     this.release(previous, kind);
     return frame;
   }

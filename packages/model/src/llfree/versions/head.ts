@@ -1,5 +1,4 @@
 import {
-  framesPerRow,
   framesPerTree,
   hugeOrder,
   kindOf,
@@ -7,12 +6,14 @@ import {
   localFree,
   localPresent,
   localTree,
+  rowShift,
   treeEntry,
   treeFree,
   treeKindMask,
   treeKindShift,
   treeOffline,
   treeReserved,
+  treeShift,
 } from '../layout.ts';
 import { firstRow } from '../lower.ts';
 import { alternating, type Parts, type Upper, wrapped } from './version.ts';
@@ -70,7 +71,7 @@ export class HeadUpper implements Upper {
   put(core: number, frame: number, order: number, isMovable: boolean): void {
     const { lower, locals, trees } = this.parts;
     lower.put(frame, order);
-    const tree = Math.floor(frame / framesPerTree);
+    const tree = frame >> treeShift;
     const count = 1 << order;
     if (locals.give(core * kindsPerCore + classFor(order, isMovable), tree, count)) return;
     for (;;) {
@@ -100,7 +101,7 @@ export class HeadUpper implements Upper {
         trees.give(tree, count);
         return -1;
       }
-      const foundRow = Math.floor(frame / framesPerRow);
+      const foundRow = frame >> rowShift;
       if (foundRow !== row) locals.moveCursor(slot, foundRow);
       return frame;
     }
@@ -183,7 +184,7 @@ export class HeadUpper implements Upper {
       return -1;
     }
     const previous = locals.swap(slot, tree, free - (1 << order));
-    locals.moveCursor(slot, Math.floor(frame / framesPerRow));
+    locals.moveCursor(slot, frame >> rowShift);
     this.release(previous, kind);
     return frame;
   }
@@ -261,7 +262,7 @@ export class HeadUpper implements Upper {
     }
     trees.setKind(tree, kind);
     const previous = locals.swap(slot, tree, localFree(entry) - count);
-    locals.moveCursor(slot, Math.floor(frame / framesPerRow));
+    locals.moveCursor(slot, frame >> rowShift);
     this.release(previous, kind);
     return frame;
   }
