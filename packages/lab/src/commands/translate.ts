@@ -4,10 +4,10 @@ import { type Command, Option } from 'commander';
 import { exitStatusOf, perform } from '../studies/perform.ts';
 import type { Outcome } from '../studies/study.ts';
 import { addExamples } from '../terminal/help.ts';
-import { addOutputOptions, bold, emit, type OutputOptions } from '../terminal/output.ts';
+import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
 import { type Row, renderTable, type Table } from '../terminal/table.ts';
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
-import { addTranslateOptions, configurationOf, type TranslateOptions } from '../translate/options.ts';
+import { addTranslateOptions, configurationOf, pageChoices, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
 
 export function register(command: Command): void {
@@ -74,6 +74,11 @@ function registerExplain(command: Command): void {
       )
       .option('--design <name>', 'design whose walk is explained', 'radix')
       .option('--machine <preset|file>', 'machine preset, or a YAML or JSON file')
+      .addOption(
+        new Option('--page <policy>', 'thp: full 2 MiB ranges of the tables become huge pages').choices([
+          ...pageChoices,
+        ]),
+      )
       .option('--warm', 'walk once before, so that caches and walk caches are warm'),
   ).action(async (options: ExplainOptions & { warm?: boolean }) => {
     const address = parseHexAddress(options.va);
@@ -85,7 +90,7 @@ function registerExplain(command: Command): void {
         expected: 'hexadecimal such as 0x7f1234567000',
         found: options.va,
       });
-    const explanation = await explain(address, options);
+    const explanation = await explain(address, options, (text) => note(`strata: warning: ${text}`, options));
     const table = explainedTable(explanation);
     await emit(
       {

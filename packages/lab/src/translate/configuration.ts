@@ -83,6 +83,13 @@ export function split(configuration: Configuration): { input: InputValues; rest:
 
 function resolveCorrect(input: InputValues, rest: Configuration): Configuration {
   if (rest.compat !== undefined) throw onlyIn('compat', 'compat');
+  if (input.tables === '' && input.hostTables !== '')
+    throw new StrataError({
+      code: 'config.no-tables',
+      what: 'host tables without the tables of the process',
+      where: 'hostTables',
+      mend: 'Give the guest tables of the same moment with --tables, or leave --host-tables out.',
+    });
   const { page } = input;
   const spaces = merge({ process: { page }, vm: { page }, l1: { page } }, isMapping(rest.spaces) ? rest.spaces : {});
   return { ...input, ...resolveTranslationConfig({ ...rest, spaces }) };
@@ -97,6 +104,15 @@ function resolveCompat(input: InputValues, { designs, compat = {}, machine, ...r
       expected: 'artifact, or none',
       found: typeof machine === 'string' ? machine : 'a description',
       mend: 'Leave --machine out, change a constant with --set compat.NAME=VALUE, or use --mode correct.',
+    });
+  if (input.page === '2m' || input.page === '1g')
+    throw new StrataError({
+      code: 'config.wrong-mode',
+      what: `the original simulators know no ${input.page} pages`,
+      where: 'page',
+      expected: '4k, or thp (their formulas for 2 MiB pages)',
+      found: input.page,
+      mend: 'Use --page thp, or --mode correct.',
     });
   if (input.tables === '')
     throw new StrataError({

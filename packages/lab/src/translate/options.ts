@@ -29,6 +29,8 @@ export interface TranslateOptions {
   readonly set?: readonly string[];
 }
 
+export const pageChoices = ['4k', '2m', '1g', 'thp'] as const;
+
 /** What an option that may be repeated has collected. */
 export function collected(value: string, before: readonly string[]): string[] {
   return [...before, value];
@@ -59,7 +61,11 @@ export function addTranslateOptions(command: Command): Command {
     .addOption(
       new Option('--prefetcher <name>', 'data prefetcher of the first-level cache').choices(['none', 'nextline']),
     )
-    .addOption(new Option('--page <policy>', 'page size of every address space').choices(['4k', '2m', '1g', 'thp']))
+    .addOption(
+      new Option('--page <policy>', 'page size of every address space; thp also promotes imported tables').choices([
+        ...pageChoices,
+      ]),
+    )
     .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
     .option('--skip <n>', 'accesses to leave out at the start')
     .option('--limit <n>', 'accesses to read at most')

@@ -1,7 +1,7 @@
-import { isMapping } from '../config/load.ts';
+import { type Configuration, isMapping } from '../config/load.ts';
 import type { Study, StudyInput } from '../studies/study.ts';
 import { runCompatMode } from './compat-mode.ts';
-import { resolveFlat, split } from './configuration.ts';
+import { type InputValues, resolveFlat, split } from './configuration.ts';
 import { runCorrect } from './correct-run.ts';
 import { figuresOf, headline, tablesOf } from './document.ts';
 import { notModelled } from './limits.ts';
@@ -27,9 +27,22 @@ export const translate: Study = {
       tables: tablesOf(document),
       figures: figuresOf(document),
       claims: [],
-      warnings,
+      warnings: [...withoutMeaning(input, rest), ...warnings],
       notModelled: notModelled[input.mode],
       interrupted,
     };
   },
 };
+
+/** What was asked for and changes nothing in this mode and set-up: said rather than passed over. */
+function withoutMeaning({ mode, quirks, hostTables }: InputValues, { setup, designs }: Configuration): string[] {
+  const optioned =
+    isMapping(designs) && Object.values(designs).some((one) => isMapping(one) && Object.keys(one).length > 0);
+  return [
+    ...(hostTables !== '' && setup === 'native'
+      ? ['the host tables are not read: there is no VM in the native set-up.']
+      : []),
+    ...(quirks !== 'all' && mode === 'correct' ? ['quirks belong to compat mode; correct mode has none.'] : []),
+    ...(optioned && mode === 'compat' ? ['parameters of designs have no effect on the formulas of compat mode.'] : []),
+  ];
+}
