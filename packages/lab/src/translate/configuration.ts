@@ -19,7 +19,7 @@ export const inputFields = {
   tables: text('', 'page tables of the process; empty: the operating-system model builds them'),
   hostTables: text('', 'page tables of the VM at its hypervisor'),
   unit: choice(['auto', 'bytes', 'pfn'], 'auto', 'unit of the columns of table dumps'),
-  perf: text('', 'perf-*.short of the original, for application speedups (compat)'),
+  perf: text('', 'measured walk counters (perf stat, or perf-*.short of the original), for application speedups'),
   mode: choice(['correct', 'compat'], 'correct', 'correct: the machine; compat: the original simulators, bit for bit'),
   quirks: text('all', 'compat: quirks that are on: all, none, or names separated by commas'),
   page: choice(['4k', '2m', '1g', 'thp'], '4k', 'page size of every address space that does not say its own'),

@@ -44,7 +44,10 @@ export function addTranslateOptions(command: Command): Command {
     .option('--tables <file>', 'page tables of the process (guest tables); correct mode builds its own without')
     .option('--host-tables <file>', 'page tables of the VM at its hypervisor')
     .addOption(new Option('--unit <unit>', 'unit of the columns of table dumps').choices(['auto', 'bytes', 'pfn']))
-    .option('--perf <file>', 'perf-*.short of the original, for application speedups (compat)')
+    .option(
+      '--perf <file>',
+      'measured walk counters: output of perf stat (-x too), or perf-*.short; gives application speedups',
+    )
     .addOption(
       new Option('--setup <setup>', 'what lies under the process').choices(['native', 'virtualized', 'nested']),
     )
