@@ -80,23 +80,25 @@ export function registerProfiles(parent: Command): void {
   const which = parent
     .command('mechanisms')
     .description('what DVH takes away from guest hypervisors, what is left to them, and migration');
-  addExamples(addOutputOptions(which), ['strata nest mechanisms']).action(async (options: OutputOptions) => {
-    const rows = [...mechanisms].map(({ name, summary, kinds, guestHypervisor, migration }) => ({
-      name,
-      summary,
-      kinds: kinds.join(', '),
-      guestHypervisor,
-      migration,
-    }));
-    const table: Table = { name: 'mechanisms', columns: textColumns('name', 'summary', 'kinds'), rows };
-    const text = rows
-      .map(
-        (row) =>
-          `${row.name} (${row.kinds}): ${row.summary}\n  The guest hypervisor ${row.guestHypervisor}\n  Migration: ${row.migration}`,
-      )
-      .join('\n\n');
-    await emit({ document: { mechanisms: rows }, tables: [table], text }, options);
-  });
+  addExamples(addOutputOptions(which), ['strata nest mechanisms', 'strata nest mechanisms --json']).action(
+    async (options: OutputOptions) => {
+      const rows = [...mechanisms].map(({ name, summary, kinds, guestHypervisor, migration }) => ({
+        name,
+        summary,
+        kinds: kinds.join(', '),
+        guestHypervisor,
+        migration,
+      }));
+      const table: Table = { name: 'mechanisms', columns: textColumns('name', 'summary', 'kinds'), rows };
+      const text = rows
+        .map(
+          (row) =>
+            `${row.name} (${row.kinds}): ${row.summary}\n  The guest hypervisor ${row.guestHypervisor}\n  Migration: ${row.migration}`,
+        )
+        .join('\n\n');
+      await emit({ document: { mechanisms: rows }, tables: [table], text }, options);
+    },
+  );
 
   const reflect = parent
     .command('reflect')
