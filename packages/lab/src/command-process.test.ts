@@ -118,7 +118,7 @@ describe('start-up', () => {
 
   it('of --help costs no more than two empty Node starts', () => {
     const empty = processorMilliseconds('-e', '0');
-    expect(processorMilliseconds(strataCommand, '--help') / empty).toBeLessThan(3);
+    expect(processorMilliseconds(strataCommand, '--help') / empty).toBeLessThan(2);
   });
 });
 
