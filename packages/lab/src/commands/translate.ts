@@ -42,7 +42,7 @@ function registerRun(command: Command): void {
 
 function textOf({ headline = '', tables, interrupted }: Outcome): string {
   // Steps and latencies have hundreds of rows: they are in the run folder.
-  const shown = tables.filter(({ name }) => name === 'designs' || name === 'structures');
+  const shown = tables.filter(({ name }) => name === 'designs' || name === 'structures' || name === 'seeds');
   return [
     ...(interrupted ? ['interrupted: complete only as far as it went'] : []),
     headline,

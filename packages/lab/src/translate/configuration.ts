@@ -25,6 +25,7 @@ export const inputFields = {
   page: choice(['4k', '2m', '1g', 'thp'], '4k', 'page size of every address space that does not say its own'),
   skip: integer(0, 'accesses to leave out at the start', { unit: 'accesses' }),
   limit: integer(0, 'accesses to read at most; 0 = all', { unit: 'accesses' }),
+  seeds: integer(1, 'simulations with this seed and the next ones, for confidence intervals', { min: 1, max: 1000 }),
   allowTruncated: flag(false, 'read a truncated trace as far as it goes'),
   backMissing: flag(false, 'map pages that the tables lack on demand instead of leaving their accesses out'),
 } satisfies Spec;

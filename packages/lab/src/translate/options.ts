@@ -25,6 +25,7 @@ export interface TranslateOptions {
   readonly skip?: string;
   readonly limit?: string;
   readonly seed?: string;
+  readonly seeds?: string;
   readonly allowTruncated?: boolean;
   readonly set?: readonly string[];
 }
@@ -73,6 +74,7 @@ export function addTranslateOptions(command: Command): Command {
     .option('--skip <n>', 'accesses to leave out at the start')
     .option('--limit <n>', 'accesses to read at most')
     .option('--seed <n>', 'seed of everything random')
+    .option('--seeds <n>', 'simulate with that many seeds from --seed on; gives means with 95 % confidence intervals')
     .option('--allow-truncated', 'read a truncated trace as far as it goes')
     .option(
       '--set <path=value>',
@@ -98,6 +100,7 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
     skip: options.skip,
     limit: options.limit,
     seed: options.seed,
+    seeds: options.seeds,
   };
   const { config: _, set: __, designs, machine, ...rest } = options;
   const texts = Object.fromEntries(
