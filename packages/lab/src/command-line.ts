@@ -22,6 +22,11 @@ const nouns: readonly Noun[] = [
     load: () => import('./commands/translate.ts'),
   },
   {
+    name: 'io',
+    summary: 'I/O address translation: build traces of many tenants, run, sweep, explain',
+    load: () => import('./commands/io.ts'),
+  },
+  {
     name: 'trace',
     summary: 'traces: inspect, check, convert, generate',
     load: () => import('./commands/trace.ts'),

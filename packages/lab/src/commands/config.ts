@@ -2,11 +2,14 @@ import { jsonSchemaOf, machineSpec, machines } from '@strata/model/machine';
 import { designs, studyFields } from '@strata/model/translation';
 import { Argument, type Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
-import { emit, print } from '../terminal/output.ts';
+import { emit, note, print } from '../terminal/output.ts';
 import { tableOf } from '../terminal/table.ts';
 import { inputFields } from '../translate/configuration.ts';
 import { addTranslateOptions, configurationOf, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
+
+/** A resolved configuration has a trace; this one stands in where only the rest is asked for. */
+const traceShownWithout = 'gen:gups';
 
 export function register(command: Command): void {
   const show = addTranslateOptions(command.command('show').description('the configuration that options and files make'))
@@ -14,7 +17,9 @@ export function register(command: Command): void {
     .option('--json', 'print JSON instead of YAML')
     .action(async (options: TranslateOptions & { resolved?: boolean; json?: boolean }) => {
       const given = await configurationOf(options);
-      const configuration = options.resolved ? translate.resolve(given) : given;
+      const configuration = options.resolved ? translate.resolve({ trace: traceShownWithout, ...given }) : given;
+      if (options.resolved && options.trace === undefined && !Object.hasOwn(given, 'trace'))
+        note(`strata: no trace given; shown for ${traceShownWithout}`);
       if (options.json) return print(`${JSON.stringify(configuration, null, 2)}\n`);
       const { stringify } = await import('yaml');
       print(stringify(configuration));

@@ -54,11 +54,12 @@ function textOf(outcome: Outcome, out: string): string {
   const columns = table.columns
     .filter(({ name }) => ['statement', 'published', 'measured', 'verdict'].includes(name))
     .map((column) => (column.name === 'measured' ? { ...column, decimals: 2 } : column));
-  const held = outcome.claims.filter(({ verdict }) => verdict === 'holds').length;
+  const counted = (wanted: string) => outcome.claims.filter(({ verdict }) => verdict === wanted).length;
+  const open = counted('open');
   return [
     ...(outcome.interrupted ? ['interrupted: complete only as far as it went\n'] : []),
     renderTable({ ...table, columns }, bold),
-    `\n${held} of ${outcome.claims.length} claims hold.`,
+    `\n${counted('holds')} of ${outcome.claims.length} claims hold${open === 0 ? '' : `, ${open} open`}.`,
     `Report:  ${join(out, 'report.html')}`,
     'Next:    npx strata translate run --help      your own trace, ten lines of output',
     '         npx strata query "select * from claims"',

@@ -21,7 +21,7 @@ export function registerValidate(parent: Command): void {
     async (options: OutputOptions) => {
       const comparison = comparisonTable();
       const claims = claimTable();
-      const failed = claims.rows.filter((row) => row.holds !== true);
+      const failed = claims.rows.filter((row) => row.holds === false);
       await emit(
         {
           document: { table3: comparison.rows, claims: claims.rows },
@@ -99,7 +99,8 @@ function claimTable(): Table {
         published: claim.published,
         measured,
         how: claim.how,
-        holds: holds(claim.expectation, measured),
+        // An assumed input decides nothing: neither held nor failed.
+        holds: claim.how === 'assumed' ? null : holds(claim.expectation, measured),
       };
     }),
   };

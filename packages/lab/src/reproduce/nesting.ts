@@ -31,7 +31,7 @@ export const nestingPart: Part = {
   name: 'nesting',
   summary: 'VM exits at depth, DVH (ASPLOS 2020), Turtles, NEVE, PVM',
   inputs: () => [{ role: 'exits', path: bootRecording }],
-  claims: async () => measuredClaims(),
+  claims: async () => verdicts(),
   async run({ signal }) {
     const boot = await importExits(bootRecording, { signal });
     const costs = costRows();
@@ -49,7 +49,7 @@ export const nestingPart: Part = {
         tableOf('nesting_boot', bootRows(boot)),
       ],
       figures: [costFigure(costs), overheadFigure(overheads)],
-      claims: measuredClaims(),
+      claims: verdicts(),
       warnings: [
         'nesting: exits per operation of the seven applications are assumed, the publication gives none: their overheads show directions, not figures.',
       ],
@@ -58,8 +58,13 @@ export const nestingPart: Part = {
   },
 };
 
-function measuredClaims(): ClaimVerdict[] {
-  return nestingClaims.map((claim) => judge(claim, claim.value(), `${claim.how} by the model`));
+/** Claims about applications stay open: their value follows from assumed exits per operation. */
+function verdicts(): ClaimVerdict[] {
+  return nestingClaims.map((claim) =>
+    claim.how === 'assumed'
+      ? judge(claim, undefined, `open: simulated ${claim.value().toFixed(2)}, but from assumed exits per operation`)
+      : judge(claim, claim.value(), `${claim.how} by the model`),
+  );
 }
 
 function costRows(): Row[] {

@@ -1,12 +1,13 @@
 import { createRegistry, integer, type Registry, resolve, StrataError, suggestion, text } from '@strata/model/machine';
 import type { ClaimVerdict } from '../claims/verdict.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
+import { ioPart } from './io.ts';
 import { nestingPart } from './nesting.ts';
 import type { Part, PartOutcome } from './part.ts';
 import { translationPart } from './translation.ts';
 
 /** The parts of the main job, in the order of the report. */
-export const parts: Registry<Part> = createRegistry<Part>('part', [translationPart, nestingPart]);
+export const parts: Registry<Part> = createRegistry<Part>('part', [translationPart, ioPart, nestingPart]);
 
 /** Seed of everything random in the main job. */
 export const reproduceSeed = 42;

@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
 import { StrataError } from '@strata/model/machine';
@@ -65,8 +75,20 @@ export function versionRecord(): Manifest['versions'] {
 
 /** Hashes a file in bounded memory; a folder by the names and contents of its files. @throws StrataError `input.unreadable` */
 export function recordFile(path: string): FileRecord {
+  return orUnreadable(path, () => (statSync(path).isDirectory() ? recordFolder(path) : recordPlainFile(path)));
+}
+
+/** @throws StrataError `input.unreadable` */
+export function readableStat(path: string): Stats {
+  return orUnreadable(path, () => {
+    accessSync(path, constants.R_OK);
+    return statSync(path);
+  });
+}
+
+function orUnreadable<T>(path: string, read: () => T): T {
   try {
-    return statSync(path).isDirectory() ? recordFolder(path) : recordPlainFile(path);
+    return read();
   } catch (error) {
     if (error instanceof StrataError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { hostRecord, type InputRecord, recordFile, versionRecord } from '../runs/manifest.ts';
+import { StrataError } from '@strata/model/machine';
+import { hostRecord, type InputRecord, readableStat, recordFile, versionRecord } from '../runs/manifest.ts';
 import { type RunFacts, refuseExisting, writeRunFolder } from '../runs/run-folder.ts';
 import { interruptedExitCode, interruptible } from '../terminal/interrupt.ts';
 import { createProgress } from '../terminal/progress.ts';
-import type { Outcome, Study } from './study.ts';
+import type { Outcome, Study, StudyInput } from './study.ts';
 
 export interface PerformOptions {
   /** Run folder to write; none when absent. */
@@ -29,8 +30,8 @@ export function exitStatusOf(outcome: Outcome): number {
 export async function perform(study: Study, given: unknown, options: PerformOptions): Promise<Outcome> {
   const configuration = study.resolve(given);
   if (options.out !== undefined) refuseExisting(options.out);
-  // Before the work: a missing input is told at once, and what is hashed is what will be read.
-  const inputs = options.out === undefined ? [] : inputRecords(study, configuration);
+  // A missing input is told at once; hashing waits until after the work, so that the first access of a long trace does not.
+  const before = options.out === undefined ? [] : inputStates(study, configuration);
   const workers = options.workers ?? availableParallelism();
   const log: string[] = [];
   const started = new Date();
@@ -50,6 +51,8 @@ export async function perform(study: Study, given: unknown, options: PerformOpti
       const outcome = await study.execute(configuration, { signal, progress, note, workers });
       for (const warning of outcome.warnings) note(`warning: ${warning}`);
       if (options.out !== undefined) {
+        const inputs = inputRecords(study, configuration);
+        refuseChanged(before, inputStates(study, configuration));
         const facts: RunFacts = {
           study: study.name,
           title: options.title,
@@ -80,9 +83,35 @@ export async function perform(study: Study, given: unknown, options: PerformOpti
 }
 
 export function inputRecords(study: Study, configuration: Readonly<Record<string, unknown>>): InputRecord[] {
+  return inputFiles(study, configuration).map(({ role, path }) => ({ role, ...recordFile(path) }));
+}
+
+function inputFiles(study: Study, configuration: Readonly<Record<string, unknown>>): readonly StudyInput[] {
   // A generator (`gen:gups,seed=42`) is wholly described by its name: there is no file to hash.
-  return study
-    .inputs(configuration)
-    .filter(({ path }) => !path.startsWith('gen:'))
-    .map(({ role, path }) => ({ role, ...recordFile(path) }));
+  return study.inputs(configuration).filter(({ path }) => !path.startsWith('gen:'));
+}
+
+interface InputState {
+  readonly path: string;
+  readonly state: string;
+}
+
+function inputStates(study: Study, configuration: Readonly<Record<string, unknown>>): InputState[] {
+  return inputFiles(study, configuration).map(({ path }) => {
+    const { size, mtimeMs, ino } = readableStat(path);
+    return { path, state: `${size} ${mtimeMs} ${ino}` };
+  });
+}
+
+/** What was hashed must be what was read. @throws StrataError `input.changed` */
+function refuseChanged(before: readonly InputState[], after: readonly InputState[]): void {
+  for (const [index, { path, state }] of before.entries()) {
+    if (after[index]!.state === state) continue;
+    throw new StrataError({
+      code: 'input.changed',
+      what: 'the file changed while it was being read, so the results cannot be recorded',
+      where: path,
+      mend: 'Run again when nothing writes to it any more.',
+    });
+  }
 }

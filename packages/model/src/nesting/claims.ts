@@ -10,8 +10,11 @@ import { type MeasuredKind, measuredCycles, measuredKinds, naivePredictors, tabl
 
 /** A published statement with the code that measures it on the model: one row of the report and one test each. */
 export interface NestingClaim extends Claim {
-  /** How the value comes about. */
-  readonly how: 'fitted' | 'predicted';
+  /**
+   * How the value comes about. `assumed`: from exits per operation that nobody has published or recorded here, so that it cannot decide
+   * the claim; it stays open until a recording of the application's exits is given.
+   */
+  readonly how: 'fitted' | 'predicted' | 'assumed';
   readonly value: () => number;
 }
 
@@ -163,23 +166,29 @@ const statements: readonly NestingClaim[] = [
         ),
       ),
   ),
-  bound(
-    'near-native',
-    'netperf-rr in a nested VM with DVH comes near native speed (exits per operation assumed)',
-    'DVH (ASPLOS 2020), abstract',
-    'near native execution speeds',
-    { kind: 'at-most', value: 1.5 },
-    () => overhead('netperf-rr', [2, 'dvh'], [0, 'base']),
-  ),
-  ...['netperf-rr', 'memcached'].map((name) =>
-    bound(
-      `three-times-worse.${name}`,
-      `${name} in a nested VM with paravirtual I/O is more than 3 times worse than in a VM (exits per operation assumed)`,
-      'DVH (ASPLOS 2020), section 4 and Figure 7',
-      'more than 3 times worse than a VM',
-      { kind: 'at-least', value: 3 },
-      () => overhead(name, [2, 'base'], [1, 'base']),
+  {
+    ...bound(
+      'near-native',
+      'netperf-rr in a nested VM with DVH comes near native speed',
+      'DVH (ASPLOS 2020), abstract',
+      'near native execution speeds',
+      { kind: 'at-most', value: 1.5 },
+      () => overhead('netperf-rr', [2, 'dvh'], [0, 'base']),
     ),
+    how: 'assumed',
+  },
+  ...['netperf-rr', 'memcached', 'apache'].map(
+    (name): NestingClaim => ({
+      ...bound(
+        `three-times-worse.${name}`,
+        `${name} in a nested VM with paravirtual I/O is more than 3 times worse than in a VM`,
+        'DVH (ASPLOS 2020), section 4 and Figure 7',
+        'more than 3 times worse than a VM',
+        { kind: 'at-least', value: 3 },
+        () => overhead(name, [2, 'base'], [1, 'base']),
+      ),
+      how: 'assumed',
+    }),
   ),
   claim(
     'dvh-entry-hypercall',

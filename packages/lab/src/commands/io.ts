@@ -1,0 +1,253 @@
+import { ioWorkloads, protectionSchemes } from '@strata/model/io';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type BuildOptions, buildTrace, parseQuirks } from '../io/build.ts';
+import { type Descriptor, explainTranslation } from '../io/explain.ts';
+import {
+  type CorrectInput,
+  compatDocument,
+  compatTables,
+  correctDocument,
+  correctTables,
+  runCompat,
+  runCorrect,
+} from '../io/run.ts';
+import { type Knee, kneeShare, kneesOf, sweep, sweepDesigns } from '../io/sweep.ts';
+import { addExamples } from '../terminal/help.ts';
+import { interruptible } from '../terminal/interrupt.ts';
+import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
+import { createProgress, type Progress } from '../terminal/progress.ts';
+import { renderTable, tableOf } from '../terminal/table.ts';
+
+export function register(command: Command): void {
+  registerBuild(
+    command.command('build').description('merge the logs of virtual machines into one trace of many tenants'),
+  );
+  registerRun(command.command('run').description('simulate the translations of a trace at a link rate'));
+  registerSweep(command.command('sweep').description('tenants x designs, and where each design stops keeping up'));
+  registerExplain(command.command('explain').description('one DMA step by step: each cache, each read, nanoseconds'));
+}
+
+interface BuildFlags extends OutputOptions {
+  readonly log: readonly string[];
+  readonly tenants: number;
+  readonly order: BuildOptions['order'];
+  readonly burst: number;
+  readonly out: string;
+  readonly mode: BuildOptions['mode'];
+  readonly devices?: number;
+  readonly repeat?: boolean;
+  readonly quirks?: string;
+}
+
+function registerBuild(command: Command): void {
+  addOutputOptions(
+    command
+      .requiredOption('--log <file...>', 'logs of the original collector, or of a stock QEMU (vtd_*, amdvi_*)')
+      .requiredOption('--tenants <count>', 'tenants in the trace', positive)
+      .addOption(new Option('--order <order>', 'whose turn is next').choices(['rr', 'rand', 'orig']).default('rr'))
+      .option('--burst <packets>', "packets of a tenant's turn", positive, 1)
+      .requiredOption('--out <prefix>', 'writes PREFIX_iotlb_trace.bin, PREFIX_cc_data.bin, PREFIX_slpt_data.bin')
+      .addOption(modeOption())
+      .option('--devices <count>', 'devices per log (from _vm_N_ in the name, else 24)', positive)
+      .option('--repeat', 'take the logs again, as further machines, until there are tenants enough')
+      .option('--quirks <list>', "the original's defects to keep: none, or names (all in compat, none in correct)"),
+  ).action(async ({ log, repeat, quirks, ...options }: BuildFlags) => {
+    const on = quirks === undefined ? undefined : parseQuirks(quirks);
+    const built = await withProgress('parsing', 'lines', options, (context) =>
+      buildTrace({ ...options, logs: log, repeat: repeat ?? false, quirks: on }, context),
+    );
+    for (const warning of built.warnings) note(`strata: warning: ${warning}`, options);
+    const { tenants, translations, consec, contexts, tables, files } = built;
+    await emit(
+      {
+        document: { mode: options.mode, ...built },
+        tables: [tableOf('build', [{ tenants, translations, consec, contexts, tables, trace: files.translations }])],
+      },
+      options,
+    );
+  });
+  addExamples(command, [
+    'strata io build --log packages/lab/fixtures/vtd-two-tenants.log --tenants 2 --order rr --out two',
+    'strata io run --trace two_iotlb_trace.bin --config base --queue 1 --mode compat',
+  ]);
+}
+
+type RunFlags = OutputOptions & CorrectInput & { readonly mode: 'compat' | 'correct' };
+
+function registerRun(command: Command): void {
+  addOutputOptions(addRunOptions(command).addOption(modeOption())).action(async ({ mode, ...options }: RunFlags) => {
+    const { document, tables } = await withProgress('simulating', 'translations', options, async (context) => {
+      if (mode === 'correct') {
+        const { result } = await runCorrect(options, context);
+        return { document: correctDocument(options, result), tables: correctTables(result) };
+      }
+      const result = await runCompat(options, context);
+      return { document: compatDocument(options, result), tables: compatTables(result) };
+    });
+    await emit({ document, tables }, options);
+  });
+  addExamples(command, [
+    'strata io run --trace gen:iperf3,tenants=64,packets=50 --config hypertrio --queue 32 --mode compat',
+    'strata io run --trace gen:websearch,tenants=16,packets=100,order=rand --queue 32 --scheme strict --set walkers=4 --json',
+  ]);
+}
+
+function addRunOptions(command: Command): Command {
+  return command
+    .requiredOption('--trace <file>', '..._iotlb_trace.bin, or gen:iperf3,tenants=1024,packets=50,...')
+    .option('--config <file>', 'caches: a .cfg file, or base or hypertrio', 'base')
+    .option('--queue <entries>', 'pending translation buffer, in translations', positive, 1)
+    .option('--gbps <rate>', 'link rate', positiveReal, 200)
+    .addOption(
+      new Option('--replacement <policy>', 'of the device TLB').choices(['lru', 'lfu', 'oracle']).default('lru'),
+    )
+    .option('--in-order', 'queues first in, first out', false)
+    .option('--selective', 'allocate only for as many tenants as a cache has partitions', false)
+    .addOption(
+      new Option('--scheme <name>', 'how the driver protects buffers (correct)')
+        .choices([...protectionSchemes.names])
+        .default('persistent-pools'),
+    )
+    .option('--set <key=value...>', 'parameters of the machine (correct): walkers=4, dimensions=2, iotlb.entries=64');
+}
+
+interface SweepFlags extends OutputOptions {
+  readonly tenants: readonly number[];
+  readonly designs?: readonly string[];
+  readonly workload: string;
+  readonly packets: number;
+  readonly order: 'rr' | 'rand';
+  readonly gbps: number;
+  readonly queue: number;
+  readonly seed: number;
+  readonly mode: 'compat' | 'correct';
+}
+
+function registerSweep(command: Command): void {
+  addOutputOptions(
+    command
+      .option('--tenants <list>', 'counts of tenants', counts, [1, 4, 16, 64, 256, 1024])
+      .option('--designs <list>', 'compat: architectures; correct: protection schemes; all when absent', commaList)
+      .option('--workload <name>', `one of ${ioWorkloads.names.join(', ')}`, 'iperf3')
+      .option('--packets <count>', 'packets per tenant', positive, 50)
+      .addOption(new Option('--order <order>', 'whose turn is next').choices(['rr', 'rand']).default('rr'))
+      .option('--gbps <rate>', 'link rate', positiveReal, 200)
+      .option('--queue <entries>', 'pending translations in correct mode', positive, 32)
+      .option('--seed <number>', 'of everything random', positive, 42)
+      .addOption(modeOption()),
+  ).action(async (options: SweepFlags) => {
+    const designs = options.designs ?? sweepDesigns(options.mode);
+    const points = await withProgress('sweeping', 'points', options, (context) =>
+      sweep({ ...options, designs }, context),
+    );
+    const knees = kneesOf(points);
+    const { mode, workload, packets, order, gbps, seed } = options;
+    const tables = [
+      tableOf(
+        'io_sweep',
+        points.map((point) => ({ ...point })),
+      ),
+    ];
+    await emit(
+      {
+        document: { mode, workload, packets, order, gbps, seed, points, knees },
+        tables,
+        text: [renderTable(tables[0]!, bold), ...knees.map(kneeText)].join('\n'),
+      },
+      options,
+    );
+  });
+  addExamples(command, [
+    'strata io sweep --tenants 1,16,64 --designs base,hypertrio --packets 20 --mode compat',
+    'strata io sweep --tenants 1,64 --designs strict,huge-pages --packets 20 --json',
+  ]);
+}
+
+function kneeText({ design, bestUtilization, lastGood, firstBad }: Knee): string {
+  const best = `${(bestUtilization * 100).toFixed(1)} %`;
+  return firstBad === null
+    ? `${design}: no knee; at least ${kneeShare * 100} % of its best ${best} throughout`
+    : `${design}: knee between ${lastGood} and ${firstBad} tenants (below ${kneeShare * 100} % of its best ${best})`;
+}
+
+interface ExplainFlags extends OutputOptions, CorrectInput {
+  readonly translation: number;
+}
+
+function registerExplain(command: Command): void {
+  addOutputOptions(
+    addRunOptions(command).option('--translation <number>', 'which translation of the trace, from 0', natural, 0),
+  ).action(async (options: ExplainFlags) => {
+    const { descriptor, steps } = await withProgress('simulating', 'translations', options, (context) =>
+      explainTranslation(options, context),
+    );
+    const totalNs = steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0);
+    const table = tableOf(
+      'explain',
+      steps.map((step) => ({ ...step })),
+    );
+    await emit(
+      {
+        document: { trace: options.trace, scheme: options.scheme, descriptor, steps, totalNs },
+        tables: [table],
+        text: `${descriptorText(descriptor)}\n\n${renderTable(table, bold)}\n\n${totalNs.toFixed(1)} ns in all`,
+      },
+      options,
+    );
+  });
+  addExamples(command, [
+    'strata io explain --trace gen:iperf3,tenants=4,packets=20 --translation 100',
+    'strata io explain --trace gen:nvme,tenants=4,packets=20 --scheme strict --set dimensions=2 --json',
+  ]);
+}
+
+function descriptorText({ translation, packet, part, sid, did, iova, pageBytes }: Descriptor): string {
+  return `translation ${translation}: packet ${packet}, ${part}; SID 0x${sid.toString(16)}, domain ${did}, IOVA ${iova}, page of ${pageBytes} bytes`;
+}
+
+function counts(text: string): number[] {
+  return text.split(',').map(positive);
+}
+
+function commaList(text: string): string[] {
+  return text.split(',').map((word) => word.trim());
+}
+
+function natural(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('Give a whole number of at least 0.');
+  return value;
+}
+
+function modeOption(): Option {
+  return new Option('--mode <mode>', "compat: the original's model, bit by bit; correct: the machine")
+    .choices(['compat', 'correct'])
+    .default('correct');
+}
+
+async function withProgress<T>(
+  label: string,
+  unit: string,
+  options: OutputOptions,
+  work: (context: { signal: AbortSignal; progress: Progress }) => Promise<T>,
+): Promise<T> {
+  const progress = createProgress({
+    label,
+    unit,
+    quiet: options.quiet ?? false,
+    always: options.progress ?? false,
+  });
+  return interruptible((signal) => work({ signal, progress })).finally(() => progress.end());
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('Give a whole number of at least 1.');
+  return value;
+}
+
+function positiveReal(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('Give a number above 0.');
+  return value;
+}

@@ -1,0 +1,249 @@
+import { writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import {
+  type BuildQuirk,
+  type BuildSummary,
+  buildQuirkNames,
+  buildQuirks,
+  type TenantOrder,
+  TraceBuilder,
+} from '@strata/model/io';
+import { StrataError, suggestion } from '@strata/model/machine';
+import { openInput } from '@strata/traces';
+import { createCollectorLogParser, createStockLogParser, type IoLogKind, recognizeIoLog } from '@strata/traces/io';
+import { type Pending, pendingFile } from '../terminal/atomic-files.ts';
+import type { Progress } from '../terminal/progress.ts';
+
+export interface BuildOptions {
+  readonly logs: readonly string[];
+  readonly tenants: number;
+  readonly order: TenantOrder;
+  /** Packets of a tenant's turn. */
+  readonly burst: number;
+  readonly out: string;
+  readonly mode: 'compat' | 'correct';
+  /** Devices per log; from `_vm_N_` in the log's name, else 24, when absent. */
+  readonly devices?: number | undefined;
+  /** Goes through the logs again, as further machines, until there are tenants enough. */
+  readonly repeat: boolean;
+  readonly quirks?: readonly BuildQuirk[] | undefined;
+}
+
+export interface BuiltTrace {
+  readonly tenants: number;
+  readonly translations: number;
+  readonly order: TenantOrder;
+  /** Translations of a tenant's turn, as the original counts them. */
+  readonly consec: number;
+  readonly contexts: number;
+  readonly tables: number;
+  readonly logs: readonly LogReading[];
+  readonly files: { readonly translations: string; readonly contexts: string; readonly tables: string };
+  readonly warnings: readonly string[];
+  readonly quirks: readonly BuildQuirk[];
+}
+
+export interface LogReading {
+  readonly path: string;
+  readonly kind: IoLogKind;
+  readonly lines: number;
+  readonly events: number;
+}
+
+export interface BuildContext {
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+const translationsPerPacket = 3;
+/** The original's wrapper assumes so many devices when a log's name does not say. */
+const defaultDevices = 24;
+
+/** @throws StrataError what a log or an option lacks; nothing is written then */
+export async function buildTrace(options: BuildOptions, context: BuildContext): Promise<BuiltTrace> {
+  const on = options.quirks ?? (options.mode === 'compat' ? buildQuirkNames : []);
+  const builder = new TraceBuilder(buildQuirks(on));
+  const logs: LogReading[] = [];
+  const warnings: string[] = [];
+  let left = options.tenants;
+  for (let log = 0; left > 0; log++) {
+    if (log >= options.logs.length && !options.repeat) {
+      // The original's counter of tenants left wraps when a log has more domains than were asked for (quirk Q17).
+      if (builder.tenants > options.tenants) break;
+      throw tooFewTenants(builder.tenants, options);
+    }
+    const path = options.logs[log % options.logs.length]!;
+    const devices = options.devices ?? devicesOf(path);
+    const before = builder.translations;
+    logs.push(await readLog(path, builder, Math.min(left, devices), on, context));
+    if (builder.translations === before) throw noTranslations(path, logs.at(-1)!, on);
+    left -= builder.tenantsInLog;
+    if (left < 0) {
+      warnings.push(
+        `${basename(path)} has more domains than tenants were asked for: ${builder.tenantsInLog} (quirk Q17)`,
+      );
+      left = on.includes('domainChange') ? Number.POSITIVE_INFINITY : 0;
+    }
+  }
+  const summary = builder.summary();
+  warnings.push(...warningsOf(summary, options.mode));
+  const consec = options.burst * translationsPerPacket;
+  const order = builder.merge(options.order, consec);
+  const files = {
+    translations: `${options.out}_iotlb_trace.bin`,
+    contexts: `${options.out}_cc_data.bin`,
+    tables: `${options.out}_slpt_data.bin`,
+  };
+  writeTogether([
+    [files.translations, builder.translationRecords(order)],
+    [files.contexts, builder.contextRecords()],
+    [files.tables, builder.tableRecords()],
+  ]);
+  return {
+    tenants: builder.tenants,
+    translations: order.length,
+    order: options.order,
+    consec,
+    contexts: summary.contexts,
+    tables: summary.tables,
+    logs,
+    files,
+    warnings,
+    quirks: on,
+  };
+}
+
+export function parseQuirks(text: string): readonly BuildQuirk[] {
+  if (text === 'none') return [];
+  return text.split(',').map((name) => {
+    const known = buildQuirkNames.find((quirk) => quirk === name.trim());
+    if (known === undefined)
+      throw new StrataError({
+        code: 'io.unknown-quirk',
+        what: `unknown quirk ${name}`,
+        where: '--quirks',
+        expected: `none, or a list of ${buildQuirkNames.join(', ')}`,
+        mend: suggestion(name, buildQuirkNames),
+      });
+    return known;
+  });
+}
+
+async function readLog(
+  path: string,
+  builder: TraceBuilder,
+  devices: number,
+  on: readonly BuildQuirk[],
+  { signal, progress }: BuildContext,
+): Promise<LogReading> {
+  const input = await openInput(path, { signal });
+  try {
+    const kind = on.length === buildQuirkNames.length ? 'collector' : (recognizeIoLog(input.head) ?? 'collector');
+    builder.beginLog(devices, kind);
+    const parser =
+      kind === 'stock'
+        ? createStockLogParser(builder)
+        : createCollectorLogParser(builder, {
+            hexGeneration: on.includes('hexGeneration'),
+            carriageReturn: on.includes('carriageReturn'),
+          });
+    for await (const chunk of input.chunks) {
+      signal.throwIfAborted();
+      parser.push(chunk);
+      progress.update({ done: parser.lines, share: input.progress() });
+    }
+    parser.end();
+    return { path, kind, lines: parser.lines, events: 'events' in parser ? parser.events : parser.translations };
+  } finally {
+    await input.close();
+  }
+}
+
+function devicesOf(path: string): number {
+  const named = /_vm_([0-9]+)_/.exec(basename(path));
+  return named === null || Number(named[1]) === 0 ? defaultDevices : Number(named[1]);
+}
+
+function warningsOf(summary: BuildSummary, mode: BuildOptions['mode']): string[] {
+  const warnings: string[] = [];
+  if (summary.withoutContext.length > 0) {
+    const names = listed(summary.withoutContext.map(({ log, sid }) => `${deviceName(sid)} (log ${log})`));
+    if (mode === 'correct')
+      throw new StrataError({
+        code: 'io.no-context',
+        what: `translations of a device that no context entry names: ${names}`,
+        where: '--log',
+        expected: 'a vtd_iotlb_cc_update or vtd_iotlb_cc_hit line of each device',
+        mend: 'Record with those events on from the start, or use --mode compat, which takes the domain from the look-ups.',
+      });
+    warnings.push(`devices without a context entry: ${names}`);
+  }
+  if (summary.sidCollisions.length > 0) {
+    const names = summary.sidCollisions.map(
+      ({ sid, dids }) => `SID 0x${sid.toString(16)} = domains ${dids.join(', ')}`,
+    );
+    warnings.push(`${summary.sidCollisions.length} SIDs belong to several tenants (quirk Q14): ${listed(names)}`);
+  }
+  if (summary.domainChanges.length > 0)
+    warnings.push(
+      `devices whose domain changed (quirk Q17): ${listed(summary.domainChanges.map(({ log, sid }) => `${deviceName(sid)} (log ${log})`))}`,
+    );
+  if (summary.overwrittenTables > 0)
+    warnings.push(
+      `${summary.overwrittenTables} page-table entries changed in the course of the logs; the last is kept`,
+    );
+  return warnings;
+}
+
+function deviceName(sid: number): string {
+  const hex = (value: number) => value.toString(16).padStart(2, '0');
+  return `${hex(sid >>> 8)}:${hex((sid >>> 3) & 31)}.${sid & 7}, SID 0x${sid.toString(16)}`;
+}
+
+const listedNames = 5;
+
+function listed(names: readonly string[]): string {
+  const more = names.length - listedNames;
+  return `${names.slice(0, listedNames).join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}
+
+function tooFewTenants(found: number, { tenants, logs }: BuildOptions): StrataError {
+  return new StrataError({
+    code: 'io.too-few-tenants',
+    what: 'the logs have fewer tenants than asked for',
+    where: logs.map((path) => basename(path)).join(', '),
+    expected: `${tenants} tenants`,
+    found: `${found}`,
+    mend: `Ask for at most ${found}, give more logs, or --repeat to take each log again as another machine.`,
+  });
+}
+
+function noTranslations(path: string, { kind, lines }: LogReading, on: readonly BuildQuirk[]): StrataError {
+  return new StrataError({
+    code: 'io.no-translations',
+    what: 'no translation of a tenant',
+    where: path,
+    expected: `lines of vtd_iotlb_page_hit and vtd_iotlb_page_update ${kind === 'stock' ? 'with vtd_dmar_translate' : 'with pmask and level'}`,
+    found: `none in ${lines} lines`,
+    mend:
+      on.length > 0
+        ? 'A stock log, one with carriage returns, or devices on other buses need --mode correct (quirk Q20).'
+        : 'Check that the IOMMU was on and the devices sit in slots 00:02.0 and up or on another bus.',
+  });
+}
+
+/** All files or none. */
+function writeTogether(contents: readonly (readonly [string, Uint8Array])[]): void {
+  const files: Pending[] = [];
+  try {
+    for (const [target, content] of contents) {
+      const file = pendingFile(target);
+      files.push(file);
+      writeFileSync(file.path, content);
+    }
+    for (const file of files) file.commit();
+  } catch (error) {
+    for (const file of files) file.discard();
+    throw error;
+  }
+}

@@ -1,0 +1,162 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
+
+const bin = fileURLToPath(new URL('../../bin/strata.mjs', import.meta.url));
+const fixture = fileURLToPath(new URL('../../fixtures/vtd-two-tenants.log', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'strata-io-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function strata(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, 'io', ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  return { status, stdout, stderr };
+}
+
+function document(...args: string[]): Readonly<Record<string, unknown>> {
+  const { status, stdout, stderr } = strata(...args, '--json');
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return JSON.parse(stdout);
+}
+
+describe.skipIf(!hasReference)(`strata io on the reference log${referenceReason}`, () => {
+  const log = reference('io/iperf3_vm_16_log_0.txt.zst');
+  const line = (file: string, has: RegExp) =>
+    JSON.parse(
+      readFileSync(reference(`io/${file}`), 'utf8')
+        .split('\n')
+        .find((text) => has.test(text))!,
+    );
+
+  it("builds the original's files, and runs them to its counters under its names", () => {
+    const build = line('build_main.jsonl', /"tenants": 16, "order": "rand"/);
+    const out = join(folder, 'r');
+    strata(...['build', '--log', log, '--tenants', '16', '--order', 'rand', '--out', out, '--mode', 'compat']);
+    const hash = (name: string) =>
+      createHash('sha256')
+        .update(readFileSync(`${out}_${name}.bin`))
+        .digest('hex');
+    expect([hash('iotlb_trace'), hash('cc_data'), hash('slpt_data')]).toEqual([
+      build.sha256_iotlb,
+      build.sha256_cc,
+      build.sha256_slpt,
+    ]);
+    const run = line('run_main.jsonl', /"tenants": 16, "order": "rand".*"config": "hypertrio"/);
+    const config = reference('io/hypertrio.cfg');
+    const found = document(
+      ...['run', '--trace', `${out}_iotlb_trace.bin`, '--config', config, '--queue', '32', '--gbps', '200'],
+      ...['--replacement', 'lru', '--mode', 'compat'],
+    );
+    expect(found).toMatchObject({
+      timeNs: run.time_ns,
+      translations: run.translations,
+      packetsDropped: run.pkts_dropped,
+      mbps: run.mbps,
+      utilization: run.mbps / 200_000,
+      caches: { CC: run.CC, IOTLB: run.IOTLB, L2PAGE: run.L2PAGE, L3PAGE: run.L3PAGE },
+      prefetch: run.prefetch,
+    });
+  });
+});
+
+describe('strata io', () => {
+  it('builds a trace of many tenants from a stock log, and runs it on the machine', () => {
+    const built = document('build', '--log', fixture, '--tenants', '6', '--repeat', '--out', 'six');
+    expect(built).toMatchObject({ tenants: 6, logs: [{ kind: 'stock' }, {}, {}] });
+    const run = document('run', '--trace', 'six_iotlb_trace.bin', '--queue', '32');
+    expect(run).toMatchObject({ mode: 'correct', scheme: 'persistent-pools' });
+    for (const cache of ['CC', 'IOTLB', 'L2PAGE', 'L3PAGE'])
+      expect((run.caches as Record<string, unknown>)[cache]).toMatchObject({ hit: expect.any(Number) });
+  });
+
+  it('names the knee of a sweep', () => {
+    const swept = document(
+      ...['sweep', '--tenants', '1,4,64', '--designs', 'base,ptb48', '--packets', '20', '--mode', 'compat'],
+    );
+    expect(swept.knees).toMatchObject([
+      { design: 'base', lastGood: 4, firstBad: 64 },
+      { design: 'ptb48', firstBad: null },
+    ]);
+  });
+
+  it('explains one DMA with steps that add up', () => {
+    const explained = document('explain', '--trace', 'gen:iperf3,tenants=4,packets=20', '--translation', '100');
+    const steps = explained.steps as { what: string; nanoseconds: number }[];
+    expect(explained.descriptor).toMatchObject({ packet: 33, part: 'data buffer', iova: '0x2c000000' });
+    expect(steps.map(({ what }) => what)).toContain('device TLB');
+    expect(steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0)).toBe(explained.totalNs);
+  });
+
+  const trace = 'gen:iperf3,tenants=4,packets=20';
+  it.each([
+    ['a trace that is not there', ['run', '--trace', 'nothing.bin'], /nothing\.bin/],
+    ['a file that is no trace', ['run', '--trace', fixture], /not a translation record|torn/],
+    ['a torn record', ['run', '--trace', 'torn.bin'], /torn\.bin record \d+: the last record is torn/],
+    ['zero ways', ['run', '--trace', trace, '--config', 'zero.cfg'], /section IOTLB: 64 entries in zero ways/],
+    ['an unknown key of the .cfg', ['run', '--trace', trace, '--config', 'epg.cfg'], /line 2: unknown key epg/],
+    ['a link too fast for whole nanoseconds', ['run', '--trace', trace, '--gbps', '20000', '--mode', 'compat'], /Q4/],
+    ['an unknown workload', ['run', '--trace', 'gen:iperf'], /Did you mean iperf3/],
+    ['an unknown key of the machine', ['run', '--trace', trace, '--set', 'walker=3'], /Did you mean walkers/],
+    ['a switch of the original', ['run', '--trace', trace, '--in-order'], /Add --mode compat/],
+    ['more tenants than devices', ['build', '--log', fixture, '--tenants', '9', '--out', 'x'], /found 2\..*--repeat/],
+    ['a log without translations', ['build', '--log', 'empty.log', '--tenants', '1', '--out', 'x'], /no translation/],
+    [
+      'a device without a context',
+      ['build', '--log', 'late.log', '--tenants', '1', '--out', 'x'],
+      /01:00\.0, SID 0x100/,
+    ],
+    ['an unknown quirk', ['build', '--log', fixture, '--tenants', '1', '--out', 'x', '--quirks', 'wrap'], /wrapAround/],
+    ['an order that is none', ['build', '--log', fixture, '--tenants', '1', '--out', 'x', '--order', 'up'], /rr, rand/],
+    ['no such translation', ['explain', '--trace', trace, '--translation', '999'], /from 0 to 239/],
+  ])('%s is one sentence and exit code 2, with nothing written', (_, args, message) => {
+    writeFileSync(join(folder, 'zero.cfg'), configuration.replace('assoc:8', 'assoc:0'));
+    writeFileSync(join(folder, 'epg.cfg'), configuration.replace('size:1536', 'epg:4'));
+    writeFileSync(join(folder, 'empty.log'), 'vtd_dmar_enable enable 1\n');
+    writeFileSync(join(folder, 'late.log'), late);
+    writeFileSync(join(folder, 'torn.bin'), new Uint32Array(24).fill(1));
+    truncateSync(join(folder, 'torn.bin'), 90);
+    const before = readdirSync(folder).length;
+    const { status, stdout, stderr } = strata(...args);
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(readdirSync(folder)).toHaveLength(before);
+  });
+
+  it('SID collisions of the original are a warning that names them', () => {
+    const lines = Array.from({ length: 24 }, (_, device) => {
+      const sid = ((2 + device) << 3).toString(16);
+      return `vtd_iotlb_page_update IOTLB page update sid 0x${sid} iova 0x1000 slpte 0x3 level 0x1 domain 0x${(device + 1).toString(16)}`;
+    });
+    writeFileSync(join(folder, 'a_vm_24_log_0.txt'), `${lines.join('\n')}\n`);
+    const log = 'a_vm_24_log_0.txt';
+    const { status, stderr } = strata(
+      ...['build', '--log', log, log, '--tenants', '48', '--out', 'c', '--mode', 'compat'],
+    );
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/8 SIDs belong to several tenants \(quirk Q14\): SID 0x90 = domains 16, 24/);
+  });
+});
+
+const section = (name: string, size: number, ways: number, groups = 1) =>
+  `${name}\nsize:${size}\nassoc:${ways}\ngroups:${groups}\nhistlen:2\n`;
+const configuration = [
+  section('CC', 1536, 1536),
+  section('IOTLB', 64, 8),
+  section('L2PAGE', 512, 16),
+  section('L3PAGE', 1024, 16),
+  section('PREFETCH', 0, 32, 0),
+].join('');
+const late = [
+  'vtd_iotlb_page_hit IOTLB page hit sid 0x100 iova 0x1000 slpte 0x3 domain 0x1',
+  'vtd_dmar_translate dev 01:00.00 iova 0x1000 -> gpa 0x0 mask 0xfff',
+  '',
+].join('\n');

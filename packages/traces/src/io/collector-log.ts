@@ -1,0 +1,167 @@
+import type { BuildQuirks, LogEvents } from '@strata/model/io';
+import { afterSpace, find, hexDigit, LogLines, startsWith } from './log-lines.ts';
+
+/**
+ * Parses the collector's text logs over bytes (specs/io.md 1.3): any text before the event's name, then its fields in order as
+ * `name 0x<hex>`, each followed by white space. Lines of other events are counted and left alone. Carriage returns end no line, as in
+ * the original; `carriageReturns` tells how many lines have one.
+ */
+export interface CollectorLogParser {
+  /** Bytes from anywhere in the stream; a line may span calls. */
+  push(bytes: Uint8Array): void;
+  /** The last line, if it has no line feed. */
+  end(): void;
+  readonly lines: number;
+  readonly events: number;
+  readonly carriageReturns: number;
+}
+
+const carriageReturn = 13;
+const maximumFields = 6;
+
+const encoder = new TextEncoder();
+const prefix = encoder.encode('vtd_');
+
+interface EventPattern {
+  readonly name: Uint8Array;
+  readonly fields: readonly Uint8Array[];
+}
+
+function pattern(name: string, ...fields: string[]): EventPattern {
+  return { name: encoder.encode(name), fields: fields.map((field) => encoder.encode(field)) };
+}
+
+const pageUpdate = pattern('iotlb_page_update', 'sid', 'iova', 'slpte', 'level', 'domain');
+const pageHit = pattern('iotlb_page_hit', 'sid', 'iova', 'pmask', 'slpte', 'domain');
+const contextUpdate = pattern('iotlb_cc_update', 'bus', 'devfn', 'high', 'low', 'gen');
+const tableFetch = pattern('slpte_fetch', 'high', 'low', 'iova', 'level', 'addr', 'slpte');
+
+/** Defects of the original's parser; see `BuildQuirks`. */
+export type CollectorLogOptions = Pick<BuildQuirks, 'hexGeneration' | 'carriageReturn'>;
+
+/** @param options the original's, when absent */
+export function createCollectorLogParser(
+  events: LogEvents,
+  options: CollectorLogOptions = { hexGeneration: true, carriageReturn: true },
+): CollectorLogParser {
+  return new Parser(events, options);
+}
+
+class Parser extends LogLines implements CollectorLogParser {
+  lines = 0;
+  events = 0;
+  carriageReturns = 0;
+  readonly #target: LogEvents;
+  readonly #options: CollectorLogOptions;
+  readonly #lo = new Uint32Array(maximumFields);
+  readonly #hi = new Uint32Array(maximumFields);
+
+  constructor(events: LogEvents, options: CollectorLogOptions) {
+    super();
+    this.#target = events;
+    this.#options = options;
+  }
+
+  protected override line(bytes: Uint8Array, start: number, lineEnd: number): void {
+    this.lines++;
+    let end = lineEnd;
+    if (end > start && bytes[end - 1] === carriageReturn) {
+      this.carriageReturns++;
+      // The original's pattern does not let `.` match a carriage return, so such a line yields nothing (quirk Q20).
+      if (this.#options.carriageReturn) return;
+      end--;
+    }
+    const name = find(bytes, start, end, prefix);
+    if (name === -1) return;
+    const at = name + prefix.length;
+    if (this.#matches(bytes, at, end, pageUpdate)) this.#pageUpdate();
+    else if (this.#matches(bytes, at, end, pageHit)) this.#pageHit();
+    else if (this.#matches(bytes, at, end, contextUpdate)) this.#contextUpdate();
+    else if (this.#matches(bytes, at, end, tableFetch)) this.#tableFetch();
+  }
+
+  #pageUpdate(): void {
+    const lo = this.#lo;
+    const hi = this.#hi;
+    this.events++;
+    this.#target.pageUpdate(lo[0]!, lo[1]!, hi[1]!, lo[2]!, hi[2]!, lo[3]!, lo[4]!);
+  }
+
+  #pageHit(): void {
+    const lo = this.#lo;
+    const hi = this.#hi;
+    this.events++;
+    this.#target.pageHit(lo[0]!, lo[1]!, hi[1]!, lo[2]!, hi[2]!, lo[3]!, hi[3]!, lo[4]!);
+  }
+
+  #contextUpdate(): void {
+    const lo = this.#lo;
+    const hi = this.#hi;
+    this.events++;
+    this.#target.contextUpdate(lo[0]!, lo[1]!, lo[2]!, hi[2]!, lo[3]!, hi[3]!, lo[4]!);
+  }
+
+  #tableFetch(): void {
+    const lo = this.#lo;
+    const hi = this.#hi;
+    this.events++;
+    this.#target.tableFetch(lo[0]!, hi[0]!, lo[2]!, hi[2]!, lo[3]!, lo[4]!, hi[4]!, lo[5]!, hi[5]!);
+  }
+
+  /** Whether the event of this name stands at `at`, with its fields after it; their values are in `#lo` and `#hi` then. */
+  #matches(bytes: Uint8Array, at: number, end: number, { name, fields }: EventPattern): boolean {
+    if (!startsWith(bytes, at, end, name)) return false;
+    const first = fields[0]!;
+    for (let from = find(bytes, at + name.length, end, first); from !== -1; from = find(bytes, from + 1, end, first))
+      if (this.#fieldsAt(bytes, from, end, fields)) return true;
+    return false;
+  }
+
+  #fieldsAt(bytes: Uint8Array, from: number, end: number, fields: readonly Uint8Array[]): boolean {
+    let at = from;
+    for (let field = 0; field < fields.length; field++) {
+      const name = fields[field]!;
+      if (!startsWith(bytes, at, end, name)) return false;
+      at = afterSpace(bytes, at + name.length, end);
+      if (at === -1) return false;
+      // `gen` is printed in decimal without 0x and read as hexadecimal all the same (quirk Q18).
+      const isGeneration = name.length === 3 && name[0] === 0x67;
+      if (isGeneration && !this.#options.hexGeneration) return this.#decimal(bytes, at, end, field);
+      if (!isGeneration) {
+        if (bytes[at] !== 0x30 || bytes[at + 1] !== 0x78) return false;
+        at += 2;
+      }
+      at = this.#hex(bytes, at, end, field);
+      if (at === -1) return false;
+      if (field + 1 === fields.length) return true;
+      at = afterSpace(bytes, at, end);
+      if (at === -1) return false;
+    }
+    return true;
+  }
+
+  #decimal(bytes: Uint8Array, from: number, end: number, field: number): boolean {
+    let value = 0;
+    let at = from;
+    for (; at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39; at++) value = value * 10 + bytes[at]! - 0x30;
+    this.#lo[field] = value;
+    this.#hi[field] = 0;
+    return at > from;
+  }
+
+  /** Reads a hexadecimal number into field `field`; returns where it ends, -1 when there is none. */
+  #hex(bytes: Uint8Array, from: number, end: number, field: number): number {
+    let lo = 0;
+    let hi = 0;
+    let at = from;
+    for (; at < end; at++) {
+      const digit = hexDigit(bytes[at]!);
+      if (digit === -1) break;
+      hi = ((hi << 4) | (lo >>> 28)) >>> 0;
+      lo = ((lo << 4) | digit) >>> 0;
+    }
+    this.#lo[field] = lo;
+    this.#hi[field] = hi;
+    return at === from ? -1 : at;
+  }
+}

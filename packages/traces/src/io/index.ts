@@ -1,0 +1,4 @@
+export * from './collector-log.ts';
+export * from './recognize.ts';
+export * from './stock-log.ts';
+export * from './translation-records.ts';

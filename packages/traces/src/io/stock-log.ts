@@ -1,0 +1,279 @@
+import type { LogEvents } from '@strata/model/io';
+import { find, hexDigit, LogLines, startsWith } from './log-lines.ts';
+
+/** What a stock log tells besides translations: invalidations that the IOMMU's driver asked for. */
+export interface StockLogCounts {
+  readonly lines: number;
+  readonly translations: number;
+  readonly contexts: number;
+  readonly pageInvalidations: number;
+  readonly domainInvalidations: number;
+  /** Translations whose device no line before has given a domain. */
+  readonly withoutDomain: number;
+}
+
+export interface StockLogParser extends StockLogCounts {
+  push(bytes: Uint8Array): void;
+  end(): void;
+}
+
+const encoder = new TextEncoder();
+const word = (text: string): Uint8Array => encoder.encode(text);
+const vtd = word('vtd_');
+const amdvi = word('amdvi_');
+const mapName = word('map: IOMMU:');
+const unmapName = word('unmap: IOMMU:');
+/** The tracepoints name no device: a log of them is one tenant, 00:02.0 of domain 1. */
+const mappedSid = 0x10;
+const mappedDomain = 1;
+const mib2 = 2 ** 21;
+const largestMapping = 2 ** 30;
+const translateName = word('dmar_translate ');
+const pageHitName = word('iotlb_page_hit ');
+const pageUpdateName = word('iotlb_page_update ');
+const contextUpdateName = word('iotlb_cc_update ');
+const contextHitName = word('iotlb_cc_hit ');
+const invalidatePagesName = word('inv_desc_iotlb_pages ');
+const invalidateDomainName = word('inv_desc_iotlb_domain ');
+const amdResultName = word('translation_result ');
+const amdUpdateName = word('cache_update ');
+const amdPagesInvalName = word('pages_inval ');
+
+/**
+ * Parses the trace of an unpatched QEMU (specs/capture.md 2): Intel's `vtd_*` events, where the size of the page comes from the
+ * `vtd_dmar_translate` that follows each look-up of the same device, AMD's `amdvi_*`, which knows 4 KiB pages only, and Linux's
+ * `iommu:map` tracepoints.
+ */
+export function createStockLogParser(events: LogEvents): StockLogParser {
+  return new Parser(events);
+}
+
+class Parser extends LogLines implements StockLogParser {
+  lines = 0;
+  translations = 0;
+  contexts = 0;
+  pageInvalidations = 0;
+  domainInvalidations = 0;
+  withoutDomain = 0;
+  readonly #target: LogEvents;
+  readonly #domainOfSid = new Int32Array(65_536).fill(-1);
+  /** The look-up whose `vtd_dmar_translate` is still to come; sid -1 = none. */
+  readonly #lookup = { sid: -1, iovaLo: 0, iovaHi: 0, slpteLo: 0, slpteHi: 0, domain: 0 };
+  #lo = 0;
+  #hi = 0;
+
+  constructor(events: LogEvents) {
+    super();
+    this.#target = events;
+  }
+
+  protected override line(bytes: Uint8Array, start: number, end: number): void {
+    this.lines++;
+    const intel = find(bytes, start, end, vtd);
+    if (intel !== -1) {
+      this.#intel(bytes, intel + vtd.length, end);
+      return;
+    }
+    const amd = find(bytes, start, end, amdvi);
+    if (amd !== -1) this.#amd(bytes, amd + amdvi.length, end);
+    else this.#tracepoint(bytes, start, end);
+  }
+
+  /** Linux's `iommu:map` and `iommu:unmap`: what a driver maps, its device uses once, page by page. */
+  #tracepoint(bytes: Uint8Array, start: number, end: number): void {
+    if (find(bytes, start, end, unmapName) !== -1) {
+      this.pageInvalidations++;
+      return;
+    }
+    const at = find(bytes, start, end, mapName);
+    if (at === -1 || !this.#number(bytes, at, end, ' iova=0x')) return;
+    const from = this.#hi * 2 ** 32 + this.#lo;
+    if (!this.#number(bytes, at, end, ' - 0x')) return;
+    const to = this.#hi * 2 ** 32 + this.#lo;
+    if (!this.#number(bytes, at, end, ' paddr=0x')) return;
+    const paddrLo = this.#lo;
+    const paddrHi = this.#hi;
+    if (this.#domainOfSid[mappedSid] === -1) {
+      this.contexts++;
+      this.#domainOfSid[mappedSid] = mappedDomain;
+      this.#target.contextUpdate(0, mappedSid, (mappedDomain << 8) | 1, 0, 1, 0, 0);
+    }
+    const isHuge = from % mib2 === 0 && to % mib2 === 0 && paddrLo % mib2 === 0;
+    const step = isHuge ? mib2 : 4096;
+    // A torn line must not ask for the whole address space.
+    const last = Math.min(to, from + largestMapping);
+    for (let iova = from; iova < last; iova += step)
+      this.#emit(
+        mappedSid,
+        iova >>> 0,
+        Math.floor(iova / 2 ** 32),
+        ~(step - 1) >>> 0,
+        0xffffffff,
+        paddrLo,
+        paddrHi,
+        mappedDomain,
+      );
+  }
+
+  #intel(bytes: Uint8Array, at: number, end: number): void {
+    if (startsWith(bytes, at, end, translateName)) this.#translate(bytes, at, end);
+    else if (startsWith(bytes, at, end, pageHitName) || startsWith(bytes, at, end, pageUpdateName))
+      this.#pageLookup(bytes, at, end);
+    else if (startsWith(bytes, at, end, contextUpdateName) || startsWith(bytes, at, end, contextHitName))
+      this.#context(bytes, at, end);
+    else if (startsWith(bytes, at, end, invalidatePagesName)) this.pageInvalidations++;
+    else if (startsWith(bytes, at, end, invalidateDomainName)) this.domainInvalidations++;
+  }
+
+  #pageLookup(bytes: Uint8Array, at: number, end: number): void {
+    const lookup = this.#lookup;
+    lookup.sid = -1;
+    const sid = this.#number(bytes, at, end, ' sid 0x') ? this.#lo & 0xffff : -1;
+    if (sid === -1 || !this.#number(bytes, at, end, ' iova 0x')) return;
+    lookup.iovaLo = this.#lo;
+    lookup.iovaHi = this.#hi;
+    if (!this.#number(bytes, at, end, ' slpte 0x')) return;
+    lookup.slpteLo = this.#lo;
+    lookup.slpteHi = this.#hi;
+    if (!this.#number(bytes, at, end, ' domain 0x')) return;
+    lookup.domain = this.#lo & 0xffff;
+    lookup.sid = sid;
+  }
+
+  #translate(bytes: Uint8Array, at: number, end: number): void {
+    const sid = this.#device(bytes, at, end, ' dev ');
+    if (sid === -1 || !this.#number(bytes, at, end, ' mask 0x')) return;
+    const maskLo = ~this.#lo >>> 0;
+    const maskHi = ~this.#hi >>> 0;
+    const lookup = this.#lookup;
+    if (lookup.sid === sid) {
+      this.#emit(sid, lookup.iovaLo, lookup.iovaHi, maskLo, maskHi, lookup.slpteLo, lookup.slpteHi, lookup.domain);
+      lookup.sid = -1;
+      return;
+    }
+    // Without look-up events the page is known, the place in it is not.
+    if (!this.#number(bytes, at, end, ' gpa 0x')) return;
+    const frameLo = this.#lo;
+    const frameHi = this.#hi;
+    if (!this.#number(bytes, at, end, ' iova 0x')) return;
+    const domain = this.#domainOfSid[sid]!;
+    if (domain === -1) this.withoutDomain++;
+    else this.#emit(sid, this.#lo, this.#hi, maskLo, maskHi, frameLo, frameHi, domain);
+  }
+
+  #context(bytes: Uint8Array, at: number, end: number): void {
+    if (!this.#number(bytes, at, end, ' bus 0x')) return;
+    const bus = this.#lo;
+    if (!this.#number(bytes, at, end, ' devfn 0x')) return;
+    const devfn = this.#lo;
+    if (!this.#number(bytes, at, end, ' high 0x')) return;
+    const highLo = this.#lo;
+    const highHi = this.#hi;
+    if (!this.#number(bytes, at, end, ' low 0x')) return;
+    const sid = ((bus << 8) | devfn) & 0xffff;
+    this.contexts++;
+    if (this.#domainOfSid[sid] === ((highLo >>> 8) & 0xffff)) return;
+    this.#domainOfSid[sid] = (highLo >>> 8) & 0xffff;
+    this.#target.contextUpdate(bus, devfn, highLo, highHi, this.#lo, this.#hi, 0);
+  }
+
+  #amd(bytes: Uint8Array, at: number, end: number): void {
+    if (startsWith(bytes, at, end, amdUpdateName)) {
+      const sid = this.#device(bytes, at, end, ' devid: ');
+      if (sid === -1 || !this.#number(bytes, at, end, ' domid 0x')) return;
+      const domain = this.#lo & 0xffff;
+      if (this.#domainOfSid[sid] === domain) return;
+      this.contexts++;
+      this.#domainOfSid[sid] = domain;
+      this.#target.contextUpdate(sid >>> 8, sid & 0xff, (domain << 8) | 1, 0, 1, 0, 0);
+    } else if (startsWith(bytes, at, end, amdResultName)) {
+      const sid = this.#device(bytes, at, end, ' devid: ');
+      if (sid === -1 || !this.#number(bytes, at, end, ' hpa 0x')) return;
+      const frameLo = this.#lo;
+      const frameHi = this.#hi;
+      if (!this.#number(bytes, at, end, ' gpa 0x')) return;
+      const domain = this.#domainOfSid[sid]!;
+      if (domain === -1) this.withoutDomain++;
+      else this.#emit(sid, this.#lo, this.#hi, 0xfffff000, 0xffffffff, frameLo, frameHi, domain);
+    } else if (startsWith(bytes, at, end, amdPagesInvalName)) {
+      this.pageInvalidations++;
+    }
+  }
+
+  #emit(
+    sid: number,
+    iovaLo: number,
+    iovaHi: number,
+    maskLo: number,
+    maskHi: number,
+    entryLo: number,
+    entryHi: number,
+    domain: number,
+  ): void {
+    this.translations++;
+    this.#target.pageHit(sid, iovaLo, iovaHi, maskLo, maskHi, entryLo, entryHi, domain);
+  }
+
+  /** Reads the hexadecimal number after `label` into `#lo` and `#hi`. */
+  #number(bytes: Uint8Array, from: number, end: number, label: string): boolean {
+    const name = labels[label]!;
+    let at = find(bytes, from, end, name);
+    if (at === -1) return false;
+    at += name.length;
+    let lo = 0;
+    let hi = 0;
+    const first = at;
+    for (; at < end; at++) {
+      const digit = hexDigit(bytes[at]!);
+      if (digit === -1) break;
+      hi = ((hi << 4) | (lo >>> 28)) >>> 0;
+      lo = ((lo << 4) | digit) >>> 0;
+    }
+    this.#lo = lo;
+    this.#hi = hi;
+    return at > first;
+  }
+
+  /** Source of `bus:slot.function` in hexadecimal after `label`, or -1. */
+  #device(bytes: Uint8Array, from: number, end: number, label: string): number {
+    const name = labels[label]!;
+    let at = find(bytes, from, end, name);
+    if (at === -1) return -1;
+    at += name.length;
+    const parts = [0, 0, 0];
+    for (let part = 0; part < 3; part++) {
+      const first = at;
+      for (let digit = 0; at < end; at++) {
+        digit = hexDigit(bytes[at]!);
+        if (digit === -1) break;
+        parts[part] = parts[part]! * 16 + digit;
+      }
+      if (at === first || (part < 2 && bytes[at] !== separators[part])) return -1;
+      at++;
+    }
+    return ((parts[0]! << 8) | (parts[1]! << 3) | (parts[2]! & 7)) & 0xffff;
+  }
+}
+
+const separators = [0x3a, 0x2e];
+const labels: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
+  [
+    ' sid 0x',
+    ' iova 0x',
+    ' slpte 0x',
+    ' domain 0x',
+    ' mask 0x',
+    ' gpa 0x',
+    ' hpa 0x',
+    ' bus 0x',
+    ' devfn 0x',
+    ' high 0x',
+    ' low 0x',
+    ' domid 0x',
+    ' iova=0x',
+    ' - 0x',
+    ' paddr=0x',
+    ' dev ',
+    ' devid: ',
+  ].map((label) => [label, word(label)]),
+);
