@@ -26,6 +26,9 @@ export const inputFields = {
   skip: integer(0, 'accesses to leave out at the start', { unit: 'accesses' }),
   limit: integer(0, 'accesses to read at most; 0 = all', { unit: 'accesses' }),
   seeds: integer(1, 'simulations with this seed and the next ones, for confidence intervals', { min: 1, max: 1000 }),
+  window: integer(-1, 'simulate only this window of a drmemtrace (by its window markers); -1 = everything', {
+    min: -1,
+  }),
   allowTruncated: flag(false, 'read a truncated trace as far as it goes'),
   backMissing: flag(false, 'map pages that the tables lack on demand instead of leaving their accesses out'),
 } satisfies Spec;
@@ -105,6 +108,13 @@ function resolveCompat(input: InputValues, { designs, compat = {}, machine, ...r
       expected: 'artifact, or none',
       found: typeof machine === 'string' ? machine : 'a description',
       mend: 'Leave --machine out, change a constant with --set compat.NAME=VALUE, or use --mode correct.',
+    });
+  if (input.window >= 0)
+    throw new StrataError({
+      code: 'config.wrong-mode',
+      what: 'the original simulators know no windows',
+      where: 'window',
+      mend: 'Leave --window out, or use --mode correct.',
     });
   if (input.page === '2m' || input.page === '1g')
     throw new StrataError({

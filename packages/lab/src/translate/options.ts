@@ -24,6 +24,7 @@ export interface TranslateOptions {
   readonly warmup?: string;
   readonly skip?: string;
   readonly limit?: string;
+  readonly window?: string;
   readonly seed?: string;
   readonly seeds?: string;
   readonly allowTruncated?: boolean;
@@ -73,6 +74,7 @@ export function addTranslateOptions(command: Command): Command {
     .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
     .option('--skip <n>', 'accesses to leave out at the start')
     .option('--limit <n>', 'accesses to read at most')
+    .option('--window <n>', 'only this window of a drmemtrace, by its window markers; what comes before warms nothing')
     .option('--seed <n>', 'seed of everything random')
     .option('--seeds <n>', 'simulate with that many seeds from --seed on; gives means with 95 % confidence intervals')
     .option('--allow-truncated', 'read a truncated trace as far as it goes')
@@ -99,6 +101,7 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
     warmup: options.warmup,
     skip: options.skip,
     limit: options.limit,
+    window: options.window,
     seed: options.seed,
     seeds: options.seeds,
   };
