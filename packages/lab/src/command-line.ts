@@ -37,6 +37,11 @@ const nouns: readonly Noun[] = [
     load: () => import('./commands/nest.ts'),
   },
   {
+    name: 'elastic',
+    summary: 'VMs that shrink and grow: page-frame allocators, techniques, footprints',
+    load: () => import('./commands/elastic.ts'),
+  },
+  {
     name: 'sweep',
     summary: 'simulate many points: inputs and configuration axes, on all cores',
     load: () => import('./commands/sweep.ts'),
@@ -99,6 +104,8 @@ async function createProgram(wanted: string | undefined, all = false): Promise<C
   const program = new Command('strata')
     .description('A laboratory for virtualization overheads.')
     .version(version())
+    // After a noun, --version belongs to the verb: `strata elastic llfree replay --version ae`.
+    .enablePositionalOptions()
     .addOption(new Option('--debug', 'show the stack of an internal error'))
     .exitOverride()
     .showSuggestionAfterError()

@@ -1,2 +1,3 @@
+export * as elasticity from './elasticity/index.ts';
 export * as machine from './machine/index.ts';
 export * as translation from './translation/index.ts';

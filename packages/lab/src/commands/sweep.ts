@@ -30,6 +30,7 @@ export function register(command: Command): void {
     const base = await configurationOf(axes.some(({ path }) => path === 'trace') ? rest : options);
     if (options.dryRun) {
       const points = pointsOf(base, axes);
+      await translate.prepare?.(points[0]?.configuration ?? {});
       const first = translate.resolve(points[0]?.configuration);
       const seeds = Number(first.seeds ?? 1);
       const { workers = availableParallelism(), out } = options;

@@ -8,6 +8,7 @@ import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
 import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
 import { type Row, renderTable, type Table, tableOf } from '../terminal/table.ts';
+import { registerCompare, registerSensitivity } from '../translate/comparison-verbs.ts';
 import { type DryRunOptions, dryRun, dryRunRows } from '../translate/dry-run.ts';
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
 import { addTranslateOptions, configurationOf, pageChoices, type TranslateOptions } from '../translate/options.ts';
@@ -15,6 +16,10 @@ import { translate } from '../translate/study.ts';
 
 export function register(command: Command): void {
   registerRun(command.command('run').description('simulate a trace under one set-up, designs side by side'));
+  registerCompare(command.command('compare').description('designs side by side under several set-ups, one table'));
+  registerSensitivity(
+    command.command('sensitivity').description('which assumption about the baseline changes which ranking'),
+  );
   registerExplain(command.command('explain').description('every reference of one page walk, step by step'));
   registerDesigns(command.command('designs').description('the designs with their parameters'));
 }
@@ -31,6 +36,7 @@ function registerRun(command: Command): void {
       .option('--dry-run', 'print accesses, expected time, memory and disk, from a short trial'),
   ).action(async (options: RunOptions) => {
     const given = await configurationOf(options);
+    await translate.prepare?.(given);
     const configuration = translate.resolve(given);
     if (options.dryRun) return tellDryRun(configuration, { writes: options.out !== undefined }, options);
     const outcome = await perform(translate, given, {

@@ -1,13 +1,19 @@
 import { createRegistry, integer, type Registry, resolve, StrataError, suggestion, text } from '@strata/model/machine';
 import type { ClaimVerdict } from '../claims/verdict.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
+import { elasticityPart } from './elasticity.ts';
 import { ioPart } from './io.ts';
 import { nestingPart } from './nesting.ts';
 import type { Part, PartOutcome } from './part.ts';
 import { translationPart } from './translation.ts';
 
 /** The parts of the main job, in the order of the report. */
-export const parts: Registry<Part> = createRegistry<Part>('part', [translationPart, ioPart, nestingPart]);
+export const parts: Registry<Part> = createRegistry<Part>('part', [
+  translationPart,
+  ioPart,
+  nestingPart,
+  elasticityPart,
+]);
 
 /** Seed of everything random in the main job. */
 export const reproduceSeed = 42;

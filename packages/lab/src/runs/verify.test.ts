@@ -16,6 +16,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const trace = 'gen:gups,size=1MiB,accesses=100';
 const quick: readonly (readonly [string, unknown])[] = [
   ['translate', { trace }],
+  ['translate-compare', { trace }],
+  ['translate-sensitivity', { trace }],
   ['sweep', { base: { trace }, axes: [{ path: 'machine.l2.ways', values: [8, 16] }] }],
   ['reproduce', { only: 'nesting' }],
 ];

@@ -28,6 +28,7 @@ export function exitStatusOf(outcome: Outcome): number {
 
 /** Runs a study under Ctrl-C with progress, and writes its run folder where one is wanted. The configuration is checked and completed first. */
 export async function perform(study: Study, given: unknown, options: PerformOptions): Promise<Outcome> {
+  await study.prepare?.(given);
   const configuration = study.resolve(given);
   if (options.out !== undefined) refuseExisting(options.out);
   // A missing input is told at once; hashing waits until after the work, so that the first access of a long trace does not.

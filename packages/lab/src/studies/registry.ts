@@ -1,6 +1,8 @@
 import { createRegistry, type Registry } from '@strata/model/machine';
 import { reproduce } from '../reproduce/reproduce.ts';
 import { createSweep } from '../sweep/sweep.ts';
+import { compare } from '../translate/compare.ts';
+import { sensitivity } from '../translate/sensitivity.ts';
 import { translate } from '../translate/study.ts';
 import type { Study } from './study.ts';
 
@@ -10,6 +12,8 @@ export const pointStudies: Registry<Study> = createRegistry<Study>('study', [tra
 /** Every study that a manifest can name. */
 export const studies: Registry<Study> = createRegistry<Study>('study', [
   ...pointStudies,
+  compare,
+  sensitivity,
   createSweep(pointStudies),
   reproduce,
 ]);

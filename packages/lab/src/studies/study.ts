@@ -40,6 +40,8 @@ export interface StudyInput {
 export interface Study {
   readonly name: string;
   readonly summary: string;
+  /** Loads what resolving needs: designs of a plugin. */
+  prepare?(configuration: unknown): Promise<void>;
   /** Fills in every default. @throws StrataError `config.*` */
   resolve(configuration: unknown): Readonly<Record<string, unknown>>;
   /** The files that a resolved configuration reads. */

@@ -11,6 +11,7 @@ import {
 } from '@strata/model/machine';
 import { resolveTranslationConfig, studyFields } from '@strata/model/translation';
 import { type Configuration, isMapping, merge } from '../config/load.ts';
+import { designsWith } from './plugin.ts';
 
 /** What a translation study reads and how; the simulators' own fields stand beside it. */
 export const inputFields = {
@@ -30,6 +31,7 @@ export const inputFields = {
     min: -1,
   }),
   allowTruncated: flag(false, 'read a truncated trace as far as it goes'),
+  plugin: text('', 'module (.ts, .mts, .js, .mjs) that exports designs of your own'),
   backMissing: flag(false, 'map pages that the tables lack on demand instead of leaving their accesses out'),
 } satisfies Spec;
 
@@ -96,7 +98,7 @@ function resolveCorrect(input: InputValues, rest: Configuration): Configuration 
     });
   const { page } = input;
   const spaces = merge({ process: { page }, vm: { page }, l1: { page } }, isMapping(rest.spaces) ? rest.spaces : {});
-  return { ...input, ...resolveTranslationConfig({ ...rest, spaces }) };
+  return { ...input, ...resolveTranslationConfig({ ...rest, spaces }, designsWith(input.plugin)) };
 }
 
 function resolveCompat(input: InputValues, { designs, compat = {}, machine, ...rest }: Configuration): Configuration {

@@ -4,6 +4,7 @@ import type { StudyContext } from '../studies/study.ts';
 import { readWalkCounters, withApplicationSpeedups } from './application.ts';
 import type { InputValues } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
+import { designsWith } from './plugin.ts';
 import { prepareSpaces } from './spaces.ts';
 import { eachBlock } from './trace-input.ts';
 
@@ -20,10 +21,11 @@ export async function runCorrect(
   rest: Configuration,
   context: StudyContext,
 ): Promise<TranslateRun> {
-  const config = resolveTranslationConfig(rest);
+  const designs = designsWith(input.plugin);
+  const config = resolveTranslationConfig(rest, designs);
   const counters = input.perf === '' ? undefined : await readWalkCounters(input.perf);
   const prepared = await prepareSpaces(input, config);
-  const simulation = createSimulation(config, (process) => prepared.of(process));
+  const simulation = createSimulation(config, (process) => prepared.of(process), designs);
   const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
   const result = simulation.finish();
   return {

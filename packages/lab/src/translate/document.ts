@@ -12,6 +12,7 @@ interface HitCounts {
 export interface DesignDocument {
   readonly cyclesPerWalk: number | null;
   readonly speedup: number | null;
+  readonly speedupWithMaintenance?: number | null;
   readonly referencesPerWalk: number | null;
   readonly walks?: number;
   readonly coverage?: number | null;

@@ -6,6 +6,7 @@ import type { Configuration } from '../config/load.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/quantities.ts';
 import type { Row } from '../terminal/table.ts';
 import { split } from './configuration.ts';
+import { designsWith } from './plugin.ts';
 import { prepareSpaces } from './spaces.ts';
 
 /** What a simulation would take, from a trial of its beginning. */
@@ -48,9 +49,10 @@ export async function dryRun(
   const { simulations = input.seeds, workers = 1, writes = false } = options;
   const loading = performance.now();
   // In compat mode the machine's simulation stands for the original's.
-  const config = resolveTranslationConfig(input.mode === 'compat' ? { setup: rest.setup } : rest);
+  const designs = designsWith(input.plugin);
+  const config = resolveTranslationConfig(input.mode === 'compat' ? { setup: rest.setup } : rest, designs);
   const prepared = await prepareSpaces(input.mode === 'compat' ? { ...input, page: '4k' } : input, config);
-  const simulation = createSimulation(config, (process) => prepared.of(process));
+  const simulation = createSimulation(config, (process) => prepared.of(process), designs);
   const loadSeconds = (performance.now() - loading) / 1000;
   const reader = await openTrace(input.trace, {
     skip: input.skip,

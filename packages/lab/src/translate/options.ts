@@ -21,6 +21,7 @@ export interface TranslateOptions {
   readonly cores?: string;
   readonly prefetcher?: string;
   readonly page?: string;
+  readonly plugin?: string;
   readonly warmup?: string;
   readonly skip?: string;
   readonly limit?: string;
@@ -38,7 +39,10 @@ export function collected(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }
 
-export function addTranslateOptions(command: Command): Command {
+const ofOneRun = ['native', 'virtualized', 'nested'];
+
+/** @param setups that the command takes */
+export function addTranslateOptions(command: Command, setups: readonly string[] = ofOneRun): Command {
   return command
     .option('--config <file>', 'configuration (YAML or JSON); options on the command line win')
     .option('--trace <file>', 'trace in any known format, compressed or not, or gen:NAME,option=value,...')
@@ -50,9 +54,7 @@ export function addTranslateOptions(command: Command): Command {
       '--perf <file>',
       'measured walk counters: output of perf stat (-x too), or perf-*.short; gives application speedups',
     )
-    .addOption(
-      new Option('--setup <setup>', 'what lies under the process').choices(['native', 'virtualized', 'nested']),
-    )
+    .addOption(new Option('--setup <setup>', 'what lies under the process').choices(setups))
     .option('--designs <names>', 'designs, separated by commas (strata translate designs lists them)')
     .addOption(
       new Option('--mode <mode>', 'correct: the machine; compat: the original simulators, bit for bit').choices([
@@ -71,6 +73,7 @@ export function addTranslateOptions(command: Command): Command {
         ...pageChoices,
       ]),
     )
+    .option('--plugin <file>', 'module that exports designs of your own (.ts, .mts, .js, .mjs)')
     .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
     .option('--skip <n>', 'accesses to leave out at the start')
     .option('--limit <n>', 'accesses to read at most')
@@ -119,6 +122,7 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
       'quirks',
       'prefetcher',
       'page',
+      'plugin',
       'allowTruncated',
     ].map((name) => [name, rest[name as keyof typeof rest]]),
   );

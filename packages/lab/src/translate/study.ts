@@ -5,16 +5,20 @@ import { type InputValues, resolveFlat, split } from './configuration.ts';
 import { runCorrect, type TranslateRun } from './correct-run.ts';
 import { figuresOf, headline, tablesOf } from './document.ts';
 import { notModelled } from './limits.ts';
+import { loadPlugin } from './plugin.ts';
 import { seedsDocument, seedsTable, traceOfSeed, withoutRandomness } from './seeds.ts';
 
 /** One simulation of CPU address translation: a trace, a set-up, designs side by side. */
 export const translate: Study = {
   name: 'translate',
   summary: 'one trace under one set-up, designs side by side',
+  async prepare(given) {
+    if (isMapping(given) && typeof given.plugin === 'string') await loadPlugin(given.plugin);
+  },
   resolve: resolveFlat,
   inputs(configuration) {
     const { input } = split(configuration);
-    return (['trace', 'tables', 'hostTables', 'perf'] as const)
+    return (['trace', 'tables', 'hostTables', 'perf', 'plugin'] as const)
       .map((role): StudyInput => ({ role, path: input[role] }))
       .filter(({ path }) => path !== '');
   },

@@ -1,6 +1,7 @@
 import type { Claim } from '../machine/claims.ts';
 import { resolveTranslationConfig } from './config.ts';
 import { demandSpaces } from './demand-spaces.ts';
+import { designStatements } from './design-claims.ts';
 import { explainWalk } from './explain.ts';
 
 const none = { level5: { entries: 0 }, level4: { entries: 0 }, level3: { entries: 0 }, level2: { entries: 0 } };
@@ -9,10 +10,12 @@ const none = { level5: { entries: 0 }, level4: { entries: 0 }, level3: { entries
 function coldReferences(study: Readonly<Record<string, unknown>>, design = 'radix'): number {
   const config = resolveTranslationConfig({
     ...study,
-    designs: [design],
+    designs: design.endsWith('dmt') ? { [design]: { minVmaMiB: 0 } } : [design],
     machine: { pageWalkCaches: none, hostPageWalkCaches: none, cores: 1 },
   });
-  return explainWalk(config, demandSpaces(config)(0), { design, vpn: 0x7f12_3456 }).references.length;
+  return explainWalk(config, demandSpaces(config)(0), { design, vpn: 0x7f12_3456 }).references.filter(
+    ({ awaited }) => awaited,
+  ).length;
 }
 
 const fiveLevels = { process: { levels: 5 }, vm: { levels: 5 } };
@@ -41,7 +44,32 @@ function cold(
 
 const closedForm = 'closed form (g + 1)(h + 1) - 1 of a two-dimensional walk; specs/translation.md C14';
 
+const oneTwoThree = 'one, two and three references natively, in a VM and in a nested VM';
+
 const statements = [
+  ...(['native', 'virtualized', 'nested'] as const).flatMap((setup, index) => [
+    cold(
+      `dmt-${setup}`,
+      [1, 3, 7][index]!,
+      {
+        statement: `with DMT a cold ${setup} walk makes ${[1, 3, 7][index]} reference${index === 0 ? '' : 's'}: 2^n - 1 in n dimensions`,
+        source: index === 0 ? 'DMT, ASPLOS 2024, abstract' : 'specs/translation.md 3.2 and C14',
+        published: String([1, 3, 7][index]),
+      },
+      () => coldReferences({ setup }, 'dmt'),
+    ),
+    cold(
+      `pvdmt-${setup}`,
+      index + 1,
+      {
+        statement: `with pvDMT a cold ${setup} walk makes ${index + 1} reference${index === 0 ? '' : 's'}: as many as dimensions`,
+        source: 'DMT, ASPLOS 2024, abstract',
+        published: oneTwoThree,
+      },
+      () => coldReferences({ setup }, 'pvdmt'),
+    ),
+  ]),
+  ...designStatements,
   cold(
     'native',
     4,

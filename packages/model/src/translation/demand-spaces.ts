@@ -2,6 +2,7 @@ import { createAddressSpaces, type DemandSpace, type DimensionOptions } from '..
 import { createRandom } from '../machine/random.ts';
 import type { TranslationConfig } from './config.ts';
 import type { Setup } from './design.ts';
+import type { DesignMemoryOptions } from './design-memory.ts';
 
 /** Names of the dimensions in `config.spaces`, from the process down. */
 const dimensionNames = {
@@ -26,4 +27,17 @@ export function demandSpaces({ setup, spaces, seed }: TranslationConfig): (proce
   });
   const built = createAddressSpaces(dimensions, createRandom(seed));
   return (process) => (process === 0 ? built.spaces : built.addProcess());
+}
+
+/** The memories that designs find for tables of their own: as large and as fragmented at the start as the study's. */
+export function designMemories({ setup, spaces }: TranslationConfig): DesignMemoryOptions[] {
+  return dimensionNames[setup].map((name, dimension) => {
+    const { memoryGiB, fragmentation } = spaces[name];
+    const below = dimensionNames[setup][dimension + 1];
+    return {
+      unusable: fragmentation,
+      hugeBacking: below !== undefined && ['2m', '1g', 'thp'].includes(spaces[below].page),
+      ...(memoryGiB > 0 ? { frames: Math.min(Math.floor(memoryGiB * 2 ** 18), 2 ** 28) } : {}),
+    };
+  });
 }

@@ -5,7 +5,7 @@ import type { AddressSpace } from '../machine/page-table.ts';
 import type { Geometry, TagStore } from '../machine/tag-store.ts';
 import type { AccessStream } from './access-stream.ts';
 import type { Design, DesignInstance, DesignResources, Setup, WalkerMachine } from './design.ts';
-import { arenaStart, framesBeyond, withFramesOfItsOwn } from './design-frames.ts';
+import { createDesignMemory, type DesignMemory, type DesignMemoryOptions } from './design-memory.ts';
 import { createLatencyCounts } from './latency-counts.ts';
 import { type CacheCounts, hitCounts, latencyDistribution, ratio } from './result.ts';
 import type { DesignFigures } from './speedup.ts';
@@ -17,6 +17,9 @@ export interface DesignStageMachine {
   readonly setup: Setup;
   readonly cores: number;
   readonly walkerMachine: WalkerMachine;
+  /** The memory below each space, as designs find it for tables of their own. Default: freshly booted. */
+  readonly memories?: readonly DesignMemoryOptions[];
+  readonly seed?: number;
 }
 
 /** What one design has for itself. */
@@ -45,16 +48,20 @@ export interface DesignStage {
 }
 
 export function createDesignStage(
-  { setup, cores, walkerMachine }: DesignStageMachine,
+  { setup, cores, walkerMachine, memories = [], seed = 42 }: DesignStageMachine,
   { design, options, caches, createStore, memory = new CountedMemory(caches, caches.latencyCycles) }: DesignStageParts,
 ): DesignStage {
-  const frames = framesBeyond(arenaStart);
   const walkCaches = createWalkCaches(cores, memory, createStore);
   const names = Object.keys(design.counters);
   /** Of each instance. */
   const counts: Record<string, number>[] = [];
   const instances: DesignInstance[] = [];
   const latencies = createLatencyCounts();
+  /** Process that each core walked for last. */
+  const processOnCore = new Int32Array(cores).fill(-1);
+  let ownMemory: DesignMemory | undefined;
+  /** Changes of the backing of this design's guest frames, until the instance that caused them exists. */
+  let beforeInstance: ((instance: DesignInstance) => void)[] = [];
   let walks = 0;
   let walkCycles = 0;
   // Designs count on; what they had at the end of warm-up is taken off.
@@ -68,6 +75,30 @@ export function createDesignStage(
   const maintenance = (): number => sum((instance) => instance.maintenanceCycles?.() ?? 0);
   const covered = (): number => sum((instance) => instance.coveredWalks?.() ?? 0);
 
+  const sharedValues = new Map<object, object>();
+  /** The map holds what `create` gave for the very object, so the type is the caller's. */
+  function sharedBySpace(): DesignResources['shared'] {
+    return <T extends object>(of: object, create: () => T): T => {
+      const known = sharedValues.get(of);
+      if (known !== undefined) return known as T;
+      const created = create();
+      sharedValues.set(of, created);
+      return created;
+    };
+  }
+
+  /** All processes share the VMs, and so what this design adds to the VMs' tables. */
+  function memoryFor(spaces: readonly AddressSpace[]): DesignMemory {
+    const tell = (change: (instance: DesignInstance) => void): void => {
+      for (const instance of instances) change(instance);
+      if (instances.length < counts.length) beforeInstance.push(change);
+    };
+    return createDesignMemory(spaces, memories, seed, {
+      mapped: (...change) => tell((instance) => instance.mapped?.(...change)),
+      unmapped: (...change) => tell((instance) => instance.unmapped?.(...change)),
+    });
+  }
+
   return {
     design,
     caches,
@@ -75,11 +106,18 @@ export function createDesignStage(
     instances,
     addProcess(spaces) {
       const process = instances.length;
+      ownMemory ??= memoryFor(spaces);
+      const own = ownMemory;
       const count: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
       counts.push(count);
       const resources: DesignResources = {
         setup,
-        spaces: withFramesOfItsOwn(spaces, frames),
+        spaces: own.spacesFor(spaces, design.keepsGuestTables ?? false),
+        contiguous: own.contiguous,
+        releaseContiguous: own.releaseContiguous,
+        takeFrames: own.take,
+        process,
+        shared: sharedBySpace(),
         memory,
         walkerMachine,
         count,
@@ -88,11 +126,20 @@ export function createDesignStage(
       };
       const instance = design.create(options as never, resources);
       instances.push(instance);
+      for (const change of beforeInstance) change(instance);
+      beforeInstance = [];
       for (const [dimension, space] of spaces.entries()) observe(space, dimension, instance);
     },
     walkFor(stream, index) {
-      memory.begin(stream.core[index]!);
-      const frame = instances[stream.process[index]!]!.walk(stream.walk[index]!);
+      const core = stream.core[index]!;
+      const process = stream.process[index]!;
+      const instance = instances[process]!;
+      memory.begin(core);
+      if (processOnCore[core] !== process) {
+        processOnCore[core] = process;
+        instance.switchedIn?.(core);
+      }
+      const frame = instance.walk(stream.walk[index]!);
       const expected = Math.floor(stream.line[index]! / linesPerPage);
       if (frame !== expected) throw wrongFrame(design.name, stream.walk[index]!, frame, expected);
       walks++;

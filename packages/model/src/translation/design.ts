@@ -2,6 +2,7 @@ import type { Frame, PageLevel, Vpn } from '../machine/address.ts';
 import type { PartialValuesOf, Spec, ValuesOf } from '../machine/fields.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
 import type { Geometry } from '../machine/tag-store.ts';
+import type { ContiguousRange } from './design-memory.ts';
 
 export type Setup = 'native' | 'virtualized' | 'nested';
 
@@ -14,6 +15,10 @@ export type Where = (typeof Where)[keyof typeof Where];
 
 /** Memory as a page walk sees it: host-physical, through the caches of the core that walks. Everything read is counted and paid for. */
 export interface WalkMemory {
+  /** Number of the core that walks. */
+  readonly core: number;
+  /** Cycles of the walk so far. */
+  readonly cycles: number;
   /**
    * One reference that the walk waits for: its latency is added to the walk. `step` is a number from `resources.step`.
    * Returns the latency in cycles.
@@ -44,9 +49,27 @@ export interface DesignResources<C extends string = string> {
   /**
    * The address spaces of the (single) process from the application down. native: [process]; virtualized: [process, VM];
    * nested: [process, L2 VM over L1's memory, L1 VM over the host's memory].
+   *
+   * `spaces[d].frames` is memory for the design's own tables of dimension d, as fragmented as the study says at its start, and used by no
+   * other design. With `keepsGuestTables` the tables of the spaces below also map what was taken there, and `mapped` tells of it.
    */
   readonly spaces: readonly AddressSpace[];
   readonly memory: WalkMemory;
+  /**
+   * Contiguous memory for a table of dimension `dimension` that is contiguous in the host as well: what a hypercall gets from the lowest
+   * hypervisor. `frame` is its address in the space below that dimension. Undefined when fragmentation leaves none.
+   */
+  contiguous(dimension: number, count: number): ContiguousRange | undefined;
+  releaseContiguous(dimension: number, range: ContiguousRange, count: number): void;
+  /** Takes the `count` frames from `first` on, for a table of that dimension, if they are free: growth in place. */
+  takeFrames(dimension: number, first: Frame, count: number): boolean;
+  /** Number of the process that this instance serves, from 0 in order of appearance. */
+  readonly process: number;
+  /**
+   * One value for all processes per object that they share, such as a VM's space: the tables that a hypervisor keeps for it. The first
+   * instance that asks creates it, and is the one to keep it up to date, since every instance is told of every change.
+   */
+  shared<T extends object>(of: object, create: () => T): T;
   /** A walk cache under that name (in results: `walkCaches.NAME`). Geometry from the machine or from the design's own spec. */
   walkCache(name: string, geometry: Geometry): WalkCache;
   /** Shapes and latencies of the machine's page-walk caches and nested TLB (the design may use or ignore them). */
@@ -71,6 +94,8 @@ export interface WalkerMachine {
 
 /** A running design. */
 export interface DesignInstance {
+  /** Another process than this one walked on `core` last: what the core holds for a process without a tag is to be loaded anew. */
+  switchedIn?(core: number): void;
   /** Walks for page `vpn` (mapped in all dimensions) and returns its host frame. Called on last-level TLB misses. */
   walk(vpn: Vpn): Frame;
   /** Changes of the address space of dimension `dimension` (0 = the process), in program order with the walks. */
@@ -96,6 +121,11 @@ export interface Design<S extends Spec = Spec, C extends string = string> {
   readonly spec: S;
   /** Name and meaning of each counter; reported under `designs.NAME.counters`. */
   readonly counters: Readonly<Record<C, string>>;
+  /**
+   * The design takes guest memory for tables (`spaces[d].frames` of an upper dimension), so it must find that memory mapped below. Pages
+   * backed while `create` runs are told right after it, so one that `create` has found by itself is told again.
+   */
+  readonly keepsGuestTables?: boolean;
   create(spec: ValuesOf<S>, resources: DesignResources<C>): DesignInstance;
 }
 

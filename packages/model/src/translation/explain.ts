@@ -4,6 +4,7 @@ import { resolve } from '../machine/fields.ts';
 import { type AddressSpace, entryKind, entryTarget } from '../machine/page-table.ts';
 import type { Registry } from '../machine/registry.ts';
 import type { TranslationConfig } from './config.ts';
+import { designMemories } from './demand-spaces.ts';
 import type { Design, Setup } from './design.ts';
 import { createDesignStage, wrongFrame } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
@@ -69,7 +70,13 @@ export function explainWalk(
   const memory = new RecordingMemory(caches, caches.latencyCycles);
   const design = registry.get(name);
   const stage = createDesignStage(
-    { cores: machine.cores, walkerMachine: machine.walkerMachine, setup: config.setup },
+    {
+      cores: machine.cores,
+      walkerMachine: machine.walkerMachine,
+      setup: config.setup,
+      memories: designMemories(config),
+      seed: config.seed,
+    },
     {
       design,
       options: config.designs[name] ?? resolve(design.spec),

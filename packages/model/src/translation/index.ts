@@ -1,4 +1,5 @@
 export * from './claims.ts';
+export * from './claims-tables.ts';
 export * from './config.ts';
 export * from './demand-spaces.ts';
 export * from './design.ts';

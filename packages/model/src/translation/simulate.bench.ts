@@ -6,8 +6,8 @@ import { createRegistry } from '../machine/registry.ts';
 import { resolveTranslationConfig } from './config.ts';
 import { demandSpaces } from './demand-spaces.ts';
 import type { Design } from './design.ts';
+import { designs } from './designs/index.ts';
 import { radix } from './designs/radix.ts';
-import { shadow } from './designs/shadow.ts';
 import { createSimulation } from './simulate.ts';
 
 const smoke = process.env.STRATA_BENCH_SMOKE === '1';
@@ -68,10 +68,11 @@ function seconds(trace: readonly AccessBlock[], run: (block: AccessBlock) => voi
 }
 
 /** The same design under two names: what a second design costs in a pass, whatever it does. */
-const twice = createRegistry<Design>('design', [radix, { ...radix, name: 'radix again' }, shadow]);
+const twice = createRegistry<Design>('design', [{ ...radix, name: 'radix again' }, ...designs]);
+const offered = [...designs].filter(({ setups }) => setups.includes('virtualized')).map(({ name }) => name);
 
-function simulation(designs: readonly string[], engine = 'printed'): (block: AccessBlock) => void {
-  const config = resolveTranslationConfig({ setup: 'virtualized', designs, cores: 1, engine }, twice);
+function simulation(names: readonly string[], engine = 'printed'): (block: AccessBlock) => void {
+  const config = resolveTranslationConfig({ setup: 'virtualized', designs: names, cores: 1, engine }, twice);
   const running = createSimulation(config, demandSpaces(config), twice);
   return (block) => running.feed(block);
 }
@@ -101,6 +102,15 @@ for (const workload of [gups, hotSet]) {
   const two = rate(simulation(['radix', 'radix again']));
   show('radix twice, one pass', two);
   show('radix twice, two passes', one / 2);
-  show('radix and shadow, one pass', rate(simulation(['radix', 'shadow'])));
+  for (const design of offered) {
+    if (design === 'radix') continue;
+    const both = rate(simulation(['radix', design]));
+    show(`radix and ${design}, one pass`, both);
+    const marginal = 1e9 / both - 1e9 / one;
+    console.log(
+      `${' '.repeat(33)}${design} adds ${marginal.toFixed(0)} ns per access, radix alone takes ${(1e9 / one).toFixed(0)}`,
+    );
+  }
+  show(`all ${offered.length} designs, one pass`, rate(simulation(offered)));
   if (!smoke) show('radix, interpreted', rate(simulation(['radix'], 'interpreted')));
 }

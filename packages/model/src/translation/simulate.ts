@@ -6,6 +6,7 @@ import type { Registry } from '../machine/registry.ts';
 import { createAccessStream } from './access-stream.ts';
 import { baselineDesign, type TranslationConfig } from './config.ts';
 import { assignCores } from './cores.ts';
+import { designMemories } from './demand-spaces.ts';
 import { type Design, dimensionsOf, type Setup } from './design.ts';
 import { createDesignLoop, createDesignStage } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
@@ -61,7 +62,13 @@ export function createSimulation(
   const stream = createAccessStream();
   const counts: TlbStageCounts = { kinds: new Float64Array(4), lines: 0, walks: 0, notMapped: 0, notCanonical: 0 };
   const printed = config.engine === 'printed';
-  const shared = { cores: machine.cores, walkerMachine: machine.walkerMachine, setup: config.setup };
+  const shared = {
+    cores: machine.cores,
+    walkerMachine: machine.walkerMachine,
+    setup: config.setup,
+    memories: designMemories(config),
+    seed: config.seed,
+  };
   const stages = Object.entries(config.designs).map(([name, options]) => {
     const caches = machine.createCaches();
     const design = registry.get(name);

@@ -12,7 +12,15 @@ export interface WalkDimension {
   readonly pageWalkCaches: readonly (Geometry | undefined)[];
   /** Page of this dimension to host frame, asked before walking. Not for the first dimension, where the TLB does that. */
   readonly nestedTlb: Geometry | undefined;
+  /**
+   * Called when a walk of this dimension begins. Prefetches entries of the two lowest levels and notes by level after how many cycles they
+   * arrive; the walk does not go on from an entry before that.
+   */
+  readonly prefetch?: (page: number, arrivals: Float64Array) => void;
 }
+
+/** Levels whose entries can be prefetched. */
+const prefetchedLevels = 2;
 
 /** What a page-walk cache entry of an upper dimension points with. */
 export type WalkCachePointers = 'guest-physical' | 'host-physical';
@@ -87,6 +95,9 @@ class Dimension {
   /** Step number by `context * 6 + level`; -1 = not asked for yet. */
   private readonly steps: Int32Array;
   private readonly stepOf: (step: number) => number;
+  private readonly prefetch: WalkDimension['prefetch'];
+  /** By level. */
+  private readonly arrivals = new Float64Array(prefetchedLevels + 1);
 
   constructor(
     resources: DesignResources,
@@ -95,13 +106,14 @@ class Dimension {
     next: Dimension | undefined,
     pointers: WalkCachePointers,
   ) {
-    const { table, name, pageWalkCaches, nestedTlb } = dimensions[index]!;
+    const { table, name, pageWalkCaches, nestedTlb, prefetch } = dimensions[index]!;
     const { walkerMachine } = resources;
     const prefix = name === '' ? '' : `${name} `;
     this.memory = resources.memory;
     this.table = table;
     this.levels = table.levels;
     this.next = next;
+    this.prefetch = prefetch;
     const shapes = pageWalkCaches.slice(2, table.levels + 1).filter((geometry) => geometry !== undefined);
     const unified = shapes.length > 1 && shapes.every((geometry) => geometry === shapes[0]);
     this.caches = Array.from({ length: table.levels + 1 }, (_, level) => {
@@ -139,6 +151,11 @@ class Dimension {
     let node = 0;
     let level = this.levels;
     let hostFrame = -1;
+    const begin = memory.cycles;
+    if (this.prefetch !== undefined) {
+      this.arrivals.fill(0);
+      this.prefetch(page, this.arrivals);
+    }
     if (this.cached) {
       memory.wait(this.cacheCycles);
       // The deepest entry wins; shallower caches are not asked any more.
@@ -161,6 +178,10 @@ class Dimension {
       }
       const index = indexAt(page, level);
       memory.read(hostFrame, index * entryBytes, this.numberOf(step));
+      if (this.prefetch !== undefined && level <= prefetchedLevels) {
+        const early = begin + this.arrivals[level]! - memory.cycles;
+        if (early > 0) memory.wait(early);
+      }
       const entry = table.entry(node, index);
       if (entryKind(entry) !== 1) return this.leaf(page, level, entry, context);
       node = entryTarget(entry);

@@ -81,7 +81,7 @@ function createMemory(
 }
 
 /** The frames of a guest: handing one out makes the space below map it. */
-export function backedFrames(memory: FrameSource, below: AddressSpace): FrameSource {
+export function backedFrames(memory: FrameSource, below: Pick<AddressSpace, 'ensure'>): FrameSource {
   function back(first: Frame | -1, count: number): Frame | -1 {
     if (first >= 0) for (let frame = first as Frame; frame < first + count; frame++) below.ensure(guestPage(frame));
     return first;

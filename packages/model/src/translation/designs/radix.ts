@@ -4,7 +4,7 @@ import { type DesignResources, defineDesign, type Setup } from '../design.ts';
 import { createRadixWalker, type WalkDimension } from '../walker.ts';
 
 /** The tables' names from the process down. EPT12 is the table that L1 keeps for L2, EPT01 the one that L0 keeps for L1. */
-const names: Readonly<Record<Setup, readonly string[]>> = {
+export const tableNames: Readonly<Record<Setup, readonly string[]>> = {
   native: [''],
   virtualized: ['guest', 'host'],
   nested: ['guest', 'EPT12', 'EPT01'],
@@ -14,7 +14,7 @@ const names: Readonly<Record<Setup, readonly string[]>> = {
 export function walkDimensions({ setup, spaces, walkerMachine }: DesignResources): WalkDimension[] {
   return spaces.map(({ table }, index) => ({
     table,
-    name: names[setup][index]!,
+    name: tableNames[setup][index]!,
     pageWalkCaches: index === 0 ? walkerMachine.pageWalkCaches : walkerMachine.hostPageWalkCaches,
     nestedTlb: walkerMachine.nestedTlb,
   }));

@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import { registerFootprint } from '../elastic/footprint.ts';
+import { registerInterference } from '../elastic/interference.ts';
+import { registerLLFree } from '../elastic/llfree-replay.ts';
+import { registerPack } from '../elastic/pack.ts';
+import { registerResize } from '../elastic/resize.ts';
+import { registerTechniques } from '../elastic/techniques.ts';
+
+/** `strata elastic`: how VMs shrink and grow, and what of the host they occupy. */
+export function register(command: Command): void {
+  registerResize(command);
+  registerFootprint(command);
+  registerPack(command);
+  registerInterference(command);
+  registerTechniques(command);
+  registerLLFree(command);
+}

@@ -1,0 +1,179 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { runCommandLine } from '../command-line.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'strata-elastic-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+const runs = fileURLToPath(new URL('../../fixtures/elastic/runs.csv.gz', import.meta.url));
+
+async function strata(line: string) {
+  let out = '';
+  let err = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += String(text);
+    return true;
+  });
+  const code = await runCommandLine(['elastic', ...line.split(' ')]);
+  vi.restoreAllMocks();
+  return { code, out, err, json: () => JSON.parse(out) };
+}
+
+/** One run of the recordings as a file of its own. */
+function runFile(name: string): string {
+  const lines = gunzipSync(readFileSync(runs)).toString().trim().split('\n');
+  const path = join(folder, `${name}.csv`);
+  writeFileSync(path, [lines[0], ...lines.slice(1).filter((line) => line.startsWith(`${name},`))].join('\n'));
+  return path;
+}
+
+describe('strata elastic resize', () => {
+  it('keeps its contract', async () => {
+    const { code, json } = await strata('resize --technique hyperalloc --from 20 --to 2 --json');
+    expect(code).toBe(0);
+    expect(json()).toMatchObject({
+      schemaVersion: 1,
+      shrinkMs: expect.closeTo(58.25, 1),
+      growMs: expect.closeTo(2.35, 1),
+      touchMs: expect.closeTo(4760.6, 0),
+      gibPerSecond: expect.closeTo(309, 0),
+    });
+  });
+
+  it('takes VFIO, untouched memory, other names of techniques, and costs of the user', async () => {
+    const file = join(folder, 'mine.yaml');
+    writeFileSync(file, 'memUnplug2m: 100\n');
+    const plain = await strata('resize --technique virtio-mem --vfio --untouched --from 20 --to 2 --json');
+    expect(plain.json()).toMatchObject({ vfio: true, touchMs: 0, growMs: expect.closeTo(4191.7, 0) });
+    expect((await strata('resize --technique virtio-mem+vfio --untouched --from 20 --to 2 --json')).json()).toEqual(
+      plain.json(),
+    );
+    const own = await strata(
+      `resize --technique virtio-mem --profile-file ${file} --untouched --from 2 --to 20 --json`,
+    );
+    expect(own.json().shrinkMs).toBeCloseTo(921.6);
+  });
+
+  it.each([
+    ['resize --technique hyperaloc --from 20 --to 2', /Did you mean hyperalloc/],
+    ['resize --technique fpr --from 20 --to 2', /cannot be told a size/],
+    ['resize --technique balloon --vfio --from 20 --to 2', /VFIO pins/],
+    ['resize --technique hyperalloc --from twenty --to 2', /--from: not a size in GiB/],
+    ['resize --technique hyperalloc --from 2 --to 2', /nothing moves/],
+    ['resize --technique hyperalloc --from 2 --to 1 --touched --untouched', /exclude each other/],
+    ['footprint --technique hyperalloc --demand nowhere.csv', /nowhere.csv/],
+    ['footprint --technique hyperalloc --demand gen:compil', /Did you mean compile/],
+    ['footprint --technique hyperalloc --demand gen:compile,minuts=3', /Did you mean minutes/],
+    ['footprint --technique hyperalloc --demand gen:compile,minutes', /malformed/],
+    [
+      'footprint --technique fpr --demand gen:idle --set reporting.delay=1',
+      /unknown key delay. Known: order, delaySeconds/,
+    ],
+    ['footprint --technique fpr --demand gen:idle --allocator slab', /buddy or llfree/],
+    [`footprint --technique hyperalloc --demand ${runs}`, /holds 10 recordings.*--select/],
+    [`footprint --technique hyperalloc --demand ${runs} --select clang`, /no recording is named clang/],
+    ['pack --technique fpr --demand gen:idle --host-gib 0', /--host-gib/],
+    ['pack --technique fpr --demand gen:idle --host-gib 4 --percentile 200', /from 1 to 100/],
+    ['interference --technique hyperalloc --threads 48', /1 to 12/],
+    ['interference --technique fpr', /never measured/],
+  ])('%s ends with a sentence and exit code 2', async (line, message) => {
+    const { code, err, out } = await strata(line);
+    expect(err).toMatch(message);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+  });
+});
+
+describe('strata elastic footprint', () => {
+  it('keeps its contract, and shows what was recorded', async () => {
+    const { code, json } = await strata(
+      `footprint --demand ${runFile('clang-llfree-auto')} --technique hyperalloc --json`,
+    );
+    const document = json();
+    expect(code).toBe(0);
+    expect(document).toMatchObject({
+      gibMinutes: expect.any(Number),
+      peakGiB: expect.any(Number),
+      meanGiB: expect.any(Number),
+      basis: 'recorded',
+      recorded: { technique: 'hyperalloc' },
+    });
+    expect(Math.abs(document.recorded.errorPercent)).toBeLessThan(4);
+    const integral = document.series.reduce(
+      (sum: number, { seconds, residentGiB }: Record<string, number>, at: number) =>
+        at === 0
+          ? sum
+          : sum +
+            ((residentGiB! + document.series[at - 1].residentGiB) / 2) * (seconds! - document.series[at - 1].seconds),
+      0,
+    );
+    expect(integral / 60).toBeCloseTo(document.gibMinutes, 6);
+  });
+
+  it('cuts a recording, and says when a demand was recorded under another allocator', async () => {
+    const { json, err } = await strata(
+      `footprint --demand ${runs} --select clang-base-manual/0 --until 2472 --technique hyperalloc --json`,
+    );
+    expect(json().gibMinutes).toBeCloseTo(357.2, -1.5);
+    expect(err).toMatch(/recorded under buddy and the technique comes with llfree/);
+  });
+
+  it('costs a VM with fewer techniques more: static >= free page reporting >= single pages, and HyperAlloc least of 2 MiB', async () => {
+    const of = async (rest: string) =>
+      (await strata(`footprint --demand gen:compile ${rest} --json --quiet`)).json().gibMinutes;
+    const [fixed, reporting, small, hyperalloc] = [
+      await of('--technique static'),
+      await of('--technique fpr'),
+      await of('--technique fpr --set reporting.order=0'),
+      await of('--technique hyperalloc'),
+    ];
+    expect(fixed).toBeGreaterThan(reporting);
+    expect(reporting).toBeGreaterThan(small);
+    expect(reporting).toBeGreaterThan(hyperalloc);
+  });
+
+  it('gives the same bytes for the same seed', async () => {
+    const line = 'footprint --demand gen:compile,seed=7,minutes=5 --technique virtio-mem --csv --quiet';
+    expect((await strata(line)).out).toBe((await strata(line)).out);
+  });
+});
+
+describe('strata elastic pack', () => {
+  it('keeps its contract: the number of VMs, their peak, the margin', async () => {
+    const { json } = await strata('pack --demand gen:compile gen:idle --host-gib 48 --technique hyperalloc --json');
+    const { vms, peakGiB, marginGiB, steps } = json();
+    expect(peakGiB + marginGiB).toBeCloseTo(48);
+    expect(marginGiB).toBeGreaterThanOrEqual(0);
+    expect(steps).toHaveLength(vms + 1);
+    expect(steps.at(-1).peakGiB).toBeGreaterThan(48);
+  });
+
+  it('says 0 VMs where not even one fits', async () => {
+    const { json } = await strata('pack --demand gen:compile --host-gib 1 --technique static --json');
+    expect(json()).toMatchObject({ vms: 0, peakGiB: 0, marginGiB: 1 });
+  });
+});
+
+describe('strata elastic interference', () => {
+  it('says what STREAM and FTQ lose', async () => {
+    const { json } = await strata('interference --technique virtio-balloon --threads 12 --json');
+    expect(json()).toMatchObject({
+      baselineGbPerSecond: 68.99,
+      shrink: { slowSeconds: 45.8, relativeBandwidth: 0.46 },
+      streamFirstPercentile: 0.45,
+      basis: 'measured',
+    });
+  });
+});

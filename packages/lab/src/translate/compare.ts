@@ -1,0 +1,191 @@
+import { real, resolve, type Spec, text } from '@strata/model/machine';
+import { dimensionsOf, type Setup } from '@strata/model/translation';
+import { type Configuration, isMapping } from '../config/load.ts';
+import type { Figure } from '../figures/figure.ts';
+import type { Outcome, Study, StudyContext } from '../studies/study.ts';
+import type { Row, Table } from '../terminal/table.ts';
+import { resolveFlat, split } from './configuration.ts';
+import { runCorrect } from './correct-run.ts';
+import { cyclesFigure, type TranslateDocument } from './document.ts';
+import { notModelled } from './limits.ts';
+import { designsWith } from './plugin.ts';
+import { translate } from './study.ts';
+import { applicationSpeedup, walkOverheadIn } from './walk-overhead.ts';
+
+const comparisonFields = {
+  walkOverhead: real(0, 'share of the application’s cycles spent in page walks under radix; 0 = not known', {
+    min: 0,
+    max: 1,
+  }),
+  perfStat: text('', 'text of perf stat, from which that share is taken'),
+} satisfies Spec;
+
+export const allSetups = Object.keys(dimensionsOf) as readonly Setup[];
+
+/** The same trace under several set-ups, all designs that each has side by side. */
+export const compare: Study = {
+  name: 'translate-compare',
+  summary: 'one trace under several set-ups, all designs side by side',
+  prepare: translate.prepare!,
+  resolve: (given) => resolveComparison(given).configuration,
+  inputs: (configuration) => [
+    ...translate.inputs(pointsOf(configuration)[0]!.configuration),
+    ...(configuration.perfStat === '' ? [] : [{ role: 'perfStat', path: String(configuration.perfStat) }]),
+  ],
+  async execute(configuration, context) {
+    const { points, overhead } = resolveComparison(configuration);
+    const runs = await runPoints(points, context);
+    return outcomeOf(runs, overhead);
+  },
+};
+
+/** One simulation of a comparison. */
+export interface Point {
+  readonly setup: Setup;
+  /** Resolved. */
+  readonly configuration: Configuration;
+}
+
+interface Comparison {
+  readonly configuration: Configuration;
+  readonly points: readonly Point[];
+  readonly overhead: number;
+}
+
+function resolveComparison(given: unknown): Comparison {
+  const mapping = isMapping(given) ? given : {};
+  const own = resolve(comparisonFields, pick(mapping, Object.keys(comparisonFields)));
+  return {
+    // What was given is enough to repeat it; the points are resolved anew.
+    configuration: { ...mapping, ...own },
+    points: pointsOf(mapping),
+    overhead: own.perfStat === '' ? own.walkOverhead : walkOverheadIn(own.perfStat),
+  };
+}
+
+/** `setup` and `designs` may be `all`; a design that a set-up does not have is left out of it. */
+export function pointsOf(given: Configuration): Point[] {
+  const { setup = 'all', designs = 'all', walkOverhead: _, perfStat: __, ...rest } = given;
+  const registry = designsWith(typeof rest.plugin === 'string' ? rest.plugin : '');
+  const setups = setup === 'all' ? allSetups : [setup as Setup];
+  const wanted = designs === 'all' || (isMapping(designs) && 'all' in designs) ? undefined : designs;
+  const options = isMapping(designs) ? designs : {};
+  return setups.map((one) => {
+    const offered = [...registry].filter(({ name, setups: has }) =>
+      wanted === undefined ? has.includes(one) : isWanted(wanted, name) && (setup !== 'all' || has.includes(one)),
+    );
+    // A name that no design has is told by the resolution.
+    const unknown = wanted === undefined ? [] : namesOf(wanted).filter((name) => !registry.has(name));
+    const chosen = [...offered.map(({ name }) => name), ...unknown].map((name) => [name, options[name] ?? {}]);
+    return {
+      setup: one,
+      configuration: resolveFlat({ ...rest, setup: one, designs: Object.fromEntries(chosen) }),
+    };
+  });
+}
+
+function isWanted(wanted: unknown, name: string): boolean {
+  return namesOf(wanted).includes(name);
+}
+
+function namesOf(wanted: unknown): string[] {
+  return Array.isArray(wanted) ? wanted.map(String) : isMapping(wanted) ? Object.keys(wanted) : [];
+}
+
+function pick(mapping: Configuration, keys: readonly string[]): Configuration {
+  return Object.fromEntries(Object.entries(mapping).filter(([key]) => keys.includes(key)));
+}
+
+export interface PointRun {
+  readonly document: TranslateDocument;
+  readonly warnings: readonly string[];
+  readonly interrupted: boolean;
+}
+
+export async function runPoints(points: readonly Point[], context: StudyContext): Promise<PointRun[]> {
+  const runs: PointRun[] = [];
+  for (const { configuration } of points) {
+    if (context.signal.aborted) break;
+    const { input, rest } = split(configuration);
+    runs.push(await runCorrect(input, rest, context));
+  }
+  return runs;
+}
+
+function outcomeOf(runs: readonly PointRun[], overhead: number): Outcome {
+  const documents = runs.map(({ document }) => document);
+  const rows = documents.flatMap((document) => rowsOf(document, overhead));
+  return {
+    stats: {
+      comparison: rows,
+      walkOverhead: overhead === 0 ? null : overhead,
+      setups: Object.fromEntries(documents.map((document) => [document.setup, document])),
+    },
+    headline: documents.map(qualityOf).join('\n'),
+    tables: [comparisonTable(rows)],
+    figures: figures(documents),
+    claims: [],
+    warnings: [...new Set(runs.flatMap(({ warnings }) => warnings))],
+    notModelled: notModelled.correct,
+    interrupted: runs.some(({ interrupted }) => interrupted),
+  };
+}
+
+/** A speedup is worth what its baseline is. */
+function qualityOf({ setup, trace, walks, referencesPerWalk, designs }: TranslateDocument): string {
+  const { cyclesPerWalk = null } = designs.radix ?? {};
+  return `${setup}: ${trace.references.toLocaleString('en-US')} accesses, ${walks.toLocaleString('en-US')} walks; baseline radix ${referencesPerWalk?.toFixed(2) ?? '-'} references, ${cyclesPerWalk?.toFixed(1) ?? '-'} cycles per walk`;
+}
+
+function rowsOf({ setup, designs }: TranslateDocument, overhead: number): Row[] {
+  const baselineBytes = designs.radix?.tableBytes ?? null;
+  return Object.entries(designs).map(([design, result]): Row => {
+    const bytes = result.tableBytes ?? null;
+    return {
+      setup,
+      design,
+      cyclesPerWalk: result.cyclesPerWalk,
+      referencesPerWalk: result.referencesPerWalk,
+      coverage: result.coverage,
+      tableBytes: bytes,
+      memoryOverhead: bytes === null || baselineBytes === null || baselineBytes === 0 ? null : bytes / baselineBytes,
+      maintenanceCycles: result.maintenanceCycles,
+      speedup: result.speedup,
+      speedupWithMaintenance: result.speedupWithMaintenance,
+      baselineReferencesPerWalk: designs.radix?.referencesPerWalk,
+      baselineCyclesPerWalk: designs.radix?.cyclesPerWalk,
+      applicationSpeedup:
+        overhead === 0 || result.speedup === null || result.speedup === 0
+          ? null
+          : applicationSpeedup(overhead, result.speedup),
+    };
+  });
+}
+
+function comparisonTable(rows: readonly Row[]): Table {
+  const columns = [
+    { name: 'setup', type: 'text' },
+    { name: 'design', type: 'text' },
+    { name: 'cyclesPerWalk', type: 'real', title: 'cycles/walk' },
+    { name: 'referencesPerWalk', type: 'real', title: 'refs/walk' },
+    { name: 'coverage', type: 'real', decimals: 3 },
+    { name: 'tableBytes', type: 'integer', title: 'table bytes' },
+    { name: 'memoryOverhead', type: 'real', title: 'tables/radix' },
+    { name: 'maintenanceCycles', type: 'integer', title: 'maintenance' },
+    { name: 'speedup', type: 'real', decimals: 3 },
+    { name: 'speedupWithMaintenance', type: 'real', title: 'with maint.', decimals: 3 },
+    { name: 'baselineReferencesPerWalk', type: 'real', title: 'radix refs' },
+    { name: 'baselineCyclesPerWalk', type: 'real', title: 'radix cycles' },
+    { name: 'applicationSpeedup', type: 'real', title: 'application', decimals: 3 },
+  ] as const;
+  const isKnown = rows.some(({ applicationSpeedup: known }) => known !== null);
+  return {
+    name: 'comparison',
+    rows,
+    columns: columns.filter(({ name }) => name !== 'applicationSpeedup' || isKnown),
+  };
+}
+
+function figures(documents: readonly TranslateDocument[]): Figure[] {
+  return documents.length === 0 ? [] : [cyclesFigure(documents)].filter(({ rows }) => rows.length > 0);
+}

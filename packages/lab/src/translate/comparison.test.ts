@@ -1,0 +1,201 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dimensionsOf } from '@strata/model/translation';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cloneRoot, strataCommand } from '../../../../testing/components.ts';
+import { applicationSpeedup, walkOverheadOf } from './walk-overhead.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'strata-compare-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function strata(...args: string[]) {
+  const options = { cwd: folder, encoding: 'utf8' } as const;
+  return spawnSync(process.execPath, [strataCommand, 'translate', ...args], options);
+}
+
+interface ComparisonRow {
+  readonly setup: string;
+  readonly design: string;
+  readonly speedup: number;
+  readonly applicationSpeedup: number | null;
+  readonly baselineReferencesPerWalk: number;
+}
+
+function compared(...args: string[]): { comparison: ComparisonRow[]; setups: Record<string, unknown> } {
+  const { status, stdout, stderr } = strata('compare', '--trace', gups, ...args, '--json');
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return JSON.parse(stdout);
+}
+
+const gups = 'gen:gups,size=64MiB,accesses=5e3';
+
+function written(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('strata translate compare', () => {
+  it('runs every design in every set-up that it has, with the baseline beside each speedup', () => {
+    const { comparison, setups } = compared('--setup', 'all', '--designs', 'all', '--quiet');
+    expect(Object.keys(setups)).toEqual(Object.keys(dimensionsOf));
+    const pairs = comparison.map(({ setup, design }) => `${setup} ${design}`);
+    expect(pairs).toEqual(expect.arrayContaining(['native dmt', 'virtualized pvdmt', 'nested dmt', 'nested shadow']));
+    expect(pairs).not.toContain('native shadow');
+    for (const { baselineReferencesPerWalk } of comparison) expect(baselineReferencesPerWalk).toBeGreaterThan(0);
+  });
+
+  it('estimates the application from a walk overhead, given or measured', () => {
+    const perf = written(
+      'perf.txt',
+      ' 2,000,000,000      cycles\n   500,000,000      dtlb_load_misses.walk_active:u  (80.00%)\n',
+    );
+    const [given, measured] = [
+      ['--walk-overhead', '0.25'],
+      ['--perf-stat', perf],
+    ].map((more) => compared('--setup', 'virtualized', '--designs', 'pvdmt', ...more!).comparison);
+    expect(measured).toEqual(given);
+    const { speedup, applicationSpeedup: application } = given!.find(({ design }) => design === 'pvdmt')!;
+    expect(application).toBeCloseTo(1 / (0.75 + 0.25 / speedup), 12);
+  });
+
+  it('repeats itself from the manifest of its run folder', () => {
+    const one = strata('compare', '--trace', gups, '--setup', 'native', '--designs', 'dmt', '--out', 'one', '--quiet');
+    expect(one.stderr).toBe('');
+    const again = spawnSync(process.execPath, [strataCommand, 'run', '--from', 'one/manifest.json', '--out', 'two'], {
+      cwd: folder,
+    });
+    expect(again.status).toBe(0);
+    const [first, second] = ['one', 'two'].map((name) => readFileSync(join(folder, name, 'stats.json'), 'utf8'));
+    expect(second).toBe(first);
+  });
+
+  it.each([
+    [['--designs', 'dmt,fpta'], /unknown design fpta/],
+    [['--setup', 'native', '--designs', 'shadow'], /design shadow has no native set-up/],
+    [['--walk-overhead', '1.5'], /walkOverhead: value out of range/],
+    [['--perf-stat', 'nowhere.txt'], /nowhere.txt: no such file/],
+    [['--plugin', 'nowhere.ts'], /nowhere.ts: no such file/],
+  ])('refuses %j and says why', (args, message) => {
+    const { status, stderr, stdout } = strata('compare', '--trace', gups, ...args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+  });
+});
+
+describe('strata translate sensitivity', () => {
+  it('tells which order changes where', () => {
+    const { status, stdout } = strata(
+      ...['sensitivity', '--trace', gups, '--designs', 'radix,dmt,pvdmt', '--json'],
+      ...['--vary', 'no-walk-caches,large-nested-tlb'],
+    );
+    expect(status).toBe(0);
+    const document = JSON.parse(stdout) as {
+      rankings: { variation: string; ranking: string[] }[];
+      changes: { variation: string; ahead: string; behind: string }[];
+    };
+    expect(document.rankings.map(({ variation }) => variation)).toEqual([
+      'as given',
+      'no-walk-caches',
+      'large-nested-tlb',
+    ]);
+    // Without walk caches radix makes 24 references, and nothing is behind it.
+    expect(document.rankings[1]!.ranking.at(-1)).toBe('radix');
+    const before = document.rankings[0]!.ranking;
+    for (const { variation, ahead, behind } of document.changes) {
+      const { ranking } = document.rankings.find((one) => one.variation === variation)!;
+      expect(ranking.indexOf(ahead)).toBeLessThan(ranking.indexOf(behind));
+      expect(before.indexOf(behind)).toBeLessThan(before.indexOf(ahead));
+    }
+  });
+
+  it('refuses a variation that it does not know', () => {
+    const { status, stderr } = strata('sensitivity', '--trace', gups, '--vary', 'no-nested-tlbs');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/unknown variation no-nested-tlbs/);
+  });
+});
+
+/** The example of the room's README, as a reader would copy it. */
+const example = /```ts\n(import[\s\S]*?)```/.exec(
+  readFileSync(join(cloneRoot, 'packages/model/src/translation/README.md'), 'utf8'),
+)![1]!;
+
+describe('a plugin', () => {
+  it('is complete in the README in fewer than 80 lines, and runs beside the other designs', () => {
+    expect(example.split('\n').length).toBeLessThan(80);
+    const plugin = written('hashed.ts', example);
+    const { comparison } = compared('--setup', 'native', '--designs', 'all', '--plugin', plugin);
+    expect(comparison.map(({ design }) => design)).toContain('hashed');
+    const { status, stdout } = strata(
+      ...['run', '--trace', gups, '--designs', 'hashed', '--plugin', plugin],
+      ...['--set', 'designs.hashed.slots=65536', '--json'],
+    );
+    expect(status).toBe(0);
+    const { designs } = JSON.parse(stdout) as { designs: Record<string, { counters: Record<string, number> }> };
+    expect(designs.hashed!.counters.rehashes).toBe(0);
+  });
+
+  it('may be a script, with an import of its own beside it', () => {
+    written('name.mjs', "export const name = 'own';\n");
+    const plugin = written(
+      'own.mjs',
+      `import { name } from './name.mjs';
+       export default { name, summary: 's', source: 's', setups: ['native'], spec: {}, counters: {},
+         create: (spec, { spaces }) => ({ walk: (vpn) => spaces[0].table.translate(vpn) }) };`,
+    );
+    const { comparison } = compared('--setup', 'native', '--designs', 'own', '--plugin', plugin);
+    expect(comparison.map(({ design }) => design)).toEqual(['radix', 'own']);
+  });
+
+  it.each([
+    ['wrong.mjs', 'export const design = { name: "x" };', 2, /exports no design/],
+    ['broken.mjs', 'export const = ;', 2, /cannot be loaded/],
+    ['taken.mjs', taken(), 2, /name of a built-in one/],
+    ['lies.mjs', taken('lies', 1), 1, /design lies translates page .* wrongly/],
+    ['plugin.txt', '', 2, /not a module/],
+  ])('%s is refused with its reason', (name, text, code, message) => {
+    const { status, stderr } = strata('run', '--trace', gups, '--designs', 'lies', '--plugin', written(name, text));
+    expect(stderr).toMatch(message);
+    expect(status).toBe(code);
+  });
+});
+
+function taken(name = 'dmt', offset = 0): string {
+  return `export const design = { name: '${name}', summary: 's', source: 's', setups: ['native'], spec: {}, counters: {},
+    create: (spec, { spaces }) => ({ walk: (vpn) => spaces[0].table.translate(vpn) + ${offset} }) };`;
+}
+
+describe('walk overhead from perf stat', () => {
+  const expected = 0.3;
+  it.each([
+    [
+      'as on a terminal',
+      '  1,000  cycles  #  3 GHz\n  200  dtlb_load_misses.walk_active\n  100  itlb_misses.walk_active\n',
+    ],
+    ['with modifiers and a hybrid unit', '1000 cpu_core/cycles/u\n300 cpu_core/dtlb_load_misses.walk_active/\n'],
+    ['separated by commas', '1000,,cycles:u,1,100.00,,\n300,,dtlb_store_misses.walk_pending:u,1,100.00,,\n'],
+    ['of older processors', "1'000 cycles\n300 dtlb_load_misses.walk_duration\n"],
+  ])('reads it %s', (_name, text) => expect(walkOverheadOf(text, 'perf.txt')).toBeCloseTo(expected, 12));
+
+  it.each([
+    '',
+    '1000 cycles',
+    '300 dtlb_load_misses.walk_active',
+    '<not counted> cycles\n3 dtlb_load_misses.walk_active',
+  ])('refuses %j', (text) =>
+    expect(() => walkOverheadOf(text, 'perf.txt')).toThrow(/cannot be told from these counters/),
+  );
+
+  it('changes nothing where walks cost nothing', () => {
+    expect(applicationSpeedup(0, 3)).toBe(1);
+    expect(applicationSpeedup(1, 3)).toBeCloseTo(3, 12);
+  });
+});

@@ -1,0 +1,213 @@
+import { resolve, type Spec, text } from '@strata/model/machine';
+import type { TranslationConfig } from '@strata/model/translation';
+import { type Configuration, isMapping, merge } from '../config/load.ts';
+import type { Figure } from '../figures/figure.ts';
+import type { Outcome, Study } from '../studies/study.ts';
+import type { Row, Table } from '../terminal/table.ts';
+import { type Point, type PointRun, pointsOf, runPoints } from './compare.ts';
+import { resolveFlat } from './configuration.ts';
+import type { TranslateDocument } from './document.ts';
+import { notModelled } from './limits.ts';
+import { translate } from './study.ts';
+import { type Variation, variations } from './variations.ts';
+
+const sensitivityFields = {
+  vary: text('all', 'variations, separated by commas'),
+} satisfies Spec;
+
+/** The configuration as it is. */
+const asGiven = 'as given';
+
+/** One comparison per variation of what the baseline is taken to be, and where the order of the designs changes. */
+export const sensitivity: Study = {
+  name: 'translate-sensitivity',
+  summary: 'which assumption about the baseline changes which ranking',
+  prepare: translate.prepare!,
+  resolve(given) {
+    const mapping = isMapping(given) ? given : {};
+    const { vary } = resolve(sensitivityFields, mapping.vary === undefined ? {} : { vary: mapping.vary });
+    plan({ ...mapping, vary });
+    return { ...mapping, vary };
+  },
+  inputs: (configuration) => translate.inputs(plan(configuration)[0]!.points[0]!.configuration),
+  async execute(configuration, context) {
+    const planned = plan(configuration);
+    const runs: VariedRun[] = [];
+    for (const { name, points } of planned) {
+      if (context.signal.aborted) break;
+      for (const run of await runPoints(points, context)) runs.push({ ...run, variation: name });
+    }
+    return outcomeOf(runs);
+  },
+};
+
+interface Varied {
+  readonly name: string;
+  readonly points: readonly Point[];
+}
+
+/** Everything that will be run, resolved: a mistake is told before the first access. */
+function plan(configuration: Configuration): Varied[] {
+  const { vary, ...given } = configuration;
+  const points = pointsOf({ setup: 'virtualized', ...given });
+  const chosen =
+    vary === 'all'
+      ? [...variations]
+      : String(vary)
+          .split(',')
+          .map((name) => variations.get(name.trim()));
+  return [
+    { name: asGiven, points },
+    ...chosen.map((variation) => ({ name: variation.name, points: points.map((point) => varied(point, variation)) })),
+  ];
+}
+
+function varied({ setup, configuration }: Point, variation: Variation): Point {
+  const override = variation.override(configuration as unknown as TranslationConfig);
+  return { setup, configuration: resolveFlat(merge(configuration, override)) };
+}
+
+interface VariedRun extends PointRun {
+  readonly variation: string;
+}
+
+/** Two designs that have changed places. */
+interface Change {
+  readonly variation: string;
+  readonly setup: string;
+  readonly ahead: string;
+  readonly behind: string;
+}
+
+function outcomeOf(runs: readonly VariedRun[]): Outcome {
+  const reference = new Map(
+    runs.filter(({ variation }) => variation === asGiven).map(({ document }) => [document.setup, document]),
+  );
+  const rows = runs.flatMap(({ variation, document }) => rowsOf(variation, document, reference.get(document.setup)!));
+  const changes = runs.flatMap(({ variation, document }) =>
+    changesOf(variation, document, reference.get(document.setup)!),
+  );
+  return {
+    stats: {
+      variations: rows,
+      rankings: runs.map(({ variation, document }) => ({
+        variation,
+        setup: document.setup,
+        ranking: rankingOf(document),
+      })),
+      changes,
+    },
+    headline: headlineOf(changes, reference),
+    tables: [sensitivityTable(rows), changesTable(changes)],
+    figures: rows.length === 0 ? [] : [speedupFigure(rows)],
+    claims: [],
+    warnings: [...new Set(runs.flatMap(({ warnings }) => warnings))],
+    notModelled: notModelled.correct,
+    interrupted: runs.some(({ interrupted }) => interrupted),
+  };
+}
+
+/** Names from the fastest walk to the slowest; equal ones in the order of the report. */
+function rankingOf({ designs }: TranslateDocument): string[] {
+  return Object.entries(designs)
+    .filter(([, { cyclesPerWalk }]) => cyclesPerWalk !== null)
+    .sort(([, a], [, b]) => a.cyclesPerWalk! - b.cyclesPerWalk!)
+    .map(([name]) => name);
+}
+
+function changesOf(variation: string, document: TranslateDocument, reference: TranslateDocument): Change[] {
+  const before = rankingOf(reference);
+  const now = rankingOf(document);
+  return now.flatMap((ahead, rank) =>
+    now
+      .slice(rank + 1)
+      .filter((behind) => before.indexOf(behind) < before.indexOf(ahead))
+      .map((behind) => ({ variation, setup: document.setup, ahead, behind })),
+  );
+}
+
+function rowsOf(variation: string, document: TranslateDocument, reference: TranslateDocument): Row[] {
+  const before = rankingOf(reference);
+  const now = rankingOf(document);
+  return Object.entries(document.designs).map(
+    ([design, { cyclesPerWalk, referencesPerWalk, speedup, coverage }]): Row => ({
+      variation,
+      setup: document.setup,
+      design,
+      cyclesPerWalk,
+      referencesPerWalk,
+      coverage,
+      speedup,
+      rank: now.indexOf(design) + 1,
+      rankAsGiven: before.indexOf(design) + 1,
+      baselineReferencesPerWalk: document.referencesPerWalk,
+      baselineCyclesPerWalk: document.designs.radix?.cyclesPerWalk,
+    }),
+  );
+}
+
+function headlineOf(changes: readonly Change[], reference: ReadonlyMap<string, TranslateDocument>): string {
+  const order = [...reference].map(([setup, document]) => `${setup}, fastest first: ${rankingOf(document).join(', ')}`);
+  return [...order, changes.length === 0 ? 'No variation changes the order.' : 'Where the order changes:'].join('\n');
+}
+
+function sensitivityTable(rows: readonly Row[]): Table {
+  return {
+    name: 'sensitivity',
+    rows,
+    columns: [
+      { name: 'variation', type: 'text' },
+      { name: 'setup', type: 'text' },
+      { name: 'design', type: 'text' },
+      { name: 'cyclesPerWalk', type: 'real', title: 'cycles/walk' },
+      { name: 'referencesPerWalk', type: 'real', title: 'refs/walk' },
+      { name: 'coverage', type: 'real', decimals: 3 },
+      { name: 'speedup', type: 'real', decimals: 3 },
+      { name: 'rank', type: 'integer' },
+      { name: 'rankAsGiven', type: 'integer', title: 'rank as given' },
+      { name: 'baselineReferencesPerWalk', type: 'real', title: 'radix refs' },
+      { name: 'baselineCyclesPerWalk', type: 'real', title: 'radix cycles' },
+    ],
+  };
+}
+
+function changesTable(changes: readonly Change[]): Table {
+  return {
+    name: 'ranking_changes',
+    rows: changes.map((change): Row => ({ ...change })),
+    columns: [
+      { name: 'variation', type: 'text' },
+      { name: 'setup', type: 'text' },
+      { name: 'ahead', type: 'text', title: 'now ahead' },
+      { name: 'behind', type: 'text', title: 'now behind' },
+    ],
+  };
+}
+
+function speedupFigure(rows: readonly Row[]): Figure {
+  const shown = rows.filter(({ design, speedup }) => design !== 'radix' && speedup !== null);
+  const several = new Set(shown.map(({ setup }) => setup)).size > 1;
+  return {
+    name: 'sensitivity',
+    title: 'Walk speedup over radix under each assumption',
+    caption:
+      'Speedup of each design over radix in the same pass, one assumption about the machine or memory changed at a time.',
+    width: 'single',
+    spec: {
+      mark: { type: 'point', filled: true, size: 40 },
+      encoding: {
+        y: { field: 'row', type: 'nominal', sort: null, title: null },
+        x: { field: 'speedup', type: 'quantitative', title: 'Speedup over radix', scale: { zero: false } },
+        color: { field: 'design', type: 'nominal', title: null, legend: { orient: 'bottom', columns: 3 } },
+        shape: { field: 'design', type: 'nominal', title: null },
+      },
+    },
+    rows: shown.map(
+      ({ variation, setup, design, speedup }): Row => ({
+        row: several ? `${variation}, ${setup}` : variation,
+        design,
+        speedup,
+      }),
+    ),
+  };
+}

@@ -1,0 +1,17 @@
+export * from './claims.ts';
+export * from './config.ts';
+export * from './costs.ts';
+export * from './demand.ts';
+export * from './events.ts';
+export * from './footprint.ts';
+export * from './generators.ts';
+export * from './hyperalloc-protocol.ts';
+export * from './interference.ts';
+export { createLinuxBuddy, type LinuxBuddy, migrateTypes } from './linux-buddy.ts';
+export * from './pack.ts';
+export * from './resize.ts';
+export { techniques } from './techniques/index.ts';
+export { nextSizeMib } from './techniques/policy.ts';
+export { reportPass, reportPasses, type Zone } from './techniques/reporting-pass.ts';
+export type { Follower, FollowerSetting, Need, ResizePlan, ResizeRequest, Technique } from './techniques/technique.ts';
+export * from './units.ts';

@@ -1,0 +1,274 @@
+import { StrataError } from '../machine/index.ts';
+import { framesPerChild, framesPerTree, header, type Layout, layoutOf, magic, maxOrder } from './layout.ts';
+import { LowerAllocator } from './lower.ts';
+import { Reservations } from './reservations.ts';
+import { TreeTable } from './trees.ts';
+import { type Violation, violations } from './validate.ts';
+import { AeUpper } from './versions/ae.ts';
+import { HeadUpper } from './versions/head.ts';
+import type { Upper } from './versions/version.ts';
+import { ExclusiveWords, SharedWords, type Words } from './words.ts';
+
+/** `ae`: the upper allocator of HyperAlloc (EuroSys'25); `head`: the newer one with classes. */
+export const llfreeVersions = ['ae', 'head'] as const;
+export type LLFreeVersion = (typeof llfreeVersions)[number];
+
+/** What get() returns when no run of frames of that order is free. */
+export const outOfMemory = -1;
+
+export interface LLFreeOptions {
+  /** 4 KiB frames, 1 to 2^30. */
+  readonly frames: number;
+  /** Cores that allocate, 1 to 1024; each is one thread at a time. */
+  readonly cores: number;
+  readonly version: LLFreeVersion;
+}
+
+/**
+ * LLFree, a page-frame allocator whose whole state is one array of words. Frames are numbered from 0; an order-n request takes 2^n aligned frames.
+ * A core number stands for one thread at a time; different cores may allocate and free at once when the memory is shared, also each other's frames.
+ */
+export class LLFree {
+  readonly frames: number;
+  readonly cores: number;
+  readonly version: LLFreeVersion;
+  /** The whole state. Post it to a worker and attachLLFree() it there if it is a SharedArrayBuffer. */
+  readonly memory: ArrayBufferLike;
+  private readonly layout: Layout;
+  private readonly lower: LowerAllocator;
+  private readonly trees: TreeTable;
+  private readonly locals: Reservations;
+  private readonly upper: Upper;
+
+  /** Use createExclusive(), createShared() or attachLLFree(). */
+  constructor(memory: ArrayBufferLike, words: Words, layout: Layout, version: LLFreeVersion) {
+    this.memory = memory;
+    this.layout = layout;
+    this.frames = layout.frames;
+    this.cores = layout.cores;
+    this.version = version;
+    this.lower = new LowerAllocator(words, layout);
+    this.trees = new TreeTable(words, layout);
+    this.locals = new Reservations(words, layout.localsAt, layout.cores);
+    const parts = { lower: this.lower, trees: this.trees, locals: this.locals, cores: layout.cores };
+    this.upper = version === 'ae' ? new AeUpper(parts) : new HeadUpper(parts);
+  }
+
+  /**
+   * Takes 2^order frames, aligned, for a core; the first frame, or `outOfMemory`. Movable allocations are kept apart from others.
+   * @throws StrataError `llfree.core` or `llfree.order` out of range.
+   */
+  get(core: number, order: number, movable = false): number {
+    this.requireCore(core);
+    this.requireOrder(order);
+    const frame = this.upper.get(core, order, movable);
+    return frame >= 0 || !this.lower.hasRun(order) ? frame : this.getInNeed(core, order, movable);
+  }
+
+  /**
+   * Gives back 2^order frames, also a part of a larger allocation. `movable` as in get().
+   * @throws StrataError `llfree.double-free` if any of them is not taken; then nothing has changed.
+   */
+  put(core: number, frame: number, order: number, movable = false): void {
+    this.requireCore(core);
+    this.requireOrder(order);
+    this.requireRun(frame, order);
+    this.upper.put(core, frame, order, movable);
+  }
+
+  /** Takes exactly these frames; false if any is taken. */
+  getAt(frame: number, order: number): boolean {
+    this.requireOrder(order);
+    this.requireRun(frame, order);
+    const count = 1 << order;
+    const tree = Math.floor(frame / framesPerTree);
+    if (!this.takeFromTree(tree, count)) return false;
+    if (this.lower.getAt(frame, order)) return true;
+    this.trees.give(tree, count);
+    return false;
+  }
+
+  /** Gives up what the core has reserved, so that others find it. */
+  drain(core: number): void {
+    this.requireCore(core);
+    this.upper.drain(core);
+  }
+
+  /**
+   * Rebuilds everything after threads have died inside an operation: counters follow the bits, reservations are dropped. At most one allocation
+   * per dead thread stays taken that its caller never learned of. No other thread may use the allocator meanwhile.
+   */
+  recover(): void {
+    this.lower.recover();
+    for (let slot = 0; slot < this.locals.length; slot++) {
+      this.locals.clear(slot);
+      this.locals.moveCursor(slot, 0);
+    }
+    this.upper.rebuild();
+  }
+
+  /** What does not hold of the invariants, in words; empty when all do. Exact only while no thread is inside an operation. */
+  violations(): Violation[] {
+    return violations(this.layout, this.lower, this.trees, this.locals);
+  }
+
+  /** @throws StrataError `llfree.invariant` with the first invariant that does not hold. */
+  validate(): void {
+    const [first, ...others] = this.violations();
+    if (!first) return;
+    throw new StrataError({
+      code: 'llfree.invariant',
+      what: `the allocator is inconsistent (${first.invariant}${others.length > 0 ? `, and ${others.length} more` : ''})`,
+      where: first.where,
+      expected: first.expected,
+      found: first.found,
+      mend: 'Run recover() while no thread uses the allocator.',
+    });
+  }
+
+  /** Free frames by the counters of the lower allocator. */
+  freeFrames(): number {
+    let free = 0;
+    for (let child = 0; child < this.layout.children; child++) free += this.lower.freeIn(child);
+    return free;
+  }
+
+  /** Wholly free huge frames. */
+  freeHugeFrames(): number {
+    let free = 0;
+    for (let child = 0; child < this.layout.children; child++) if (this.lower.freeIn(child) === framesPerChild) free++;
+    return free;
+  }
+
+  /** State of the huge frame number `index`: free frames, whether it is taken as one, whether the host has evicted it. */
+  hugeFrame(index: number): HugeFrameState {
+    return { free: this.lower.freeIn(index), huge: this.lower.isHuge(index), evicted: this.lower.isEvicted(index) };
+  }
+
+  /** Whether a frame is taken, by itself or as part of a larger run. */
+  isTaken(frame: number): boolean {
+    this.requireRun(frame, 0);
+    return this.lower.isTaken(frame);
+  }
+
+  /** Whether the host must install memory before 2^order frames from `frame` can be used. */
+  needsInstall(frame: number, order: number): boolean {
+    const first = Math.floor(frame / framesPerChild);
+    return this.lower.isEvicted(first) || (order === maxOrder && this.lower.isEvicted(first + 1));
+  }
+
+  /** The class or kind of a frame's tree, as a number (0 fixed, 1 movable, 2 huge). */
+  kindOf(frame: number): number {
+    return this.trees.kind(Math.floor(frame / framesPerTree));
+  }
+
+  /** Everything free, nothing reserved. */
+  clear(): void {
+    const words = new Int32Array(this.memory);
+    words.fill(0);
+    words[header.magic] = magic;
+    words[header.frames] = this.frames;
+    words[header.cores] = this.cores;
+    words[header.version] = llfreeVersions.indexOf(this.version);
+    this.lower.clear();
+    this.upper.rebuild();
+  }
+
+  /** The published searches miss frames that lie split between a tree and its reservation: give up all reservations and look again. */
+  private getInNeed(core: number, order: number, movable: boolean): number {
+    for (let other = 0; other < this.cores; other++) this.upper.drain(other);
+    return this.upper.getFromAnyTree(core, order, movable);
+  }
+
+  private takeFromTree(tree: number, count: number): boolean {
+    if (this.trees.takeSome(tree, count)) return true;
+    for (let slot = 0; slot < this.locals.length; slot++) if (this.locals.takeOf(slot, tree, count)) return true;
+    return false;
+  }
+
+  private requireCore(core: number): void {
+    if (core >= 0 && core < this.cores && Number.isInteger(core)) return;
+    throw outOfRange('llfree.core', 'core', core, this.cores - 1);
+  }
+
+  private requireOrder(order: number): void {
+    if (order >= 0 && order <= maxOrder && Number.isInteger(order)) return;
+    throw outOfRange('llfree.order', 'order', order, maxOrder);
+  }
+
+  private requireRun(frame: number, order: number): void {
+    const count = 1 << order;
+    if (Number.isInteger(frame) && frame >= 0 && frame + count <= this.frames && frame % count === 0) return;
+    throw new StrataError({
+      code: 'llfree.frame',
+      what: 'no such run of frames',
+      expected: `a multiple of ${count} from 0 to ${this.frames - count} (order ${order})`,
+      found: String(frame),
+    });
+  }
+}
+
+export interface HugeFrameState {
+  readonly free: number;
+  readonly huge: boolean;
+  readonly evicted: boolean;
+}
+
+/** An allocator for one thread: plain memory, no atomics. @throws StrataError `llfree.frames`, `llfree.cores` out of range. */
+export function createExclusive(options: LLFreeOptions): LLFree {
+  const layout = layoutOf(options.frames, options.cores);
+  const words = new Int32Array(layout.words);
+  const allocator = new LLFree(words.buffer, new ExclusiveWords(words), layout, options.version);
+  allocator.clear();
+  return allocator;
+}
+
+/** An allocator that threads share: post its `memory` to each and attachLLFree() it. @throws StrataError `llfree.frames`, `llfree.cores` out of range. */
+export function createShared(options: LLFreeOptions): LLFree {
+  const layout = layoutOf(options.frames, options.cores);
+  const words = new Int32Array(new SharedArrayBuffer(layout.words * 4));
+  const allocator = new LLFree(words.buffer, new SharedWords(words), layout, options.version);
+  allocator.clear();
+  return allocator;
+}
+
+/** The allocator that lies in `memory`, as it is. @throws StrataError `llfree.memory` if there is none. */
+export function attachLLFree(memory: ArrayBufferLike): LLFree {
+  const { words, layout, version } = openMemory(memory);
+  return new LLFree(memory, wordsOf(words), layout, version);
+}
+
+/** @throws StrataError `llfree.memory` if no allocator lies there. */
+export function openMemory(memory: ArrayBufferLike): { words: Int32Array; layout: Layout; version: LLFreeVersion } {
+  const words = memory.byteLength % 4 === 0 ? new Int32Array(memory) : new Int32Array(0);
+  const [found, frames, cores, index] = words;
+  const version = llfreeVersions[index ?? -1];
+  if (found !== magic || frames === undefined || cores === undefined || !version) throw notAnAllocator();
+  const layout = layoutOf(frames, cores);
+  if (words.length < layout.words) throw notAnAllocator();
+  return { words, layout, version };
+}
+
+/** Atomics for memory that threads may share, plain access otherwise. */
+export function wordsOf(words: Int32Array): Words {
+  return typeof SharedArrayBuffer !== 'undefined' && words.buffer instanceof SharedArrayBuffer
+    ? new SharedWords(words)
+    : new ExclusiveWords(words);
+}
+
+function notAnAllocator(): StrataError {
+  return new StrataError({
+    code: 'llfree.memory',
+    what: 'this memory holds no allocator, or only a part of one',
+    mend: 'Attach to the `memory` of an allocator that createShared() or createExclusive() made.',
+  });
+}
+
+function outOfRange(code: string, what: string, found: number, limit: number): StrataError {
+  return new StrataError({
+    code,
+    what: `no such ${what}`,
+    expected: `an integer from 0 to ${limit}`,
+    found: String(found),
+  });
+}

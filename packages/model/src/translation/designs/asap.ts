@@ -1,0 +1,148 @@
+import { entryBytes, pageBytes, pagesPerEntry } from '../../machine/address.ts';
+import { flag, integer, real } from '../../machine/fields.ts';
+import { defineDesign } from '../design.ts';
+import { createRadixWalker } from '../walker.ts';
+import { walkDimensions } from './radix.ts';
+import { pagesOfTable, type TeaMemory, TeaSet, teaCounters } from './tea.ts';
+import { plainMemory } from './tea-memory.ts';
+
+const prefetched = [1, 2] as const;
+
+/**
+ * Address translation with prefetching. The operating system keeps the tables of the two lowest levels of a VMA side by side, so the place
+ * of an entry follows from a range register; on a TLB miss both are prefetched while the ordinary walk goes on, which then finds them in
+ * the cache, and which decides. Outside of the ranges the walk is radix'. In a VM each dimension has ranges of its own; the guest's tables
+ * are taken to be contiguous in host memory as well (assumed), so that its prefetches need no translation.
+ */
+export const asap = defineDesign({
+  name: 'asap',
+  summary: 'the two lowest levels side by side per VMA and prefetched while the ordinary walk goes on',
+  source: 'ASAP, MICRO 2019, abstract; DMT artifact, processor/Formula.cs (specs/translation.md 3)',
+  setups: ['native', 'virtualized'],
+  spec: {
+    ranges: integer(10, 'range registers per dimension', {
+      min: 1,
+      unit: 'registers',
+      source: "num_ranges of the simulators that stem from ASAP's; unverified for the paper",
+    }),
+    minVmaMiB: real(2, 'VMAs below this get no range', {
+      min: 0,
+      unit: 'MiB',
+      source: 'assumed: what one table covers',
+    }),
+    mergePercent: integer(98, 'two ranges become one when they fill at least this much of it', {
+      min: 1,
+      max: 100,
+      unit: '%',
+      source: "assumed: as DMT's",
+    }),
+    issueCycles: integer(1, 'time that issuing one prefetch takes from the walk', {
+      unit: 'cycles',
+      source: 'assumed; the artifact has 0',
+    }),
+    hostRanges: flag(true, "whether the VM's own table has ranges as well", { source: 'DMT artifact, Formula.cs' }),
+    moveTableCycles: integer(1500, 'cost of copying one table of 4 KiB into its place', {
+      unit: 'cycles',
+      source: "assumed: as DMT's",
+    }),
+    flushCycles: integer(4000, 'cost of the flush after a range has moved', {
+      unit: 'cycles',
+      source: "assumed: as DMT's",
+    }),
+  },
+  counters: {
+    ...teaCounters,
+    prefetches: 'entries prefetched',
+    uncovered: 'walks, of a page in one dimension, without a range',
+  },
+  keepsGuestTables: true,
+  create(spec, resources) {
+    const { spaces, count, memory } = resources;
+    const last = spaces.length - 1;
+    const owned = spaces.map(() => false);
+    const sets = spaces.map((space, dimension) =>
+      resources.shared(space, () => {
+        owned[dimension] = true;
+        return new TeaSet(
+          space,
+          dimension === last ? plainMemory(resources, dimension) : contiguousMemory(dimension),
+          {
+            levels: dimension === 0 || spec.hostRanges ? prefetched : [],
+            minVmaPages: (spec.minVmaMiB * 2 ** 20) / pageBytes,
+            limit: spec.ranges * prefetched.length,
+            mergePercent: spec.mergePercent,
+            reserve: dimension === 0,
+          },
+          count,
+        );
+      }),
+    );
+    for (const [dimension, set] of sets.entries())
+      if (owned[dimension])
+        spaces[dimension]!.table.forEachLeaf((vpn, _frame, level) => {
+          if (level === 1) set.mapped(vpn, 2);
+        });
+
+    function contiguousMemory(dimension: number): TeaMemory {
+      return {
+        allocate: (tables) => resources.contiguous(dimension, tables),
+        extend: () => false,
+        release: ({ frame, hostFrame }, length) =>
+          resources.releaseContiguous(dimension, { frame, hostFrame: hostFrame as number }, length),
+      };
+    }
+
+    let direct = true;
+    const walked = walkDimensions(resources).map((one, dimension) => {
+      const set = sets[dimension]!;
+      const step = resources.step(one.name === '' ? 'prefetch' : `${one.name} prefetch`);
+      return {
+        ...one,
+        table: set.table,
+        prefetch(page: number, arrivals: Float64Array) {
+          let issued = 0;
+          for (const level of prefetched) {
+            const unit = Math.floor(page / pagesOfTable(level));
+            const tea = set.find(level, unit);
+            if (tea === undefined || tea.frames.hostFrame < 0) continue;
+            memory.wait(spec.issueCycles);
+            const index = Math.floor(page / pagesPerEntry[level]!) % 512;
+            const frame = tea.frames.hostFrame + unit - tea.start;
+            issued++;
+            arrivals[level] = issued * spec.issueCycles + memory.probe(frame, index * entryBytes, step);
+          }
+          count.prefetches += issued;
+          if (issued > 0 || set.table.leafLevel(page) > prefetched.length) return;
+          count.uncovered++;
+          direct = false;
+        },
+      };
+    });
+    const walker = createRadixWalker(resources, walked);
+    let covered = 0;
+
+    return {
+      walk(vpn) {
+        direct = true;
+        const frame = walker.walk(vpn);
+        if (direct) covered++;
+        return frame;
+      },
+      mapped(dimension, vpn, _frame, level) {
+        if (!owned[dimension] || level === 3) return;
+        sets[dimension]!.mapped(vpn, level);
+        if (level === 1) sets[dimension]!.mapped(vpn, 2);
+      },
+      unmapped: (dimension, vpn, _frame, level) => walker.forget(dimension, vpn, level),
+      nodeAllocated(dimension, level, vpn) {
+        if (owned[dimension]) sets[dimension]!.nodeAllocated(level, vpn);
+      },
+      nodeFreed(dimension, level, vpn) {
+        if (owned[dimension]) sets[dimension]!.nodeFreed(level, vpn);
+      },
+      tableBytes: () => sets.reduce((sum, set, dimension) => sum + (owned[dimension] ? set.tableBytes : 0), 0),
+      maintenanceCycles: () => count.movedTables * spec.moveTableCycles + count.migrated * spec.flushCycles,
+      coveredWalks: () => covered,
+    };
+  },
+});

@@ -1,0 +1,167 @@
+import { entryBytes, type Frame, guestPage, pagesPerEntry, type Vpn } from '../../machine/address.ts';
+import { entryKind, entryTarget } from '../../machine/page-table.ts';
+import type { DesignResources, WalkCache, WalkMemory } from '../design.ts';
+import type { RadixWalker } from '../walker.ts';
+import type { GteaTable } from './gtea.ts';
+import { pagesOfTable, type Tea, type TeaSet } from './tea.ts';
+
+/** The register file of one dimension: which TEAs the walking core can use. */
+export interface Registers {
+  /** Whether the TEA's register is loaded; loads it where it is not. False when another one had to make room: this walk falls back. */
+  holds(tea: Tea): boolean;
+  /** All that fit are loaded, as a context switch does. */
+  reload(core: number): void;
+}
+
+/**
+ * A core's registers are overwritten at a context switch: what a cache entry holds is the turn of the process on its core, and entries of
+ * an earlier turn do not count.
+ */
+export function createRegisters(
+  registers: number,
+  set: TeaSet,
+  cache: WalkCache,
+  memory: WalkMemory,
+  loaded: () => void,
+): Registers {
+  const turns: number[] = [];
+  const turnOf = (core: number): number => turns[core] ?? 0;
+  return {
+    holds(tea) {
+      const turn = turnOf(memory.core);
+      if (cache.lookup(tea.id) === turn) return true;
+      cache.insert(tea.id, turn);
+      loaded();
+      return set.teas.length <= registers;
+    },
+    reload(core) {
+      turns[core] = turnOf(core) + 1;
+      for (const tea of set.teas.slice(0, registers)) {
+        cache.insert(tea.id, turnOf(core));
+        loaded();
+      }
+    },
+  };
+}
+
+/** One dimension of a machine with DMT. */
+export interface DmtDimension {
+  readonly name: string;
+  readonly set: TeaSet;
+  readonly registers: Registers;
+  /** Walks from this dimension down as radix does. */
+  readonly fallback: RadixWalker;
+  /** Areas that the lowest hypervisor handed out; absent where nothing is paravirtualized. */
+  readonly gteas?: { readonly table: GteaTable; readonly owner: number };
+}
+
+/** What walks share. */
+export interface DmtState {
+  readonly registerCycles: number;
+  readonly isolationCycles: number;
+  /** Whether the walk so far was served without falling back. */
+  direct: boolean;
+  readonly count: Record<WalkCounter, number>;
+}
+
+export const walkCounters = {
+  fallbacks: 'walks, of a page in one dimension, that no register and area could serve',
+  registerLoads: 'registers loaded: after context switches, for new areas, and in place of others',
+  isolationChecks: "look-ups in the hypervisor's table of areas",
+  isolationRefusals: 'look-ups that the table refused',
+};
+export type WalkCounter = keyof typeof walkCounters;
+
+/**
+ * The direct walk of one dimension for one purpose: one reference to the entry, whose own place the dimension below translates (unless the
+ * hypervisor told it: a gTEA), and then the page below it. 2^n - 1 references in n dimensions; n with gTEAs.
+ */
+export class DirectWalk {
+  private readonly memory: WalkMemory;
+  private readonly dimension: DmtDimension;
+  private readonly state: DmtState;
+  private readonly step: number;
+  private readonly forTable: DirectWalk | undefined;
+  private readonly forPage: DirectWalk | undefined;
+
+  constructor(
+    resources: DesignResources,
+    dimensions: readonly DmtDimension[],
+    index: number,
+    state: DmtState,
+    purpose = '',
+  ) {
+    const { name } = dimensions[index]!;
+    const read = name === '' ? 'TEA' : `${name} TEA`;
+    const label = purpose === '' ? read : `${read} for ${purpose}`;
+    this.memory = resources.memory;
+    this.dimension = dimensions[index]!;
+    this.state = state;
+    this.step = resources.step(label);
+    if (index + 1 < dimensions.length) {
+      this.forTable = new DirectWalk(resources, dimensions, index + 1, state, label);
+      this.forPage = new DirectWalk(resources, dimensions, index + 1, state, purpose === '' ? 'data' : purpose);
+    }
+  }
+
+  walk(page: Vpn): Frame {
+    const { set, registers } = this.dimension;
+    if (this.state.registerCycles > 0) this.memory.wait(this.state.registerCycles);
+    // The areas of both page sizes are read at once; the entry that is a leaf decides.
+    const small = set.find(1, Math.floor(page / pagesOfTable(1)));
+    const large = set.find(2, Math.floor(page / pagesOfTable(2)));
+    const smallEntry = small === undefined || !registers.holds(small) ? 0 : entryIn(set, small, page);
+    const largeEntry = large === undefined || !registers.holds(large) ? 0 : entryIn(set, large, page);
+    if (entryKind(smallEntry) === 2) {
+      if (large !== undefined) this.probe(large, page);
+      return this.through(small!, page, entryTarget(smallEntry));
+    }
+    if (entryKind(largeEntry) === 2) {
+      if (small !== undefined) this.probe(small, page);
+      return this.through(large!, page, entryTarget(largeEntry) + (page % pagesPerEntry[2]!));
+    }
+    this.state.direct = false;
+    this.state.count.fallbacks++;
+    return this.dimension.fallback.walk(page);
+  }
+
+  /** Reads the entry and goes on to the page. */
+  private through(tea: Tea, page: Vpn, frame: Frame): Frame {
+    const table = Math.floor(page / pagesOfTable(tea.level)) - tea.start;
+    const hostFrame = this.hostFrameOf(tea, table);
+    this.memory.read(hostFrame, offsetIn(page, tea), this.step);
+    return this.forPage === undefined ? frame : this.forPage.walk(guestPage(frame));
+  }
+
+  private hostFrameOf(tea: Tea, table: number): Frame {
+    const { frame, hostFrame, id } = tea.frames;
+    if (this.forTable === undefined) return frame + table;
+    const { gteas } = this.dimension;
+    if (gteas !== undefined && hostFrame >= 0 && id !== undefined) {
+      this.state.count.isolationChecks++;
+      if (this.state.isolationCycles > 0) this.memory.wait(this.state.isolationCycles);
+      const checked = gteas.table.check(id, gteas.owner, table);
+      if (checked >= 0) return checked;
+      this.state.count.isolationRefusals++;
+    }
+    return this.forTable.walk(guestPage(frame + table));
+  }
+
+  /** The read for the other page size goes on beside: it costs bandwidth, not time. Its own translation is left out. */
+  private probe(tea: Tea, page: Vpn): void {
+    const table = Math.floor(page / pagesOfTable(tea.level)) - tea.start;
+    const { frame, hostFrame } = tea.frames;
+    if (this.forTable === undefined) this.memory.probe(frame + table, offsetIn(page, tea), this.step);
+    else if (hostFrame >= 0) this.memory.probe(hostFrame + table, offsetIn(page, tea), this.step);
+  }
+}
+
+function offsetIn(page: Vpn, { level }: Tea): number {
+  return (Math.floor(page / pagesPerEntry[level]!) % 512) * entryBytes;
+}
+
+/** The entry that the TEA holds for the page; 0 = absent. */
+function entryIn(set: TeaSet, tea: Tea, page: Vpn): number {
+  const node = tea.nodes[Math.floor(page / pagesOfTable(tea.level)) - tea.start]!;
+  return node === 0 ? 0 : set.table.entry(node - 1, Math.floor(page / pagesPerEntry[tea.level]!) % 512);
+}

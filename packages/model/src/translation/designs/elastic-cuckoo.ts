@@ -1,0 +1,255 @@
+import type { Random } from '../../machine/random.ts';
+
+export interface ElasticCuckooOptions<Region> {
+  /** Arrays, each with a hash function of its own: at least 2. */
+  readonly ways: number;
+  /** Slots of a way at the start and at least, a power of two. */
+  readonly initialSlots: number;
+  /** Share of slots in use above which the table doubles. */
+  readonly upsizeAbove: number;
+  /** Share below which it halves, less than half of the other. */
+  readonly downsizeBelow: number;
+  /** Displacements of one insertion before the table is built anew, twice as large. */
+  readonly maxKicks: number;
+  readonly random: Random;
+  /** Memory for a way of that many slots. */
+  allocate(slots: number): Region;
+  free(region: Region): void;
+}
+
+/** Work done so far. */
+export interface ElasticCuckooCounts {
+  /** Elements displaced by an insertion. */
+  kicks: number;
+  /** Elements moved by resizing. */
+  moves: number;
+  resizes: number;
+  /** Insertions that ran out of kicks, so that all elements were placed anew. */
+  rebuilds: number;
+}
+
+/** All ways at one size. */
+interface Generation<Region> {
+  readonly slots: number;
+  readonly seeds: Int32Array;
+  /** By way; -1 = empty. */
+  readonly keys: readonly Float64Array[];
+  readonly values: readonly Float64Array[];
+  readonly regions: readonly Region[];
+}
+
+const empty = -1;
+
+/**
+ * A d-ary cuckoo hash table that is resized gradually (elastic cuckoo hashing: Skarlatos et al., ASPLOS 2020). An element lies in exactly one
+ * of d places, one in each way. While the table is resized each way has an old and a new array, and a pointer: what hashes below it in the
+ * old array has been moved, so a look-up still probes d places. Every insertion and removal moves one element on.
+ *
+ * Keys are integers from 0 to 2^53 - 1, values numbers.
+ */
+export class ElasticCuckooTable<Region> {
+  readonly counts: ElasticCuckooCounts = { kicks: 0, moves: 0, resizes: 0, rebuilds: 0 };
+  /** Elements held. */
+  size = 0;
+  private readonly options: ElasticCuckooOptions<Region>;
+  private current: Generation<Region>;
+  /** What the table is being moved to. */
+  private next: Generation<Region> | undefined;
+  /** By way: slots of `current` below it have been moved. */
+  private readonly pointers: Int32Array;
+  /** The element that an insertion has displaced and not placed yet. */
+  private handKey = empty;
+  private handValue = 0;
+
+  constructor(options: ElasticCuckooOptions<Region>) {
+    this.options = options;
+    this.pointers = new Int32Array(options.ways);
+    this.current = this.newGeneration(options.initialSlots);
+  }
+
+  get ways(): number {
+    return this.options.ways;
+  }
+
+  get isResizing(): boolean {
+    return this.next !== undefined;
+  }
+
+  /** Slots of all ways, of both sizes while resizing. */
+  get slots(): number {
+    return this.ways * (this.current.slots + (this.next?.slots ?? 0));
+  }
+
+  /** Way that holds `key`, or -1. */
+  wayOf(key: number): number {
+    for (let way = 0; way < this.ways; way++) {
+      if (this.home(key, way).keys[way]![this.slotOf(key, way)] === key) return way;
+    }
+    return -1;
+  }
+
+  /** Value of `key`, or -1 when it is absent. */
+  get(key: number): number {
+    const way = this.wayOf(key);
+    return way < 0 ? -1 : this.home(key, way).values[way]![this.slotOf(key, way)]!;
+  }
+
+  /** Memory in which `way` keeps `key`, if it does. */
+  regionOf(key: number, way: number): Region {
+    return this.home(key, way).regions[way]!;
+  }
+
+  /** Slot of that memory. */
+  slotOf(key: number, way: number): number {
+    const { slots, seeds } = this.home(key, way);
+    return hash(key, seeds[way]!) & (slots - 1);
+  }
+
+  /** Adds an element, or changes its value. */
+  set(key: number, value: number): void {
+    const way = this.wayOf(key);
+    if (way >= 0) {
+      this.home(key, way).values[way]![this.slotOf(key, way)] = value;
+      return;
+    }
+    this.size++;
+    this.put(key, value, this.options.random.below(this.ways));
+    this.goOn();
+  }
+
+  /** Removes an element; false when it is absent. */
+  delete(key: number): boolean {
+    const way = this.wayOf(key);
+    if (way < 0) return false;
+    this.home(key, way).keys[way]![this.slotOf(key, way)] = empty;
+    this.size--;
+    this.goOn();
+    return true;
+  }
+
+  forEach(visit: (key: number, value: number) => void): void {
+    for (const generation of [this.current, this.next]) {
+      for (const [way, keys] of generation?.keys.entries() ?? [])
+        for (const [slot, key] of keys.entries()) if (key !== empty) visit(key, generation!.values[way]![slot]!);
+    }
+  }
+
+  /** The arrays in which `way` would keep `key`. */
+  private home(key: number, way: number): Generation<Region> {
+    const { current, next } = this;
+    if (next === undefined) return current;
+    return (hash(key, current.seeds[way]!) & (current.slots - 1)) < this.pointers[way]! ? next : current;
+  }
+
+  private newGeneration(slots: number): Generation<Region> {
+    const { ways, random, allocate } = this.options;
+    const perWay = <T>(make: () => T): T[] => Array.from({ length: ways }, make);
+    return {
+      slots,
+      seeds: Int32Array.from(perWay(() => random.uint32() | 0)),
+      keys: perWay(() => new Float64Array(slots).fill(empty)),
+      values: perWay(() => new Float64Array(slots)),
+      regions: perWay(() => allocate(slots)),
+    };
+  }
+
+  private release({ regions }: Generation<Region>): void {
+    for (const region of regions) this.options.free(region);
+  }
+
+  private put(key: number, value: number, way: number): void {
+    if (this.tryPut(key, value, way)) return;
+    this.rebuild();
+  }
+
+  /** Places an element, displacing others in turn; false when one is left in the hand. */
+  private tryPut(key: number, value: number, firstWay: number): boolean {
+    const { maxKicks, random } = this.options;
+    let way = firstWay;
+    this.handKey = key;
+    this.handValue = value;
+    for (let kicks = 0; ; kicks++) {
+      const { keys, values } = this.home(this.handKey, way);
+      const slot = this.slotOf(this.handKey, way);
+      const displaced = keys[way]![slot]!;
+      const displacedValue = values[way]![slot]!;
+      keys[way]![slot] = this.handKey;
+      values[way]![slot] = this.handValue;
+      this.handKey = displaced;
+      this.handValue = displacedValue;
+      if (displaced === empty) return true;
+      if (kicks === maxKicks) return false;
+      this.counts.kicks++;
+      way = (way + 1 + random.below(this.ways - 1)) % this.ways;
+    }
+  }
+
+  /** Places everything, and the element in the hand, in new arrays: twice as large, or larger until all find a place. */
+  private rebuild(): void {
+    const elements: [key: number, value: number][] = [[this.handKey, this.handValue]];
+    this.forEach((key, value) => {
+      elements.push([key, value]);
+    });
+    const largest = Math.max(this.current.slots, this.next?.slots ?? 0);
+    this.release(this.current);
+    if (this.next !== undefined) this.release(this.next);
+    this.next = undefined;
+    this.counts.rebuilds++;
+    this.counts.moves += elements.length;
+    for (let slots = 2 * largest; ; slots *= 2) {
+      this.current = this.newGeneration(slots);
+      if (elements.every(([key, value]) => this.tryPut(key, value, this.options.random.below(this.ways)))) return;
+      this.release(this.current);
+    }
+  }
+
+  /** Begins a resize when it is due, or moves one element on. */
+  private goOn(): void {
+    if (this.next !== undefined) {
+      this.moveOne();
+      return;
+    }
+    const { upsizeAbove, downsizeBelow, initialSlots } = this.options;
+    const { slots } = this.current;
+    const load = this.size / (this.ways * slots);
+    if (load > upsizeAbove) this.begin(slots * 2);
+    else if (load < downsizeBelow && slots > initialSlots) this.begin(slots / 2);
+  }
+
+  private begin(slots: number): void {
+    this.counts.resizes++;
+    this.next = this.newGeneration(slots);
+    this.pointers.fill(0);
+  }
+
+  /** Moves the next element of the way that is furthest behind; ends the resize when none is left. */
+  private moveOne(): void {
+    const { current, pointers } = this;
+    for (;;) {
+      let way = 0;
+      for (let other = 1; other < this.ways; other++) if (pointers[other]! < pointers[way]!) way = other;
+      const slot = pointers[way]!;
+      if (slot === current.slots) {
+        this.current = this.next!;
+        this.next = undefined;
+        this.release(current);
+        return;
+      }
+      pointers[way]!++;
+      const key = current.keys[way]![slot]!;
+      if (key === empty) continue;
+      current.keys[way]![slot] = empty;
+      this.counts.moves++;
+      this.put(key, current.values[way]![slot]!, way);
+      return;
+    }
+  }
+}
+
+/** 32 bits of a 53-bit key: two rounds of multiply and shift (Wellons, hash prospector, lowbias32). */
+function hash(key: number, seed: number): number {
+  let mixed = (key | 0) ^ seed ^ Math.imul(Math.floor(key / 2 ** 32), 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x7feb352d);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x846ca68b);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}

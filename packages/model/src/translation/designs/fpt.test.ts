@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { PageLevel } from '../../machine/address.ts';
+import type { AddressSpace } from '../../machine/page-table.ts';
+import { dimensionsOf, type Setup } from '../design.ts';
+import { randomSpaces, singlePage } from '../spaces.case.ts';
+import { FlattenedTable } from './flattened-table.ts';
+import { fpt } from './fpt.ts';
+import { tableNames } from './radix.ts';
+import { bareWalker, createForesight, type ForeseenReference, followLivingSystem, testWalker } from './walks.case.ts';
+
+const setups = ['native', 'virtualized', 'nested'] as const;
+const small = { levels: 4, leaf: 1 } as const;
+
+/** The walk of flattened tables as one would say it: which levels share a node, and each address translated by the dimension below. */
+function foresee(setup: Setup, spaces: readonly AddressSpace[], vpn: number): ForeseenReference[] {
+  const foreseen: ForeseenReference[] = [];
+  function translate(dimension: number, page: string | number, purpose: string): void {
+    const space = spaces[dimension];
+    if (space === undefined) return;
+    // Where a design keeps a table in a guest is its own affair; that it is translated like any page is not.
+    const number = typeof page === 'number' ? page : undefined;
+    const { levels } = space.table;
+    const leaf = number === undefined ? 1 : space.table.leafLevel(number);
+    const nodes =
+      levels === 5
+        ? [
+            [5, 5],
+            [4, 3],
+            [2, 1],
+          ]
+        : [
+            [4, 3],
+            [2, 1],
+          ]; // prettier-ignore
+    for (const [top, bottom] of nodes as [number, number][]) {
+      if (top < leaf) break;
+      const name = top === bottom ? `L${top}` : `L${top}+L${bottom}`;
+      const label = `${tableNames[setup][dimension]} ${name}`.trimStart() + (dimension === 0 ? '' : ` for ${purpose}`);
+      const at = number ?? Number.NaN;
+      const slot = Math.floor(at / 512 ** (bottom - 1)) % 512 ** (top - bottom + 1);
+      const node = `${dimension}/${top}/${Math.floor(at / 512 ** top)}/${Math.floor(slot / 512)}`;
+      translate(dimension + 1, node, label);
+      foreseen.push({ label, page: node, byteOffset: (slot % 512) * 8 });
+    }
+    const below = number === undefined ? 'somewhere' : space.table.translate(number);
+    translate(dimension + 1, below, dimension === 0 ? 'data' : purpose);
+  }
+  translate(0, vpn, '');
+  return foreseen;
+}
+
+describe('a walk of flattened tables', () => {
+  it.each([
+    ['natively', [small], 2],
+    ['in a VM', [small, small], 8],
+    ['in a nested VM', [small, small, small], 26],
+    ['natively with five levels', [{ levels: 5, leaf: 1 }], 3],
+    ['natively for a 2 MiB page', [{ levels: 4, leaf: 2 }], 2],
+    ['natively for a 1 GiB page', [{ levels: 4, leaf: 3 }], 1],
+  ] as const)('makes as many references %s as two levels per node leave', (_where, dimensions, references) => {
+    const test = singlePage(dimensions as readonly { levels: 4 | 5; leaf: PageLevel }[]);
+    const setup = setups[dimensions.length - 1]!;
+    const walker = testWalker({ design: fpt, setup, spaces: test.spaces, machine: bareWalker });
+    walker.walk(test.pages[0]!.vpn);
+    expect(walker.answers()).toHaveLength(references);
+  });
+
+  it('reads what a naive walker foresees, natively, entry by entry', () => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const { spaces, pages } = randomSpaces('native', seed);
+        const walker = testWalker({ design: fpt, setup: 'native', spaces, machine: bareWalker });
+        const compare = createForesight();
+        for (const { vpn, frame } of pages) {
+          expect(walker.walk(vpn)).toBe(frame);
+          compare(walker.answers(), foresee('native', spaces, vpn));
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it.each(['virtualized', 'nested'] as const)(
+    'reads what a naive walker foresees, %s, reference by reference',
+    (setup) => {
+      fc.assert(
+        fc.property(fc.nat(), (seed) => {
+          const { spaces, pages } = randomSpaces(setup, seed, 6);
+          const walker = testWalker({ design: fpt, setup, spaces, machine: bareWalker });
+          for (const { vpn, frame } of pages) {
+            expect(walker.walk(vpn)).toBe(frame);
+            expect(walker.answers().map(({ label }) => label)).toEqual(
+              foresee(setup, spaces, vpn).map(({ label }) => label),
+            );
+          }
+        }),
+        { numRuns: 15 },
+      );
+    },
+  );
+
+  it('skips the upper node when the page-walk cache has its entry: one reference when warm', () => {
+    const { spaces, pages } = singlePage([small]);
+    const walker = testWalker({ design: fpt, setup: 'native', spaces });
+    walker.walk(pages[0]!.vpn);
+    walker.walk(pages[0]!.vpn);
+    expect(walker.answers().map(({ label }) => label)).toEqual(['L2+L1']);
+  });
+});
+
+describe('flattened tables in fragmented memory', () => {
+  it.each(setups)('are made of 4 KiB nodes, and translate with the references of the radix walk, %s', (setup) => {
+    const dimensions = Array.from({ length: dimensionsOf[setup] }, () => small);
+    const { spaces, pages } = singlePage(dimensions);
+    const memories = dimensions.map(() => ({ frames: 2 ** 16, unusable: 1 }));
+    const walker = testWalker({ design: fpt, setup, spaces, machine: bareWalker, memories });
+    expect(walker.walk(pages[0]!.vpn)).toBe(pages[0]!.frame);
+    expect(walker.answers()).toHaveLength({ native: 4, virtualized: 24, nested: 124 }[setup]);
+    const { counters } = walker.stage.result();
+    expect(counters).toMatchObject({ unflattenedWalks: 1 });
+    expect(counters.fallbacks).toBeGreaterThanOrEqual(2 * dimensions.length);
+  });
+
+  it('give everything back when everything is unmapped', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.boolean(), (seed, scarce) => {
+        const { spaces } = randomSpaces('native', seed);
+        const taken = new Set<number>();
+        let next = 512;
+        const take = (count: number): number => {
+          const first = Math.ceil(next / count) * count;
+          next = first + count;
+          taken.add(first);
+          return first;
+        };
+        const table = new FlattenedTable(spaces[0]!.table.levels, [4, 2], {
+          allocate: () => take(1),
+          allocateBlock: () => (scarce ? -1 : take(512)),
+          allocateRange: () => -1,
+          free: (frame) => expect(taken.delete(frame)).toBe(true),
+        });
+        const leaves: [number, PageLevel][] = [];
+        spaces[0]!.table.forEachLeaf((vpn, frame, level) => {
+          table.map(vpn, frame, level);
+          leaves.push([vpn, level]);
+        });
+        for (const [vpn, level] of leaves) table.unmap(vpn, level);
+        // The root stays.
+        expect(taken.size).toBe(1);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('flattened tables under a living operating system', () => {
+  it.each(setups)('follow faults, unmapping, migration, collapses and splits, %s', (setup) => {
+    const { tableBytes } = followLivingSystem(fpt, setup).stage.result();
+    expect(tableBytes).toBeGreaterThan(0);
+  });
+});

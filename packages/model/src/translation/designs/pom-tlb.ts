@@ -1,0 +1,187 @@
+import {
+  type Frame,
+  lineBytes,
+  linesPerPage,
+  type PageLevel,
+  pageBytes,
+  pagesIn,
+  type Vpn,
+} from '../../machine/address.ts';
+import { integer } from '../../machine/fields.ts';
+import type { AddressSpace } from '../../machine/page-table.ts';
+import { createRandom } from '../../machine/random.ts';
+import { createTagStore } from '../../machine/set-associative.ts';
+import type { TagStore } from '../../machine/tag-store.ts';
+import { type DesignResources, defineDesign } from '../design.ts';
+import { createRadixWalker } from '../walker.ts';
+import { walkDimensions } from './radix.ts';
+
+const remembered = 'assumed: from memory of the publication, not verified';
+/** A set of four entries of 16 bytes is one line, fetched at once. */
+const setWays = 4;
+/** Regions of 2 MiB whose page size one entry of the predictor remembers. */
+const predictorEntries = 512;
+
+/**
+ * POM-TLB (Ryoo, Gulur, Song and John, ISCA 2017): a very large TLB that is part of memory, shared by all cores and processes. It holds whole
+ * translations, virtual page to host frame; a miss of the last-level TLB reads one line of it, through the data caches: one reference in
+ * whatever dimension. One half is for 4 KiB pages, the other for 2 MiB; a predictor says which to read first.
+ *
+ * Falls back: to the radix walk, when neither half has the page; for good, when memory has no contiguous range for the structure.
+ * Assumed: size, ways and predictor as remembered; a 1 GiB page is held in pieces of 2 MiB; least recently used entries give way; writes
+ * of entries are free. A mapping that goes away in a VM's own memory empties the structure, as it empties the TLBs.
+ * Not modelled: the predictor that bypasses the data caches; die-stacked memory that is faster than the rest.
+ */
+export const pomTlb = defineDesign({
+  name: 'pomtlb',
+  summary: 'a TLB of many megabytes in memory, read through the data caches before any walk',
+  source: 'Ryoo et al., Rethinking TLB Designs in Virtualized Environments, ISCA 2017',
+  setups: ['native', 'virtualized', 'nested'],
+  spec: {
+    sizeMiB: integer(16, 'size of the structure, both halves', {
+      unit: 'MiB',
+      min: 1,
+      max: 65_536,
+      source: remembered,
+    }),
+    predictorCycles: integer(1, 'asking the predictor of the page size', { unit: 'cycles', source: 'assumed' }),
+  },
+  counters: {
+    hits: 'walks that found their translation',
+    misses: 'walks that did not',
+    secondReads: 'walks that read both halves',
+    dropped: 'entries removed because a mapping went away',
+    flushes: 'times that the structure was emptied, with something in it',
+    unavailable: '1 when memory had no contiguous range for it',
+  },
+  create({ sizeMiB, predictorCycles }, resources) {
+    const { spaces, memory, process, count } = resources;
+    const walker = createRadixWalker(resources, walkDimensions(resources));
+    const { frames } = spaces.at(-1)!;
+    let isFirst = false;
+    const tlb = resources.shared(frames, () => {
+      isFirst = true;
+      return createTlbInMemory(resources, sizeMiB);
+    });
+    const processTag = process * 2 ** 46;
+    const keyOf = (vpn: Vpn, half: Half): number =>
+      ((half === 0 ? vpn : Math.floor(vpn / pagesIn[2])) % 2 ** 45) + processTag;
+    if (isFirst && tlb.first < 0) count.unavailable++;
+
+    /** Reads a half; host frame of the page, or -1. */
+    function ask(vpn: Vpn, half: Half): Frame | -1 {
+      const key = keyOf(vpn, half);
+      const set = (half === 0 ? 0 : tlb.sets) + (key % tlb.sets);
+      memory.read(tlb.first + Math.floor(set / linesPerPage), (set % linesPerPage) * lineBytes, tlb.steps[half]);
+      const slot = tlb.stores[half].lookup(key);
+      return slot < 0 ? -1 : tlb.frames[half][slot]! + (half === 0 ? 0 : vpn % pagesIn[2]);
+    }
+
+    function fill(vpn: Vpn, frame: Frame): void {
+      const half: Half = smallestLeaf(spaces, vpn) === 1 ? 0 : 1;
+      const slot = tlb.stores[half].insert(keyOf(vpn, half));
+      tlb.frames[half][slot] = half === 0 ? frame : frame - (vpn % pagesIn[2]);
+      tlb.predictor[regionOf(vpn)] = half;
+      tlb.isEmpty = false;
+    }
+
+    function drop(vpn: Vpn, level: PageLevel): void {
+      if (level === 3) {
+        flush();
+        return;
+      }
+      for (let page = vpn; page < vpn + pagesIn[level]; page++)
+        if (tlb.stores[0].remove(keyOf(page, 0))) count.dropped++;
+      if (tlb.stores[1].remove(keyOf(vpn, 1))) count.dropped++;
+    }
+
+    function flush(): void {
+      // Changes come in bursts: the second finds nothing.
+      if (tlb.isEmpty) return;
+      tlb.isEmpty = true;
+      for (const store of tlb.stores) store.clear();
+      count.flushes++;
+    }
+
+    return {
+      walk(vpn) {
+        if (tlb.first >= 0) {
+          memory.wait(predictorCycles);
+          const predicted = tlb.predictor[regionOf(vpn)] as Half;
+          let frame = ask(vpn, predicted);
+          if (frame < 0) {
+            count.secondReads++;
+            frame = ask(vpn, predicted === 0 ? 1 : 0);
+          }
+          if (frame >= 0) {
+            tlb.predictor[regionOf(vpn)] = smallestLeaf(spaces, vpn) === 1 ? 0 : 1;
+            count.hits++;
+            return frame;
+          }
+          count.misses++;
+        }
+        const frame = walker.walk(vpn);
+        if (tlb.first >= 0) fill(vpn, frame);
+        return frame;
+      },
+      unmapped(dimension, vpn, _frame, level) {
+        walker.forget(dimension, vpn, level);
+        if (dimension === 0) drop(vpn, level);
+        else flush();
+      },
+      tableBytes: () =>
+        spaces.reduce((sum, { table }) => sum + table.nodes * pageBytes, 0) +
+        (isFirst && tlb.first >= 0 ? sizeMiB * 2 ** 20 : 0),
+      coveredWalks: () => count.hits,
+    };
+  },
+});
+
+/** 0 = for 4 KiB pages, 1 = for 2 MiB pages. */
+type Half = 0 | 1;
+
+interface TlbInMemory {
+  /** First frame, or -1 when there is no such memory. */
+  readonly first: Frame | -1;
+  /** Of a half. */
+  readonly sets: number;
+  readonly stores: readonly [TagStore, TagStore];
+  /** By slot: host frame of the first 4 KiB. */
+  readonly frames: readonly [Float64Array, Float64Array];
+  /** Half that the last access to such a region needed. */
+  readonly predictor: Uint8Array;
+  readonly steps: readonly [number, number];
+  /** Nothing has been entered since it was last emptied. */
+  isEmpty: boolean;
+}
+
+function createTlbInMemory({ spaces, step }: DesignResources, sizeMiB: number): TlbInMemory {
+  const bytes = sizeMiB * 2 ** 20;
+  const sets = bytes / 2 / lineBytes;
+  const store = () => createTagStore({ sets, ways: setWays, policy: 'lru' }, createRandom(0));
+  const values = () => new Float64Array(sets * setWays);
+  return {
+    first: spaces.at(-1)!.frames.allocateRange(bytes / pageBytes),
+    sets,
+    stores: [store(), store()],
+    frames: [values(), values()],
+    predictor: new Uint8Array(predictorEntries),
+    steps: [step('TLB in memory, 4 KiB'), step('TLB in memory, 2 MiB')],
+    isEmpty: true,
+  };
+}
+
+function regionOf(vpn: Vpn): number {
+  return Math.floor(vpn / pagesIn[2]) % predictorEntries;
+}
+
+/** Size in which a translation through all dimensions can be held: the smallest of its leaves. */
+export function smallestLeaf(spaces: readonly AddressSpace[], vpn: Vpn): PageLevel {
+  let level = 3;
+  let page: number = vpn;
+  for (const { table } of spaces) {
+    level = Math.min(level, table.leafLevel(page));
+    page = table.translate(page);
+  }
+  return level as PageLevel;
+}

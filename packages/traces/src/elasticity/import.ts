@@ -1,0 +1,130 @@
+import type { Demand } from '@strata/model/elasticity';
+import { StrataError } from '@strata/model/machine';
+import { openInput } from '../input/input.ts';
+import { forEachLine, lineText, quoted } from '../tables/lines.ts';
+import { createDemandCsvReader, isDemandHeader } from './csv.ts';
+import { createKmemReader, type KmemCounts, pageEventOf } from './kmem.ts';
+import { createMemoryLogReader, type LogFormat } from './memory-logs.ts';
+import type { Replay } from './placement.ts';
+import { createQmpReader } from './qmp.ts';
+
+export type DemandFormat = 'csv' | LogFormat | 'qmp' | 'kmem';
+
+export const demandFormats: readonly { readonly name: DemandFormat; readonly summary: string }[] = [
+  {
+    name: 'csv',
+    summary:
+      't_s,used_small_mib,used_huge_mib,total_mib[,rss_mib,mode,run], or the artifact: time,rss,small,huge,cached,total',
+  },
+  { name: 'meminfo', summary: 'copies of /proc/meminfo, a time before each' },
+  { name: 'buddyinfo', summary: 'copies of /proc/buddyinfo, a time before each' },
+  { name: 'dommemstat', summary: 'copies of virsh dommemstat' },
+  { name: 'qmp', summary: 'a QMP transcript with guest-stats of the balloon' },
+  { name: 'kmem', summary: 'kmem:mm_page_alloc and mm_page_free as perf script, trace-cmd report or ftrace' },
+];
+
+export interface DemandImportOptions {
+  /** Recognised from the content when absent. */
+  readonly format?: DemandFormat;
+  /** Size of the VM where the recording lacks it, or instead of what it says. */
+  readonly totalMib?: number;
+  /** Between two samples of a log without times; default 1. */
+  readonly everySeconds?: number;
+  /** For kmem traces: who places the pages. Default: the kernel that was recorded. */
+  readonly replay?: Replay;
+  readonly signal?: AbortSignal;
+}
+
+export interface DemandImport {
+  readonly format: DemandFormat;
+  /** One per VM or run that the file holds. */
+  readonly demands: readonly Demand[];
+  /** For kmem traces. */
+  readonly counts?: KmemCounts;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Demand for memory from a recording of any known format, compressed or not, streamed line by line.
+ * @throws StrataError `trace.*` for what cannot be opened, `elastic.unknown-format`, `elastic.bad-demand`, `elastic.no-size`
+ */
+export async function importDemand(path: string, options: DemandImportOptions = {}): Promise<DemandImport> {
+  const input = await openInput(path, options.signal === undefined ? {} : { signal: options.signal });
+  try {
+    const format = options.format ?? recognise(input.head);
+    if (format === undefined)
+      throw new StrataError({
+        code: 'elastic.unknown-format',
+        what: 'the format of the demand is not recognised',
+        where: path,
+        expected: `one of ${demandFormats.map(({ name }) => name).join(', ')}`,
+        found: quoted(new TextDecoder('latin1').decode(input.head.subarray(0, 200)).split('\n')[0] ?? ''),
+        mend: 'Name it with --format.',
+      });
+    return await read(format, input.chunks, path, options);
+  } finally {
+    await input.close();
+  }
+}
+
+async function read(
+  format: DemandFormat,
+  chunks: AsyncIterable<Uint8Array>,
+  path: string,
+  options: DemandImportOptions,
+): Promise<DemandImport> {
+  const each = (take: (text: string, number: number) => void) =>
+    forEachLine(chunks, path, (bytes, start, end, number) => take(lineText(bytes, start, end), number));
+  const size = options.totalMib === undefined ? {} : { totalMib: options.totalMib };
+  switch (format) {
+    case 'csv': {
+      const reader = createDemandCsvReader(path);
+      await each(reader.line);
+      const demands = reader.finish(size);
+      if (demands.length > 0) return { format, demands, warnings: [] };
+      throw new StrataError({ code: 'elastic.bad-demand', what: 'no samples below the header', where: path });
+    }
+    case 'kmem': {
+      const reader = createKmemReader(path, { ...size, replay: options.replay ?? 'recorded' });
+      await each(reader.line);
+      const { demand, counts } = reader.finish();
+      return { format, demands: [demand], counts, warnings: kmemWarnings(counts) };
+    }
+    case 'qmp': {
+      const reader = createQmpReader(path, size);
+      await each(reader.line);
+      return { format, demands: [reader.finish()], warnings: [] };
+    }
+    default: {
+      const reader = createMemoryLogReader(format, path, { everySeconds: options.everySeconds ?? 1, ...size });
+      await each(reader.line);
+      return { format, demands: [reader.finish()], warnings: [] };
+    }
+  }
+}
+
+function kmemWarnings({ unknownFrees, reallocations, frees, refused }: KmemCounts): string[] {
+  const warnings = ['What was in use before the trace began is unknown: the demand is a lower bound.'];
+  if (unknownFrees > 0)
+    warnings.push(`${unknownFrees} of ${frees} frees are of pages allocated before the trace began.`);
+  if (reallocations > 0)
+    warnings.push(`${reallocations} pages were allocated twice without a free between: events were lost.`);
+  if (refused > 0) warnings.push(`${refused} allocations found no room in the replay and were left out.`);
+  return warnings;
+}
+
+/** Lines of the head that recognition looks at. */
+const recognisedLines = 60;
+
+function recognise(head: Uint8Array): DemandFormat | undefined {
+  const lines = new TextDecoder('latin1').decode(head.subarray(0, 65_536)).split('\n', recognisedLines);
+  const filled = lines.map((line) => line.slice(0, 400).trimEnd()).filter((line) => line.trim() !== '');
+  const first = filled.find((line) => !line.startsWith('#')) ?? '';
+  if (isDemandHeader(first)) return 'csv';
+  if (filled.some((line) => pageEventOf(line) !== undefined)) return 'kmem';
+  if (/^(?:->|<-)?\s*\{/.test(first) && filled.some((line) => /"(?:QMP|return|stats|event)"/.test(line))) return 'qmp';
+  if (filled.some((line) => /^MemTotal:\s/.test(line))) return 'meminfo';
+  if (filled.some((line) => /^Node\s+\d+,\s+zone\s/.test(line))) return 'buddyinfo';
+  if (filled.some((line) => /^\s*(?:actual|available|unused)\s+\d+$/.test(line))) return 'dommemstat';
+  return first.includes(',') && /[a-z]/i.test(first) ? 'csv' : undefined;
+}
