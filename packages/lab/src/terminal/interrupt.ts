@@ -1,4 +1,4 @@
-import { removeTemporaries } from './atomic-files.ts';
+import { removeTemporaries } from './temporaries.ts';
 
 /** Thrown by work that stops at an interrupt with nothing to show; work that has something returns it and says so instead. */
 export class Interrupted extends Error {
