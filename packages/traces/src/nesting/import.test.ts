@@ -63,10 +63,54 @@ describe('the recorded boot of a nested guest', () => {
     );
     expect(Object.fromEntries(recording.kinds)).toEqual({ devnotify: 1, timer: 1, ept: 1 });
     await expect(imported(ringBuffer())).rejects.toThrow(/--event-formats/);
-    await expect(imported(ringBuffer().subarray(0, 5_000), { eventFormats: formats })).rejects.toThrow(/whole pages/);
     await expect(imported(ringBuffer(), { eventFormats: 'name: kvm_entry\nID: 5\n' })).rejects.toThrow(
       /kvm_exit is missing/,
     );
+  });
+  it('names exits of arm64 by their exception class, and refuses a kvm_exit of another layout', async () => {
+    const format = (type: string, exceptionClass: string) =>
+      `name: kvm_exit\nID: 1473\nformat:\n\tfield:int ${type};\toffset:8;\tsize:4;\tsigned:1;\n\tfield:unsigned int ${exceptionClass};\toffset:24;\tsize:4;\tsigned:0;\n\nprint fmt: "%s: HSR_EC: 0x%04x (%s), PC: 0x%016lx", __print_symbolic(REC->${type}, {0, "IRQ" }, {1, "SERROR" }, {2, "TRAP" }), REC->${exceptionClass}, __print_symbolic(REC->${exceptionClass}, { (0x00), "UNKNOWN" }, { ((0x01UL)), "WFx" }, { (0x16), "HVC64" }, { (0x24), "DABT_LOW" }), REC->vcpu_pc\n`;
+    const exits = [
+      [2, 0x24],
+      [2, 0x01],
+      [0, 0],
+      [2, 0x16],
+      [0x80000002, 0x24],
+      [2, 0x3f],
+    ] as const;
+    for (const names of [['ret', 'esr_ec'] as const, ['idx', 'exit_reason'] as const]) {
+      const recording = await imported(ringBuffer(exits), { eventFormats: format(...names) });
+      expect(counts(recording)).toEqual({ DABT_LOW: 2, WFx: 1, IRQ: 1, HVC64: 1, '0x3f': 1 });
+    }
+    const riscv = format('ret', 'esr_ec').replaceAll(/\b(ret|esr_ec);/g, 's$1;');
+    await expect(imported(ringBuffer(exits), { eventFormats: riscv })).rejects.toThrow(/ret and esr_ec/);
+  });
+  it('leaves out damaged and cut-off ring-buffer pages, counts them and says so', async () => {
+    const eventFormats = readFileSync(recorded('kvm-event-formats.txt'), 'utf8');
+    const [whole, page] = [ringBuffer(), 4_096];
+    const broken = Buffer.from(whole.subarray(0, page));
+    broken.writeUInt32LE(4_081, 8);
+    const middle = await imported(Buffer.concat([whole, broken, whole]), { eventFormats });
+    expect([middle.total, middle.skipped, middle.warnings]).toEqual([
+      6,
+      1,
+      ['1 of 5 ring-buffer pages are damaged or cut off and were skipped.'],
+    ]);
+    // A record that leaves its page: nothing of the page counts, not even what came before.
+    const late = Buffer.from(whole.subarray(0, page));
+    late.writeUInt32LE(28, page - 4);
+    late.writeUInt32LE(100, 8);
+    expect((await imported(Buffer.concat([late, whole]), { eventFormats })).total).toBe(3);
+    for (const [bytes, total, skipped] of [
+      [page + 10, 2, 1],
+      [page + 40, 2, 1],
+      [page + 84, 3, 0],
+    ] as const) {
+      const cut = await imported(whole.subarray(0, bytes), { eventFormats });
+      expect([cut.total, cut.skipped, cut.warnings.length]).toEqual([total, skipped, skipped]);
+    }
+    await expect(imported(whole.subarray(0, 50), { eventFormats })).rejects.toThrow(/whole pages/);
+    await expect(imported(broken, { eventFormats })).rejects.toThrow(/no ring-buffer page/);
   });
   it('survives ring-buffer pages with any byte damaged: a figure or a sentence', async () => {
     const formats = readFileSync(recorded('kvm-event-formats.txt'), 'utf8');
@@ -84,7 +128,7 @@ describe('the recorded boot of a nested guest', () => {
 });
 
 /** Two pages as the kernel of the reference recording writes them: kvm_exit 1473, kvm_entry 1482, kvm_msr 1469. */
-function ringBuffer(): Buffer {
+function ringBuffer(arm?: readonly (readonly [type: number, exceptionClass: number])[]): Buffer {
   const page = (time: number, missed: number, records: readonly (readonly [delta: number, bytes: Buffer])[]) => {
     const bytes = Buffer.alloc(4_096);
     let at = 16;
@@ -115,6 +159,12 @@ function ringBuffer(): Buffer {
     bytes.writeUInt32LE(1, 8);
     bytes.writeUInt32LE(0x6e0, 12);
   });
+  if (arm !== undefined)
+    return page(
+      1_000,
+      0,
+      arm.map(([type, exceptionClass]) => [10, exit(type, exceptionClass)]),
+    );
   return Buffer.concat([
     page(1_000, 0, [
       [0, exit(49, 1)],
@@ -231,6 +281,28 @@ describe('texts of events', () => {
     expect(Object.fromEntries(recording.reasons)).toEqual(reasons);
     expect([...recording.kinds.keys()]).toEqual([kind]);
     expect(recording.lost).toBe(text.includes('LOST') ? 31 : 0);
+  });
+
+  it('counts losses in every wording, and says where their number is not known', async () => {
+    const exit = ' kvm-12 [000] 1.806542: kvm_exit: reason HLT rip 0x1 info 0 0\n';
+    const lostOf = async (...lines: string[]) => {
+      const { lost, skipped, warnings } = await imported(`cpus=4\n${exit}${lines.join('\n')}\n`);
+      return [lost, skipped, warnings.join(' ')];
+    };
+    expect(await lostOf('CPU:3 [12 EVENTS DROPPED]', 'CPU:1 [LOST 31 EVENTS]')).toEqual([43, 0, '']);
+    expect(await lostOf('CPU:0 [EVENTS DROPPED]', 'CPU:1 [LOST EVENTS]', 'CPU:1 [5 EVENTS DROPPED]')).toEqual([
+      7,
+      0,
+      'Events were lost 2 times without their number being recorded: at least one each is counted.',
+    ]);
+  });
+
+  it('takes a time stamp that no clock shows for damage', async () => {
+    const recording = await imported(
+      ` kvm-12 [000] 1.8: kvm_exit: reason HLT rip 0x1\n kvm-12 [000] ${'9'.repeat(400)}.5: kvm_entry: vcpu 0\n`,
+      { format: 'trace-cmd' },
+    );
+    expect([recording.skipped, recording.windowSeconds, counts(recording)]).toEqual([1, undefined, { HLT: 1 }]);
   });
 
   const line = (second: number, payload: string, thread = 5) =>

@@ -269,6 +269,11 @@ export function readExitCsv(text: string, where: string, kinds: ReadonlySet<stri
   });
 }
 
+/** For reports and event texts alike. */
+export function skippedWarning(skipped: number, lines: number): string[] {
+  return skipped > 0 ? [`${skipped} of ${lines} lines are damaged or unknown and were skipped.`] : [];
+}
+
 /** What is longer is no line of these reports: cut, so that no pattern crawls over it. */
 const longestLine = 4_000;
 
