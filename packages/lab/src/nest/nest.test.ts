@@ -149,6 +149,60 @@ describe('strata nest predict', () => {
     expect(levels[2].mechanisms.dvh.cyclesPerOp).toBeCloseTo(25_728.6, 6);
   });
 
+  it('gives the worked example of request and response, with and without DVH', async () => {
+    const exits = written('rr.csv', 'reason,count\ndevnotify,1\ntimer,1\nwake,1\n');
+    const { levels } = (
+      await strata(
+        'predict',
+        '--exits',
+        exits,
+        '--ops',
+        '1',
+        '--native-cycles',
+        '48400',
+        '--latency-us',
+        '22',
+        '--measured',
+        '--json',
+      )
+    ).json();
+    const rounded = (micros: number) => Number(micros.toFixed(micros > 1_000 ? 1 : 2));
+    expect(levels.map(({ latencyUs }: { latencyUs: number }) => rounded(latencyUs))).toEqual([25.89, 80.86, 1340.4]);
+    expect([1, 2].map((index) => rounded(levels[index].mechanisms.dvh.latencyUs))).toEqual([30.47, 31.1]);
+    for (const { latencyUs, mechanisms } of levels)
+      for (const figures of Object.values(mechanisms) as { latencyUs: number }[])
+        expect(figures.latencyUs).toBeLessThanOrEqual(latencyUs);
+  });
+
+  it('warns of a recording that was made below nested guests', async () => {
+    const rows = 'reason,count\nHLT,10\n';
+    const predicted = (name: string, text: string) =>
+      strata('predict', '--exits', written(name, text), '--ops', '10', '--native-cycles', '1000', '--json');
+    const nested = await predicted('l0.csv', `${rows}VMRESUME,5\n`);
+    expect(nested.json().assumptions.join(' ')).toMatch(/L0 recording of nested guests \(VMRESUME\)/);
+    expect(nested.err).toMatch(/L0 recording of nested guests/);
+    const events =
+      ' kvm-5 [000] .... 1.000000: kvm_exit: reason CPUID rip 0x1 info 0 0\n kvm-5 [000] .... 1.100000: kvm_nested_vmexit: rip: 0x1 reason: CPUID\n kvm-5 [000] .... 1.200000: kvm_entry: vcpu 0\n';
+    expect((await predicted('l0.txt', events)).err).toMatch(/1 kvm_nested_vmexit/);
+    expect((await predicted('vm.csv', rows)).err).not.toMatch(/nested guests/);
+  });
+
+  it('refuses figures that overflow instead of printing null', async () => {
+    const exits = written('tiny.csv', 'reason,count\nHLT,1000000\n');
+    const { code, out, err } = await strata(
+      'predict',
+      '--exits',
+      exits,
+      '--ops',
+      '1e-307',
+      '--native-cycles',
+      '1000',
+      '--json',
+    );
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/overflows/);
+  });
+
   it('orders the levels, keeps figures within their bands, and says what it assumed', async () => {
     const { json, err } = await strata(
       'predict',
@@ -227,6 +281,17 @@ describe('strata nest calibrate', () => {
       823_935,
     );
   });
+});
+
+it.each(['hyperv-evmcs', 'pvm'])('strata nest calibrate says that %s has no level 3', async (profile) => {
+  const args = ['calibrate', '--profile', profile, '--l1', fixture('vmexit-l1.txt'), '--l2', fixture('vmexit-l2.txt')];
+  const { code, out, err } = await strata(...args);
+  expect([code, out, err]).toEqual([
+    0,
+    expect.stringMatching(/Level 3 is not available/),
+    expect.stringMatching(/not available/),
+  ]);
+  expect((await strata(...args, '--json')).json().level3Hypercall).toBeNull();
 });
 
 describe('the experiment', () => {

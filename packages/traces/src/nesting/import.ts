@@ -1,5 +1,5 @@
 import { StrataError } from '@strata/model/machine';
-import { profiles } from '@strata/model/nesting';
+import { profiles, wakeKind } from '@strata/model/nesting';
 import { type Input, openInput } from '../input/input.ts';
 import { createEventTextReader } from './event-text.ts';
 import { createExitTally, type ExitFormat, type ExitRecording } from './recording.ts';
@@ -176,7 +176,7 @@ function unknown(path: string, head: Uint8Array): StrataError {
 }
 
 function knownKinds(): ReadonlySet<string> {
-  return new Set([...profiles].flatMap((profile) => Object.keys(profile.kinds)));
+  return new Set([wakeKind, ...[...profiles].flatMap((profile) => Object.keys(profile.kinds))]);
 }
 
 /** @throws StrataError `trace.unreadable` */
