@@ -77,6 +77,17 @@ describe('strata nest cost', () => {
     expect(costs.map(({ hardwareExits }) => hardwareExits)).toEqual([1, 3, 15, 55]);
   });
 
+  it('reads sets of levels as the specification prints them, and refuses constants without end', async () => {
+    const constants =
+      'RM0: 10000\nsw: { h: 500 }\nsw_vm: 200\nHANDLER:\n  h: { S: 2, N: 1 }\n  vm: {}\nREFLECT: { N: 3 }\nRUN: { N: 2 }\n';
+    const cost = (name: string, rest: string) =>
+      strata('cost', '--profile-file', written(name, constants + rest), '--level', '3', '--kind', 'h', '--json');
+    expect((await cost('one.yaml', 'HW: 1000\nshadow: {1}\n')).json().cycles).toBe(67_100);
+    expect((await cost('two.yaml', 'HW: 1000\nshadow: {1, 2}\n')).json().cycles).toBe(42_700);
+    for (const endless of ['.inf', '.nan'])
+      expect(await cost('bad.yaml', `HW: ${endless}\n`)).toMatchObject({ code: 2, out: '' });
+  });
+
   it('knows every kind the contract names, with and without DVH', async () => {
     for (const kind of ['hypercall', 'devnotify', 'timer', 'ipi', 'cpuid'])
       for (const dvh of ['none', 'vp', 'dvh', 'timer,ipi', 'vp,posted,idle'])
