@@ -46,7 +46,7 @@ export function registerCalibrate(parent: Command): void {
         document: {
           profile: file,
           rows: calibration.rows,
-          level3Hypercall: calibration.level3,
+          level3Hypercall: calibration.level3 ?? null,
           errors: calibration.profile.knownErrors.byLevel,
           warnings: calibration.warnings,
         },
@@ -76,11 +76,13 @@ function rowTable({ rows }: Calibration): Table {
 function textOf({ profile, level3 }: Calibration, table: Table, out: string | undefined): string {
   const whole = (value: number) => Math.round(value).toLocaleString('en-US');
   return [
-    `HW ${whole(profile.hardwareCycles)} (assumed), RM0 ${whole(profile.reflectRunCycles)} (fitted to the hypercall at level 2)`,
+    `HW ${whole(profile.hardwareCycles)} (assumed), ${profile.deprivilegedSwitchCycles === undefined ? `RM0 ${whole(profile.reflectRunCycles)}` : `switch ${whole(profile.deprivilegedSwitchCycles)}`} (fitted to the hypercall at level 2)`,
     '',
     renderTable(table),
     '',
-    `Hypercall at level 3, predicted: ${whole(level3.cycles)} cycles, between ${whole(level3.low)} and ${whole(level3.high)}`,
+    level3 === undefined
+      ? `Level 3 is not available: ${profile.deepest?.why ?? 'the profile ends before'}.`
+      : `Hypercall at level 3, predicted: ${whole(level3.cycles)} cycles, between ${whole(level3.low)} and ${whole(level3.high)}`,
     `Bands by level: ${profile.knownErrors.byLevel.map((share) => `± ${Math.round(100 * share)} %`).join(', ')}`,
     out === undefined ? 'Keep it with --out profile.yaml.' : `Written to ${out}.`,
   ].join('\n');

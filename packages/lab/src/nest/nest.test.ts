@@ -77,6 +77,17 @@ describe('strata nest cost', () => {
     expect(costs.map(({ hardwareExits }) => hardwareExits)).toEqual([1, 3, 15, 55]);
   });
 
+  it('reads sets of levels as the specification prints them, and refuses constants without end', async () => {
+    const constants =
+      'RM0: 10000\nsw: { h: 500 }\nsw_vm: 200\nHANDLER:\n  h: { S: 2, N: 1 }\n  vm: {}\nREFLECT: { N: 3 }\nRUN: { N: 2 }\n';
+    const cost = (name: string, rest: string) =>
+      strata('cost', '--profile-file', written(name, constants + rest), '--level', '3', '--kind', 'h', '--json');
+    expect((await cost('one.yaml', 'HW: 1000\nshadow: {1}\n')).json().cycles).toBe(67_100);
+    expect((await cost('two.yaml', 'HW: 1000\nshadow: {1, 2}\n')).json().cycles).toBe(42_700);
+    for (const endless of ['.inf', '.nan'])
+      expect(await cost('bad.yaml', `HW: ${endless}\n`)).toMatchObject({ code: 2, out: '' });
+  });
+
   it('knows every kind the contract names, with and without DVH', async () => {
     for (const kind of ['hypercall', 'devnotify', 'timer', 'ipi', 'cpuid'])
       for (const dvh of ['none', 'vp', 'dvh', 'timer,ipi', 'vp,posted,idle'])
@@ -147,6 +158,60 @@ describe('strata nest predict', () => {
     expect(levels[1].mechanisms.dvh.cyclesPerOp).toBeCloseTo(25_305.5, 6);
     expect(levels[2].cyclesPerOp).toBeCloseTo(608_266.8, 6);
     expect(levels[2].mechanisms.dvh.cyclesPerOp).toBeCloseTo(25_728.6, 6);
+  });
+
+  it('gives the worked example of request and response, with and without DVH', async () => {
+    const exits = written('rr.csv', 'reason,count\ndevnotify,1\ntimer,1\nwake,1\n');
+    const { levels } = (
+      await strata(
+        'predict',
+        '--exits',
+        exits,
+        '--ops',
+        '1',
+        '--native-cycles',
+        '48400',
+        '--latency-us',
+        '22',
+        '--measured',
+        '--json',
+      )
+    ).json();
+    const rounded = (micros: number) => Number(micros.toFixed(micros > 1_000 ? 1 : 2));
+    expect(levels.map(({ latencyUs }: { latencyUs: number }) => rounded(latencyUs))).toEqual([25.89, 80.86, 1340.4]);
+    expect([1, 2].map((index) => rounded(levels[index].mechanisms.dvh.latencyUs))).toEqual([30.47, 31.1]);
+    for (const { latencyUs, mechanisms } of levels)
+      for (const figures of Object.values(mechanisms) as { latencyUs: number }[])
+        expect(figures.latencyUs).toBeLessThanOrEqual(latencyUs);
+  });
+
+  it('warns of a recording that was made below nested guests', async () => {
+    const rows = 'reason,count\nHLT,10\n';
+    const predicted = (name: string, text: string) =>
+      strata('predict', '--exits', written(name, text), '--ops', '10', '--native-cycles', '1000', '--json');
+    const nested = await predicted('l0.csv', `${rows}VMRESUME,5\n`);
+    expect(nested.json().assumptions.join(' ')).toMatch(/L0 recording of nested guests \(VMRESUME\)/);
+    expect(nested.err).toMatch(/L0 recording of nested guests/);
+    const events =
+      ' kvm-5 [000] .... 1.000000: kvm_exit: reason CPUID rip 0x1 info 0 0\n kvm-5 [000] .... 1.100000: kvm_nested_vmexit: rip: 0x1 reason: CPUID\n kvm-5 [000] .... 1.200000: kvm_entry: vcpu 0\n';
+    expect((await predicted('l0.txt', events)).err).toMatch(/1 kvm_nested_vmexit/);
+    expect((await predicted('vm.csv', rows)).err).not.toMatch(/nested guests/);
+  });
+
+  it('refuses figures that overflow instead of printing null', async () => {
+    const exits = written('tiny.csv', 'reason,count\nHLT,1000000\n');
+    const { code, out, err } = await strata(
+      'predict',
+      '--exits',
+      exits,
+      '--ops',
+      '1e-307',
+      '--native-cycles',
+      '1000',
+      '--json',
+    );
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(/overflows/);
   });
 
   it('orders the levels, keeps figures within their bands, and says what it assumed', async () => {
@@ -227,6 +292,17 @@ describe('strata nest calibrate', () => {
       823_935,
     );
   });
+});
+
+it.each(['hyperv-evmcs', 'pvm'])('strata nest calibrate says that %s has no level 3', async (profile) => {
+  const args = ['calibrate', '--profile', profile, '--l1', fixture('vmexit-l1.txt'), '--l2', fixture('vmexit-l2.txt')];
+  const { code, out, err } = await strata(...args);
+  expect([code, out, err]).toEqual([
+    0,
+    expect.stringMatching(/Level 3 is not available/),
+    expect.stringMatching(/not available/),
+  ]);
+  expect((await strata(...args, '--json')).json().level3Hypercall).toBeNull();
 });
 
 describe('the experiment', () => {

@@ -1,5 +1,11 @@
 import { StrataError } from '@strata/model/machine';
-import { type CostSource, nativeCyclesFrom, type OperationProfile, type Profile } from '@strata/model/nesting';
+import {
+  type CostSource,
+  nativeCyclesFrom,
+  type OperationProfile,
+  type Profile,
+  wakeKind,
+} from '@strata/model/nesting';
 import type { ExitRecording } from '@strata/traces/nesting';
 import { positiveNumber } from './options.ts';
 
@@ -56,7 +62,7 @@ export function operationOf(
 }
 
 function knownKind(machine: Profile, kind: string): string {
-  return Object.hasOwn(machine.kinds, kind) ? kind : 'other';
+  return Object.hasOwn(machine.kinds, kind) || kind === wakeKind ? kind : 'other';
 }
 
 function operationsOf(

@@ -4,6 +4,7 @@ import {
   type CostSource,
   costsOf,
   createExitModel,
+  type ExitModel,
   type LevelPrediction,
   latencyAt,
   measuredOr,
@@ -12,7 +13,9 @@ import {
   predictLevel,
   type Selection,
   selectMechanisms,
+  withWake,
 } from '@strata/model/nesting';
+import type { ExitRecording } from '@strata/traces/nesting';
 import type { Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, note } from '../terminal/output.ts';
@@ -53,8 +56,10 @@ export function registerPredict(parent: Command): void {
     const machine = await profileOf(options);
     const recording = await recordingOf(options.exits, options);
     const source = (selection: Selection): CostSource => {
-      const modelled = costsOf(createExitModel(machine, selection));
-      return options.measured ? measuredOr(modelled, selection.prototypeEntry) : modelled;
+      const priced = (model: ExitModel) =>
+        options.measured ? measuredOr(costsOf(model), model.selection.prototypeEntry) : costsOf(model);
+      const model = createExitModel(machine, selection);
+      return withWake(priced(model), priced(createExitModel(machine)), model);
     };
     const operation = operationOf(recording, options, machine, source(selectMechanisms('none')));
     const budget = positiveNumber(options.budget, '--budget');
@@ -71,7 +76,9 @@ export function registerPredict(parent: Command): void {
     const levels = Array.from({ length: deepest }, (_, index) =>
       predictAt(index + 1, machine, operation, source, budget, latency),
     );
-    for (const sentence of [...recording.warnings, ...operation.assumptions]) note(`strata: ${sentence}`, options);
+    checkFinite([operation.profile, levels]);
+    const assumptions = [...recording.warnings, ...nestedWarning(recording), ...operation.assumptions];
+    for (const sentence of assumptions) note(`strata: ${sentence}`, options);
     await emit(
       {
         document: {
@@ -83,7 +90,7 @@ export function registerPredict(parent: Command): void {
           interruptsPerOp: operation.profile.interrupts,
           budget,
           levels,
-          assumptions: [...recording.warnings, ...operation.assumptions],
+          assumptions,
           notes: machine.notes,
         },
         tables: [levelTable(levels), removalTable(levels)],
@@ -92,6 +99,29 @@ export function registerPredict(parent: Command): void {
       options,
     );
   });
+}
+
+/** @throws StrataError `nest.overflow`: JSON has no infinity, and a figure of that size says nothing */
+function checkFinite(figures: unknown): void {
+  if (typeof figures === 'number' && !Number.isFinite(figures))
+    throw new StrataError({
+      code: 'nest.overflow',
+      what: 'the prediction overflows: a figure is no finite number',
+      mend: 'Check --ops, --rate, --window, --native-cycles and the counts of the recording.',
+    });
+  if (typeof figures === 'object' && figures !== null) for (const part of Object.values(figures)) checkFinite(part);
+}
+
+/** Exits that only guest hypervisors make. */
+const nestedReasons = ['VMRESUME', 'VMLAUNCH', 'VMREAD', 'VMWRITE', 'VMPTRLD', 'vmrun', 'vmload', 'vmsave', 'ERET'];
+
+function nestedWarning({ nested, reasons }: ExitRecording): string[] {
+  const found = nestedReasons.filter((reason) => reasons.has(reason));
+  if (nested === undefined && found.length === 0) return [];
+  const signs = [...(nested === undefined ? [] : [`${nested.exits} kvm_nested_vmexit`]), ...found];
+  return [
+    `This is an L0 recording of nested guests (${signs.join(', ')}), not of a single-level VM: its exits already contain what nesting adds, and the prediction adds it again. Record the workload in a VM without nesting.`,
+  ];
 }
 
 /** What keeps exits of a kind away; for those that DVH does not touch, what users do against them. */
@@ -112,6 +142,10 @@ const remedies: Readonly<Record<string, string>> = {
   cpuid: 'cache the result in the program',
 };
 
+type MechanismFigures = Pick<LevelPrediction, 'cyclesPerOp' | 'slowdown' | 'low' | 'high'> & {
+  readonly latencyUs?: number;
+};
+
 interface LevelDocument {
   readonly level: number;
   readonly cyclesPerOp: number;
@@ -125,7 +159,7 @@ interface LevelDocument {
     readonly exitsPerSecond?: number;
   };
   readonly removeFirst: readonly (LevelPrediction['shares'][number] & { readonly remedy: string })[];
-  readonly mechanisms: Readonly<Record<string, Pick<LevelPrediction, 'cyclesPerOp' | 'slowdown' | 'low' | 'high'>>>;
+  readonly mechanisms: Readonly<Record<string, MechanismFigures>>;
 }
 
 function predictAt(
@@ -140,12 +174,14 @@ function predictAt(
   const { shares, ...prediction } = predictLevel(plain, operation.profile, level);
   const even = breakEven(plain, operation.profile, level, budget);
   const names = level === 1 ? [] : [...mechanisms.names, 'vp,posted', 'dvh'];
+  const latencies = (costs: CostSource) =>
+    latency !== undefined && {
+      latencyUs: latencyAt(costs, { nativeMicros: latency, exits: operation.profile.exits }, level, machine.clockGHz),
+    };
   const finite = (value: number) => (Number.isFinite(value) ? value : null);
   return {
     ...prediction,
-    ...(latency !== undefined && {
-      latencyUs: latencyAt(plain, { nativeMicros: latency, exits: operation.profile.exits }, level, machine.clockGHz),
-    }),
+    ...latencies(plain),
     breakEven: {
       exitsPerOp: finite(even.exitsPerOp),
       timesRecorded: finite(even.timesRecorded),
@@ -157,8 +193,9 @@ function predictAt(
       names.map((name) => {
         const selection = selectMechanisms(name);
         const posted = selection.mechanisms.some(({ postsInterrupts }) => postsInterrupts);
-        const { shares: _, level: __, ...figures } = predictLevel(source(selection), operation.profile, level, posted);
-        return [name, figures];
+        const costs = source(selection);
+        const { shares: _, level: __, ...figures } = predictLevel(costs, operation.profile, level, posted);
+        return [name, { ...figures, ...latencies(costs) }];
       }),
     ),
   };

@@ -3,6 +3,7 @@ import { calibrate, profileFileOf } from './calibrate.ts';
 import { parseProfile } from './config.ts';
 import { createExitModel } from './cost.ts';
 import { dvhPaper } from './profiles/dvh-paper.ts';
+import { profiles } from './profiles/index.ts';
 import { table3 } from './table3.ts';
 
 const column = (of: 'vm' | 'nested') => new Map(Object.entries(table3).map(([kind, row]) => [kind, row[of]]));
@@ -12,9 +13,9 @@ describe('calibration', () => {
     const { profile, rows, level3 } = calibrate(column('vm'), column('nested'));
     expect(profile.reflectRunCycles).toBe(32_928);
     expect(profile.kinds).toEqual(dvhPaper.kinds);
-    expect(level3.cycles).toBe(783_547);
-    expect(level3.low).toBeLessThan(table3.hypercall.three);
-    expect(level3.high).toBeGreaterThan(table3.hypercall.three);
+    expect(level3?.cycles).toBe(783_547);
+    expect(level3?.low).toBeLessThan(table3.hypercall.three);
+    expect(level3?.high).toBeGreaterThan(table3.hypercall.three);
     expect(rows.filter(({ fitted }) => fitted).every(({ error }) => error === 0)).toBe(true);
     expect(rows.find(({ kind, level }) => kind === 'timer' && level === 2)?.error).toBeCloseTo(-0.076, 3);
   });
@@ -38,6 +39,21 @@ describe('calibration', () => {
     for (const level of [1, 2, 3])
       expect(createExitModel(again).cost(level, 'ipi').cycles).toBe(createExitModel(profile).cost(level, 'ipi').cycles);
     expect(again.knownErrors.byLevel).toEqual(profile.knownErrors.byLevel);
+  });
+
+  it.each(['hyperv-evmcs', 'pvm'])('fits %s, which ends at level 2, and says that level 3 is not available', (name) => {
+    const base = profiles.get(name);
+    const nested = new Map([
+      ['hypercall', 36_000],
+      ['timer', 37_000],
+    ]);
+    const { profile, rows, warnings, ...rest } = calibrate(column('vm'), nested, base);
+    expect(rest).toEqual({});
+    expect(warnings[0]).toMatch(/Level 3 is not available: profile .* ends at level 2/);
+    expect(profile.knownErrors.byLevel).toHaveLength(2);
+    expect(rows.filter(({ fitted }) => fitted).map(({ error }) => error)).toEqual([0, 0, 0, 0, 0]);
+    const again = parseProfile(profileFileOf(profile, base), 'calibrated.yaml');
+    expect(createExitModel(again).cost(2, 'hypercall').cycles).toBe(36_000);
   });
 
   it('says what is missing or contradictory', () => {

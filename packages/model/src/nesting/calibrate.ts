@@ -1,5 +1,5 @@
 import { StrataError } from '../machine/errors.ts';
-import { createExitModel } from './cost.ts';
+import { createExitModel, deepestLevel } from './cost.ts';
 import type { ExitKind, Profile } from './profile.ts';
 import { dvhPaper } from './profiles/dvh-paper.ts';
 
@@ -19,8 +19,8 @@ export interface CalibrationRow {
 export interface Calibration {
   readonly profile: Profile;
   readonly rows: readonly CalibrationRow[];
-  /** Hypercall at level 3: predicted, and its range over the constants that two levels cannot identify. */
-  readonly level3: { readonly cycles: number; readonly low: number; readonly high: number };
+  /** Hypercall at level 3: predicted, and its range over the constants that two levels cannot identify. Absent where the profile ends before. */
+  readonly level3?: { readonly cycles: number; readonly low: number; readonly high: number };
   readonly warnings: readonly string[];
 }
 
@@ -31,8 +31,10 @@ const openConstants = { hardwareCycles: [700, 1_300], emulationCycles: [600, 1_8
 const worstKnownLevel3 = 0.26;
 const repeatability = 0.03;
 
+const deepestOf = ({ deepest }: Profile) => deepest?.level ?? deepestLevel;
+
 /**
- * Fits software per kind from level 1 and RM0 from the hypercall at level 2; everything else stays as in `base`.
+ * Fits software per kind from level 1 and RM0 (deprivileged guests: the switch) from the hypercall at level 2; everything else stays as in `base`.
  * @throws StrataError `nest.calibration` when the figures contradict the model
  */
 export function calibrate(level1: MeasuredCycles, level2: MeasuredCycles, base: Profile = dvhPaper): Calibration {
@@ -59,7 +61,7 @@ export function calibrate(level1: MeasuredCycles, level2: MeasuredCycles, base: 
   return {
     profile,
     rows,
-    level3: level3Range(level1, hypercall.two, base, profile),
+    ...(deepestOf(base) >= 3 && { level3: level3Range(level1, hypercall.two, base, profile) }),
     warnings: warningsOf(rows, hardwareCycles, base),
   };
 }
@@ -70,13 +72,15 @@ function fit(level1: MeasuredCycles, hypercallAt2: number, base: Profile, hardwa
     const old = kinds[kind];
     if (old !== undefined) kinds[kind] = { ...old, swCycles: cycles - hardwareCycles, basis: 'fitted' };
   }
-  const open: Profile = { ...base, name: 'calibrated', hardwareCycles, kinds, reflectRunCycles: 0 };
-  const reflectRunCycles = hypercallAt2 - createExitModel(open).cost(2, 'hypercall').cycles;
-  if (reflectRunCycles < 0)
+  // Exits of deprivileged guests never meet RM0: there the switch is what level 2 shows.
+  const constant = base.deprivilegedSwitchCycles === undefined ? 'reflectRunCycles' : 'deprivilegedSwitchCycles';
+  const open: Profile = { ...base, name: 'calibrated', hardwareCycles, kinds, [constant]: 0 };
+  const rest = hypercallAt2 - createExitModel(open).cost(2, 'hypercall').cycles;
+  if (rest < 0)
     throw new StrataError({
       code: 'nest.calibration',
       what: 'the hypercall at level 2 is cheaper than its parts',
-      expected: `more than ${hypercallAt2 - reflectRunCycles} cycles`,
+      expected: `more than ${hypercallAt2 - rest} cycles`,
       found: String(hypercallAt2),
       mend: 'Check that the second file was measured in a nested guest and the first in its host, on the same clock.',
     });
@@ -84,7 +88,7 @@ function fit(level1: MeasuredCycles, hypercallAt2: number, base: Profile, hardwa
     ...open,
     summary: `fitted to measurements of this machine, lists of ${base.name}`,
     source: 'kvm-unit-tests vmexit at levels 1 and 2',
-    reflectRunCycles,
+    [constant]: rest,
     fittedTo: [...[...level1.keys()].map((kind) => ({ level: 1, kind })), { level: 2, kind: 'hypercall' }],
   };
 }
@@ -96,7 +100,11 @@ function withErrors(profile: Profile, level2: MeasuredCycles): Profile {
   const atTwo = errors.length === 0 ? 0.3 : Math.max(0.1, ...errors);
   return {
     ...profile,
-    knownErrors: { byLevel: [repeatability, atTwo, Math.max(worstKnownLevel3, atTwo)], byKind: {}, assumedKinds: 0.3 },
+    knownErrors: {
+      byLevel: [repeatability, atTwo, Math.max(worstKnownLevel3, atTwo)].slice(0, deepestOf(profile)),
+      byKind: {},
+      assumedKinds: 0.3,
+    },
   };
 }
 
@@ -126,6 +134,9 @@ function level3Range(level1: MeasuredCycles, hypercallAt2: number, base: Profile
 function warningsOf(rows: readonly CalibrationRow[], hardwareCycles: number, base: Profile): string[] {
   const heldOut = rows.filter(({ level, fitted }) => level === 2 && !fitted);
   return [
+    ...(base.deepest !== undefined && base.deepest.level < 3
+      ? [`Level 3 is not available: profile ${base.name} ends at level ${base.deepest.level}, ${base.deepest.why}.`]
+      : []),
     ...(heldOut.length === 0
       ? ['Only the hypercall was measured at level 2: nothing is left to test the fit with; bands are wide.']
       : []),
@@ -160,6 +171,7 @@ export function profileFileOf(profile: Profile, base: Profile = dvhPaper): Recor
     clockGHz: profile.clockGHz,
     HW: profile.hardwareCycles,
     RM0: profile.reflectRunCycles,
+    ...(profile.deprivilegedSwitchCycles !== undefined && { sw_switch: profile.deprivilegedSwitchCycles }),
     sw: Object.fromEntries(sw.map(([kind, { swCycles }]) => [kind, swCycles])),
     errors: profile.knownErrors.byLevel,
   };

@@ -28,6 +28,8 @@ describe('a profile file expresses the synthetic recursion of the specification 
     ['shadow levels {1}', [1], [1500, 13700, 67100, 212100], [1, 3, 15, 55]],
     ['no shadowing', 'none', [1500, 16100, 67100, 212100], [1, 5, 15, 55]],
     ['shadow levels {1, 2}', [1, 2], [1500, 13700, 42700, 212100], [1, 3, 11, 55]],
+    ['shadow levels {1} as a set', { 1: null }, [1500, 13700, 67100, 212100], [1, 3, 15, 55]],
+    ['shadow levels {1, 2} as a set', { 1: null, 2: null }, [1500, 13700, 42700, 212100], [1, 3, 11, 55]],
     ['shadow levels {1, 2, 3}', [1, 2, 3], [1500, 13700, 42700, 151700], [1, 3, 11, 37]],
   ])('with %s', (_, shadow, cycles, exits) => {
     expect(rows({ ...synthetic, shadow })).toEqual({ cycles, exits });
@@ -69,6 +71,13 @@ describe('a bad profile file gets a sentence', () => {
     ['a negative count', { ...synthetic, REFLECT: { N: -1 } }, /at least 0/],
     ['an unknown operation class', { ...synthetic, REFLECT: { X: 1 } }, /unknown operation class X/],
     ['an operation without cost', { ...synthetic, REFLECT: { PTR: 1 } }, /vmptrld, which has no cost/],
+    ['an infinite constant', { ...synthetic, HW: Infinity }, /of at least 0/],
+    ['a constant that is no number', { ...synthetic, RM0: NaN }, /a number/],
+    ['an infinite cost', { ...synthetic, sw: { h: Infinity } }, /finite.*Infinity/s],
+    ['an infinite count', { ...synthetic, REFLECT: { N: NaN } }, /finite.*NaN/s],
+    ['a count without end', { ...synthetic, REFLECT: { [`N${'9'.repeat(400)}`]: null } }, /finite/],
+    ['an infinite band', { ...synthetic, errors: [Infinity] }, /finite/],
+    ['a set of no levels', { ...synthetic, shadow: { one: null } }, /no level/],
     ['an unknown base', { extends: 'dvh-papr' }, /dvh-paper/],
     ['a level below 1', { ...synthetic, shadow: [0] }, /no level: 0/],
   ])('%s', (_, given, message) => {

@@ -4,7 +4,8 @@ import type { DirectCost, ExitKind, Operation, OperationList, Profile } from './
 import { dvhPaper } from './profiles/dvh-paper.ts';
 import { profiles } from './profiles/index.ts';
 
-const cycles = (summary: string) => real(0, summary, { min: 0, unit: 'cycles', source: 'specification section 4.1' });
+const cycles = (summary: string) =>
+  real(0, summary, { min: 0, max: Number.MAX_SAFE_INTEGER, unit: 'cycles', source: 'specification section 4.1' });
 
 /** The scalars of a profile file, by the names of the publication's model. */
 export const profileFields = {
@@ -22,6 +23,7 @@ export const profileFields = {
   sw_inv: cycles('emulating INVEPT'),
   sw_r: cycles('direct software of reflecting at level 1 and above'),
   sw_m: cycles('direct software of running a nested guest at level 1 and above'),
+  sw_switch: cycles('a switch there and back where nested guests run deprivileged; absent where they do not'),
 };
 
 /** The parts of a profile file that are maps or lists. */
@@ -98,6 +100,7 @@ export function parseProfile(given: unknown, where: string): Profile {
     nativeAccessCycles: has('d_vm') || base === undefined ? values.d_vm : base.nativeAccessCycles,
     reflectSoftwareCycles: has('sw_r') || base === undefined ? values.sw_r : base.reflectSoftwareCycles,
     runSoftwareCycles: has('sw_m') || base === undefined ? values.sw_m : base.runSoftwareCycles,
+    ...(has('sw_switch') && { deprivilegedSwitchCycles: values.sw_switch }),
     operations,
     kinds: kindsOf(fields, values, has, base, where),
     reflect: listOf(fields.REFLECT, base?.reflect, `${where}: REFLECT`),
@@ -212,7 +215,9 @@ function listOf(given: unknown, otherwise: OperationList | undefined, where: str
     entriesOf(given, where).map(([name, count]) => {
       // `{S2, N1}` as the publication writes it reads in YAML as two keys without value.
       const compact = count === null ? /^([A-Za-z]+)(\d+)$/.exec(name) : null;
-      return compact === null ? [name, amount(count, `${where}.${name}`)] : [compact[1]!, Number(compact[2])];
+      return compact === null
+        ? [name, amount(count, `${where}.${name}`)]
+        : [compact[1]!, amount(Number(compact[2]), `${where}.${name}`)];
     }),
   );
 }
@@ -221,11 +226,20 @@ function levelsOf(given: unknown, otherwise: readonly number[], where: string): 
   if (given === undefined) return otherwise;
   if (given === null || given === 'none' || given === false) return [];
   if (given === 'all') return Array.from({ length: 32 }, (_, index) => index + 1);
-  const list = Array.isArray(given) ? given : [given];
+  const list = Array.isArray(given) ? given : (levelSet(given) ?? [given]);
   for (const level of list)
     if (!Number.isInteger(level) || level < 1)
       throw wrong(where, `no level: ${JSON.stringify(level)}`, 'Give a list of levels from 1 on, `none` or `all`.');
   return list;
+}
+
+/** `{1, 2}` as the publication writes it reads in YAML as keys without value. */
+function levelSet(given: unknown): number[] | undefined {
+  if (typeof given !== 'object' || given === null) return undefined;
+  const entries = Object.entries(given);
+  return entries.every(([level, value]) => value === null && /^\d+$/.test(level))
+    ? entries.map(([level]) => Number(level))
+    : undefined;
 }
 
 /** Half-widths of the bands by level; guesses when the file gives none. */
@@ -282,8 +296,8 @@ function amount(value: unknown, where: string): number {
       code: 'config.wrong-type',
       what: 'wrong type',
       where,
-      expected: 'a number of at least 0',
-      found: JSON.stringify(value) ?? String(value),
+      expected: 'a finite number of at least 0',
+      found: typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value)),
     });
   return value;
 }

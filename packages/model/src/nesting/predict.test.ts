@@ -84,6 +84,17 @@ describe('a prediction', () => {
   });
 });
 
+it('calls an exit that a hypervisor between takes predicted, with the band of that level', () => {
+  const gated = costsOf(createExitModel(dvhPaper, selectMechanisms('timer', { providers: [1], consumers: [2] })));
+  expect([gated.basis(3, 'timer'), gated.error(3, 'timer')]).toEqual(['predicted', model.error(2, 'timer')]);
+  const direct = costsOf(createExitModel(dvhPaper, selectMechanisms('timer')));
+  expect([direct.basis(2, 'timer'), direct.basis(3, 'timer'), direct.basis(4, 'timer')]).toEqual([
+    'fitted',
+    'fitted',
+    'predicted',
+  ]);
+});
+
 it('the naive predictors err as the specification says', () => {
   const errors = Object.values(naivePredictors).map((predict) =>
     measuredKinds.map((kind) => Math.round((predict(kind) / table3[kind].three - 1) * 1000) / 10),

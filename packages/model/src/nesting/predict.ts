@@ -21,11 +21,29 @@ export function costsOf(model: ExitModel): CostSource {
     error: (level, kind) =>
       errorOf(profile, direct(level, kind) ? handlerLevel(selection, level, kind) + 1 : level, kind),
     basis(level, kind) {
-      if (direct(level, kind)) return level <= 3 ? (profile.direct[kind]?.basis ?? 'predicted') : 'predicted';
+      if (direct(level, kind)) {
+        // What was fitted is L0 taking the exit; an exit that a hypervisor in between takes was never measured.
+        const fitted = handlerLevel(selection, level, kind) === 0 && level <= 3;
+        return fitted ? (profile.direct[kind]?.basis ?? 'predicted') : 'predicted';
+      }
       const basis = basisOf(profile, level, kind);
       // What was fitted is the cost without the prototype's hypercall.
       return basis === 'fitted' && level > 1 && selection.prototypeEntry ? 'predicted' : basis;
     },
+  };
+}
+
+/** The wake-up path of an idle guest, as an exit kind of latencies: priced as a hypercall (specification section 5.1, worked example V19). */
+export const wakeKind = 'wake';
+
+/** `source` with `wake`: a hypercall to whoever handles HLT, hence from level 1 where L0 does. `plain` has no mechanisms. */
+export function withWake(source: CostSource, plain: CostSource, { selection }: ExitModel): CostSource {
+  const from = (level: number) => handlerLevel(selection, level, 'hlt') + 1;
+  const isWake = (kind: string) => kind === wakeKind;
+  return {
+    cycles: (level, kind) => (isWake(kind) ? plain.cycles(from(level), 'hypercall') : source.cycles(level, kind)),
+    error: (level, kind) => (isWake(kind) ? plain.error(from(level), 'hypercall') : source.error(level, kind)),
+    basis: (level, kind) => (isWake(kind) ? 'assumed' : source.basis(level, kind)),
   };
 }
 

@@ -102,7 +102,6 @@ const amd: readonly Row[] = [
   ['shutdown', 0x07f, 'other'],
   ['vmrun', 0x080, 'other'],
   ['hypercall', 0x081, 'hypercall'],
-  ['vmmcall', 0x081, 'hypercall'],
   ['vmload', 0x082, 'vmload'],
   ['vmsave', 0x083, 'vmsave'],
   ['stgi', 0x084, 'stgi'],
@@ -141,17 +140,25 @@ const byName = new Map(exitReasons.map((reason) => [reason.name, reason]));
 const byLowerName = new Map([...exitReasons].reverse().map((reason) => [reason.name.toLowerCase(), reason]));
 const intelByCode = new Map([...intel].reverse().map(([name, code]) => [code, name]));
 
+/** trace-cmd and AMD's manual name some exits of SVM otherwise than the kernel's tables. */
+const amdAliases: ReadonlyMap<string, string> = new Map([
+  ['intr', 'interrupt'],
+  ['ioio', 'io'],
+  ['vmmcall', 'hypercall'],
+  ['mwait_cond', 'mwait'],
+  ['idle_hlt', 'idle-halt'],
+]);
+
 /** The kernel's name of a reason: without the flags that may follow it, without trace-cmd's `EXIT_`, numbers of VMX named. */
 export function reasonName(printed: string): string {
   const text = printed.replace(/\s+FAILED_VMENTRY$/i, '').trim();
   if (byName.has(text)) return text;
   const bare = text.replace(/^(EXIT_REASON_|EXIT_)/, '');
   if (/^\d+$/.test(bare)) return intelByCode.get(Number(bare)) ?? text;
-  if (bare !== text) {
-    const amdName = byName.get(bare.toLowerCase());
-    return text.startsWith('EXIT_REASON_') || amdName === undefined ? bare : amdName.name;
-  }
-  return byLowerName.get(text.toLowerCase())?.name ?? text;
+  if (text.startsWith('EXIT_REASON_')) return bare;
+  const lower = bare.toLowerCase();
+  const name = amdAliases.get(lower) ?? lower;
+  return byName.get(name)?.name ?? byLowerName.get(name)?.name ?? (bare === text ? text : name);
 }
 
 /** What is known of a reason by its kernel name. AMD's `PF excp` and Arm's rarer classes fall under general kinds. */
@@ -169,4 +176,13 @@ export function kindOfMsrWrite(msr: number): string {
   if (msr === 0x6e0 || msr === 0x838) return 'timer';
   if (msr === 0x830 || msr === 0x83f) return 'ipi';
   return msr === 0x80b ? 'eoi' : 'msr';
+}
+
+/** What the write of a register of the local APIC is for, by its offset in the page of xAPIC. */
+export function kindOfApicWrite(offset: number): string {
+  // x2APIC has the same registers as MSRs from 0x800 on, one for each 16 bytes; the timer's vector belongs to arming it.
+  if (offset === 0x320) return 'timer';
+  if (offset === 0x80) return 'tpr';
+  const kind = kindOfMsrWrite(0x800 + (offset >> 4));
+  return kind === 'msr' ? 'other' : kind;
 }

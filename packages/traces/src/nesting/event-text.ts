@@ -4,11 +4,18 @@ import type { ExitTally } from './recording.ts';
 export interface EventTextReader {
   push(chunk: Uint8Array): void;
   /** The last line may lack its end. */
-  end(): { readonly lines: number; readonly skipped: number };
+  end(): {
+    readonly lines: number;
+    readonly skipped: number;
+    /** Losses reported without a number: counted as one event each. */
+    readonly unknownLosses: number;
+  };
 }
 
 /** A longer line is damage: it is skipped, and memory stays bounded. */
 const longestLine = 65_536;
+/** Beyond, microseconds are no longer exact: such a stamp is damage. */
+const longestSeconds = Number.MAX_SAFE_INTEGER / 1e6;
 
 const newline = 10;
 const space = 32;
@@ -60,6 +67,7 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
   let overlong = false;
   let lines = 0;
   let skipped = 0;
+  let unknownLosses = 0;
 
   function line(bytes: Buffer, start: number, end: number): void {
     lines++;
@@ -100,6 +108,7 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
         digits++;
       }
     }
+    if (seconds > longestSeconds) return false;
     const timeUs = seconds * 1e6 + fraction * fractionScale[digits]!;
     // The event: perf script puts a period and the system before it.
     let from = stampEnd + 2;
@@ -167,11 +176,12 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
   function dressing(bytes: Buffer, start: number, end: number): boolean {
     if (start >= end) return true;
     const text = bytes.toString('latin1', start, Math.min(end, start + 160));
-    const losses = /LOST\s+(\d+)\s+EVENTS|PERF_RECORD_LOST\D*(\d+)|lost (\d+) events/i.exec(text);
-    if (losses !== null) tally.lose(Number(losses[1] ?? losses[2] ?? losses[3]));
-    const header = /^#.*entries-in-buffer\/entries-written: (\d+)\/(\d+)/.exec(text);
+    const losses = lossesOf(text);
+    if (losses === 'unknown') unknownLosses++;
+    if (losses !== undefined) tally.lose(losses === 'unknown' ? 1 : losses);
+    const header = /^#.*entries-in-buffer\/entries-written: (\d{1,15})\/(\d{1,15})\b/.exec(text);
     if (header !== null) tally.lose(Math.max(0, Number(header[2]) - Number(header[1])));
-    return losses !== null || /^\s*$|^#|^cpus=|^version = |^TRACE_(BEGIN|END)|^CPU \d+ is empty/.test(text);
+    return losses !== undefined || /^\s*$|^#|^cpus=|^version = |^TRACE_(BEGIN|END)|^CPU \d+ is empty/.test(text);
   }
 
   return {
@@ -206,7 +216,7 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
         lines++;
         skipped++;
       } else if (carry.length > 0) line(carry, 0, carry.length);
-      return { lines, skipped };
+      return { lines, skipped, unknownLosses };
     },
   };
 
@@ -216,6 +226,14 @@ export function createEventTextReader(tally: ExitTally): EventTextReader {
       carry = Buffer.alloc(0);
     } else carry = Buffer.concat([carry, bytes.subarray(start)]);
   }
+}
+
+/** `[LOST 31 EVENTS]` of the kernel, `[12 EVENTS DROPPED]` of trace-cmd, both also without the number, and perf's records of losses. */
+function lossesOf(text: string): number | 'unknown' | undefined {
+  const known =
+    /LOST\s+(\d{1,15})\s+EVENTS|\b(\d{1,15})\s+EVENTS\s+(?:DROPPED|LOST)|PERF_RECORD_LOST\D*(\d{1,15})/i.exec(text);
+  if (known !== null) return Number(known[1] ?? known[2] ?? known[3]);
+  return /\[\s*(?:LOST\s+EVENTS|EVENTS\s+(?:DROPPED|LOST))\s*\]/i.test(text) ? 'unknown' : undefined;
 }
 
 /** The number before `[cpu]`: `comm-pid`, `comm pid`, `comm pid/tid`, with a thread group in parentheses between or not. */

@@ -63,10 +63,54 @@ describe('the recorded boot of a nested guest', () => {
     );
     expect(Object.fromEntries(recording.kinds)).toEqual({ devnotify: 1, timer: 1, ept: 1 });
     await expect(imported(ringBuffer())).rejects.toThrow(/--event-formats/);
-    await expect(imported(ringBuffer().subarray(0, 5_000), { eventFormats: formats })).rejects.toThrow(/whole pages/);
     await expect(imported(ringBuffer(), { eventFormats: 'name: kvm_entry\nID: 5\n' })).rejects.toThrow(
       /kvm_exit is missing/,
     );
+  });
+  it('names exits of arm64 by their exception class, and refuses a kvm_exit of another layout', async () => {
+    const format = ([type, exceptionClass]: readonly [string, string]) =>
+      `name: kvm_exit\nID: 1473\nformat:\n\tfield:int ${type};\toffset:8;\tsize:4;\tsigned:1;\n\tfield:unsigned int ${exceptionClass};\toffset:24;\tsize:4;\tsigned:0;\n\nprint fmt: "%s: HSR_EC: 0x%04x (%s), PC: 0x%016lx", __print_symbolic(REC->${type}, {0, "IRQ" }, {1, "SERROR" }, {2, "TRAP" }), REC->${exceptionClass}, __print_symbolic(REC->${exceptionClass}, { (0x00), "UNKNOWN" }, { ((0x01UL)), "WFx" }, { (0x16), "HVC64" }, { (0x24), "DABT_LOW" }), REC->vcpu_pc\n`;
+    const exits = [
+      [2, 0x24],
+      [2, 0x01],
+      [0, 0],
+      [2, 0x16],
+      [0x80000002, 0x24],
+      [2, 0x3f],
+    ] as const;
+    for (const names of [['ret', 'esr_ec'] as const, ['idx', 'exit_reason'] as const]) {
+      const recording = await imported(ringBuffer(exits), { eventFormats: format(names) });
+      expect(counts(recording)).toEqual({ DABT_LOW: 2, WFx: 1, IRQ: 1, HVC64: 1, '0x3f': 1 });
+    }
+    const riscv = format(['ret', 'esr_ec']).replaceAll(/\b(ret|esr_ec);/g, 's$1;');
+    await expect(imported(ringBuffer(exits), { eventFormats: riscv })).rejects.toThrow(/ret and esr_ec/);
+  });
+  it('leaves out damaged and cut-off ring-buffer pages, counts them and says so', async () => {
+    const eventFormats = readFileSync(recorded('kvm-event-formats.txt'), 'utf8');
+    const [whole, page] = [ringBuffer(), 4_096];
+    const broken = Buffer.from(whole.subarray(0, page));
+    broken.writeUInt32LE(4_081, 8);
+    const middle = await imported(Buffer.concat([whole, broken, whole]), { eventFormats });
+    expect([middle.total, middle.skipped, middle.warnings]).toEqual([
+      6,
+      1,
+      ['1 of 5 ring-buffer pages are damaged or cut off and were skipped.'],
+    ]);
+    // A record that leaves its page: nothing of the page counts, not even what came before.
+    const late = Buffer.from(whole.subarray(0, page));
+    late.writeUInt32LE(28, page - 4);
+    late.writeUInt32LE(100, 8);
+    expect((await imported(Buffer.concat([late, whole]), { eventFormats })).total).toBe(3);
+    for (const [bytes, total, skipped] of [
+      [page + 10, 2, 1],
+      [page + 40, 2, 1],
+      [page + 84, 3, 0],
+    ] as const) {
+      const cut = await imported(whole.subarray(0, bytes), { eventFormats });
+      expect([cut.total, cut.skipped, cut.warnings.length]).toEqual([total, skipped, skipped]);
+    }
+    await expect(imported(whole.subarray(0, 50), { eventFormats })).rejects.toThrow(/whole pages/);
+    await expect(imported(broken, { eventFormats })).rejects.toThrow(/no ring-buffer page/);
   });
   it('survives ring-buffer pages with any byte damaged: a figure or a sentence', async () => {
     const formats = readFileSync(recorded('kvm-event-formats.txt'), 'utf8');
@@ -84,7 +128,7 @@ describe('the recorded boot of a nested guest', () => {
 });
 
 /** Two pages as the kernel of the reference recording writes them: kvm_exit 1473, kvm_entry 1482, kvm_msr 1469. */
-function ringBuffer(): Buffer {
+function ringBuffer(arm?: readonly (readonly [type: number, exceptionClass: number])[]): Buffer {
   const page = (time: number, missed: number, records: readonly (readonly [delta: number, bytes: Buffer])[]) => {
     const bytes = Buffer.alloc(4_096);
     let at = 16;
@@ -115,6 +159,12 @@ function ringBuffer(): Buffer {
     bytes.writeUInt32LE(1, 8);
     bytes.writeUInt32LE(0x6e0, 12);
   });
+  if (arm !== undefined)
+    return page(
+      1_000,
+      0,
+      arm.map(([type, exceptionClass]) => [10, exit(type, exceptionClass)]),
+    );
   return Buffer.concat([
     page(1_000, 0, [
       [0, exit(49, 1)],
@@ -165,6 +215,51 @@ describe('perf kvm stat report', () => {
     expect(Object.fromEntries(recording.kinds)).toMatchObject({ timer: 100_000, ipi: 50_000, eoi: 20_599 });
     expect([recording.unknownMsrs, recording.total]).toEqual([0, 1_387_305]);
   });
+  const head = '  Samples  Samples%  Time%  Min Time  Max Time  Avg time\n';
+  const row = (key: string, count: number | string, average = '1.00') =>
+    `  ${key}  ${count}  1.00%  1.00%  0.60us  9.00us ${average}us ( +- 0.86% )\n`;
+
+  it('takes reads and writes of MSRs apart where one reason covers both, and never counts a read twice', async () => {
+    const msrs = `\n  MSR Access${head}${row('0x6e0:W', 60)}${row('0x830:W', 20)}${row('0x3b:R', 15)}${row('0xc0000080:R', 5)}`;
+    for (const reason of ['msr', 'SYS64']) {
+      const amd = await imported(`  VM-EXIT${head}${row(reason, 100)}${msrs}`);
+      expect([Object.fromEntries(amd.kinds), amd.unknownMsrs]).toEqual([{ timer: 60, ipi: 20, msr: 20 }, 0]);
+    }
+    const intel = await imported(`  VM-EXIT${head}${row('MSR_WRITE', 80)}${row('MSR_READ', 20)}${msrs}`);
+    expect([Object.fromEntries(intel.kinds), intel.unknownMsrs]).toEqual([{ msr: 20, timer: 60, ipi: 20 }, 0]);
+  });
+
+  it('tells registers of the local APIC from devices in a report by address', async () => {
+    const mmio = `  MMIO Access${head}${row('0xfee00300:W', 5)}${row('0xfee00380:W', 6)}${row('0xfee000b0:W', 7)}${row('0xfee00390:R', 8)}${row('0xfebd0000:W', 9)}${row('0xfee01000:W', 1)}`;
+    const alone = await imported(mmio);
+    expect(Object.fromEntries(alone.kinds)).toEqual({ ipi: 5, timer: 6, eoi: 7, other: 8, devnotify: 10 });
+    const behind = await imported(`  VM-EXIT${head}${row('npf', 36)}${row('msr', 4)}\n${mmio}`);
+    expect([Object.fromEntries(behind.kinds), behind.unknownMsrs, behind.total]).toEqual([{ ept: 36 }, 4, 40]);
+  });
+
+  it('skips and counts rows whose numbers are none', async () => {
+    const huge = '9'.repeat(400);
+    const text = `  VM-EXIT${head}${row('HLT', 10)}${row('CPUID', 10, '7.7.8')}${row('VMCALL', huge)}${row('CR_ACCESS', 3, huge)}Total Samples:${huge}, Total events handled time:1us.\nLost events: ${huge}\n`;
+    const recording = await imported(text);
+    expect([counts(recording), recording.total, recording.lost, recording.skipped]).toEqual([{ HLT: 10 }, 10, 0, 5]);
+    expect(recording.warnings).toEqual(['5 of 7 lines are damaged or unknown and were skipped.']);
+    const reports: readonly (readonly [string, number])[] = [
+      [`${'kvm_exit(HLT)'.padEnd(42)}  4000  100\n${'kvm_exit(CPUID)'.padEnd(42)}  4000  ${huge}\n`, 100],
+      [`kvm_exit kvm_exit(HLT)\n  100  100\n  100  ${huge}\n`, 100],
+      [`  100  kvm:kvm_exit\n  ${huge}  kvm:kvm_msr\n  10.0.3 seconds time elapsed\n`, 100],
+    ];
+    for (const [report, total] of reports) {
+      const { skipped, warnings, windowSeconds, ...read } = await imported(report);
+      expect([read.total, skipped > 0, warnings.some((sentence) => /skipped/.test(sentence))]).toEqual([
+        total,
+        true,
+        true,
+      ]);
+      expect(Number.isFinite(windowSeconds ?? 0)).toBe(true);
+    }
+    await expect(imported(`reason,count\nHLT,${huge}\n`)).rejects.toThrow(/line 2/);
+  });
+
   it('is read from the first perf with this command (no Min and Max) and from arm64', async () => {
     const old =
       'Analyze events for all VCPUs:\n\n  VM-EXIT    Samples  Samples%     Time%         Avg time\n\n  HLT  100  50.00%  90.00%  10.00us ( +-   1.00% )\n  APIC_ACCESS  100  50.00%  10.00%  2.00us ( +-   1.00% )\n\nTotal Samples:200, Total events handled time:1200.00us.\n';
@@ -231,6 +326,28 @@ describe('texts of events', () => {
     expect(Object.fromEntries(recording.reasons)).toEqual(reasons);
     expect([...recording.kinds.keys()]).toEqual([kind]);
     expect(recording.lost).toBe(text.includes('LOST') ? 31 : 0);
+  });
+
+  it('counts losses in every wording, and says where their number is not known', async () => {
+    const exit = ' kvm-12 [000] 1.806542: kvm_exit: reason HLT rip 0x1 info 0 0\n';
+    const lostOf = async (...lines: string[]) => {
+      const { lost, skipped, warnings } = await imported(`cpus=4\n${exit}${lines.join('\n')}\n`);
+      return [lost, skipped, warnings.join(' ')];
+    };
+    expect(await lostOf('CPU:3 [12 EVENTS DROPPED]', 'CPU:1 [LOST 31 EVENTS]')).toEqual([43, 0, '']);
+    expect(await lostOf('CPU:0 [EVENTS DROPPED]', 'CPU:1 [LOST EVENTS]', 'CPU:1 [5 EVENTS DROPPED]')).toEqual([
+      7,
+      0,
+      'Events were lost 2 times without their number being recorded: at least one each is counted.',
+    ]);
+  });
+
+  it('takes a time stamp that no clock shows for damage', async () => {
+    const recording = await imported(
+      ` kvm-12 [000] 1.8: kvm_exit: reason HLT rip 0x1\n kvm-12 [000] ${'9'.repeat(400)}.5: kvm_entry: vcpu 0\n`,
+      { format: 'trace-cmd' },
+    );
+    expect([recording.skipped, recording.windowSeconds, counts(recording)]).toEqual([1, undefined, { HLT: 1 }]);
   });
 
   const line = (second: number, payload: string, thread = 5) =>

@@ -1,9 +1,9 @@
 import { StrataError } from '@strata/model/machine';
-import { profiles } from '@strata/model/nesting';
+import { profiles, wakeKind } from '@strata/model/nesting';
 import { type Input, openInput } from '../input/input.ts';
 import { createEventTextReader } from './event-text.ts';
 import { createExitTally, type ExitFormat, type ExitRecording } from './recording.ts';
-import { readExitCsv, readKvmStat, readPerfKvmStat, readPerfStat } from './reports.ts';
+import { readExitCsv, readKvmStat, readPerfKvmStat, readPerfStat, skippedWarning } from './reports.ts';
 import { createRingBufferReader, parseEventFormats } from './ring-buffer.ts';
 
 export const exitFormats: readonly { readonly name: ExitFormat; readonly summary: string }[] = [
@@ -73,8 +73,8 @@ async function readEvents(format: ExitFormat, input: Input, options: ImportOptio
     reader.push(chunk);
     options.onProgress?.(input.progress());
   }
-  const { lines, skipped } = reader.end();
-  const warnings = skipped > 0 ? [`${skipped} of ${lines} lines are damaged or unknown and were skipped.`] : [];
+  const { lines, skipped, unknownLosses } = reader.end();
+  const warnings = [...skippedWarning(skipped, lines), ...unknownLossesWarning(unknownLosses)];
   return tally.finish({ format, compression: [], lines, skipped, warnings });
 }
 
@@ -93,8 +93,20 @@ async function readRingBuffer(input: Input, path: string, options: ImportOptions
     reader.push(chunk);
     options.onProgress?.(input.progress());
   }
-  reader.end();
-  return tally.finish({ format: 'ring-buffer', compression: [], lines: 0, skipped: 0, warnings: [] });
+  const { pages, skippedPages, unknownLosses } = reader.end();
+  const warnings = [
+    ...(skippedPages > 0
+      ? [`${skippedPages} of ${pages} ring-buffer pages are damaged or cut off and were skipped.`]
+      : []),
+    ...unknownLossesWarning(unknownLosses),
+  ];
+  return tally.finish({ format: 'ring-buffer', compression: [], lines: 0, skipped: skippedPages, warnings });
+}
+
+function unknownLossesWarning(times: number): string[] {
+  return times > 0
+    ? [`Events were lost ${times} times without their number being recorded: at least one each is counted.`]
+    : [];
 }
 
 async function wholeText(input: Input, path: string): Promise<string> {
@@ -164,7 +176,7 @@ function unknown(path: string, head: Uint8Array): StrataError {
 }
 
 function knownKinds(): ReadonlySet<string> {
-  return new Set([...profiles].flatMap((profile) => Object.keys(profile.kinds)));
+  return new Set([wakeKind, ...[...profiles].flatMap((profile) => Object.keys(profile.kinds))]);
 }
 
 /** @throws StrataError `trace.unreadable` */

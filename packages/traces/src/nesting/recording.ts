@@ -43,7 +43,7 @@ export interface ExitRecording {
   readonly lines: number;
   /** Lines or records of any event. */
   readonly events: number;
-  /** Lines that are neither an event nor known dressing. */
+  /** Lines that are neither an event nor known dressing, and damaged ones; damaged pages of a ring buffer. */
   readonly skipped: number;
   /** Interrupts injected into the guest. */
   readonly interrupts: number;

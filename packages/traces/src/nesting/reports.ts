@@ -1,5 +1,5 @@
 import { StrataError } from '@strata/model/machine';
-import { kindOfMsrWrite } from '@strata/model/nesting';
+import { kindOfApicWrite, kindOfMsrWrite, reasonName, reasonNamed } from '@strata/model/nesting';
 import { type ExitRecording, recordingOf } from './recording.ts';
 
 // Reports that give totals, not events: small texts, read whole.
@@ -12,6 +12,16 @@ interface Counted {
   readonly kind?: string;
 }
 
+/** A row of a report by MSR, address or port. */
+interface Access extends Counted {
+  readonly section: string;
+  readonly kind: string;
+}
+
+/** NaN and numbers beyond exact integers are damage: sums of what is left stay finite. */
+const isSound = (value: number) => Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+const areSound = (texts: readonly string[]) => texts.every((text) => /nan$/.test(text) || isSound(Number(text)));
+
 const withRange =
   /^\s*(.+?)\s+(\d+)\s+([\d.]+)%\s+([\d.]+)%\s+([\d.]+)us\s+([\d.]+)us\s+([\d.]+)us\s+\(\s*\+-\s*([\d.]+|-?nan)%\s*\)\s*$/;
 /** Perf of 2012 and 2013 has no Min and Max columns. */
@@ -21,7 +31,7 @@ const withoutRange = /^\s*(.+?)\s+(\d+)\s+([\d.]+)%\s+([\d.]+)%\s+([\d.]+)us\s+\
 export function readPerfKvmStat(text: string): ExitRecording {
   const lines = linesOf(text);
   const exits: Counted[] = [];
-  const accesses: Counted[] = [];
+  const accesses: Access[] = [];
   let section = 'VM-EXIT';
   let samples = 0;
   let lost = 0;
@@ -31,25 +41,28 @@ export function readPerfKvmStat(text: string): ExitRecording {
     const total = /Total Samples:\s*(\d+)/.exec(line);
     const losses = /Lost events:\s*(\d+)/i.exec(line);
     if (heading !== null) section = heading[1]!;
+    else if (!areSound([total?.[1] ?? '0', losses?.[1] ?? '0'])) skipped++;
     else if (total !== null) samples += section === 'VM-EXIT' || exits.length === 0 ? Number(total[1]) : 0;
     else if (losses !== null) lost += Number(losses[1]);
     else if (!/^\s*$|^\s*Analyze events for|^\s*#/.test(line)) {
       const row = withRange.exec(line);
       const short = row ?? withoutRange.exec(line);
-      if (short === null) skipped++;
+      if (short === null || !areSound(short.slice(2))) skipped++;
       else {
         const count = Number(short[2]);
         const timeUs = count * Number(row === null ? short[5] : row[7]);
         if (section === 'VM-EXIT' || section === 'Event name') exits.push({ reason: short[1]!, count, timeUs });
-        else accesses.push({ reason: short[1]!, count, timeUs, kind: kindOfAccess(section, short[1]!) });
+        else accesses.push({ section, reason: short[1]!, count, timeUs, kind: kindOfAccess(section, short[1]!) });
       }
     }
   }
-  const rows =
-    exits.length > 0 ? withMsrsApart(exits, accesses) : { counts: accesses, split: new Map<string, number>() };
-  const sum = (exits.length > 0 ? exits : accesses).reduce((all, { count }) => all + count, 0);
-  const warnings = samples > sum ? [`The rows add up to ${sum}, the report counted ${samples}: rows are missing.`] : [];
-  const recording = recordingOf(rows.counts, {
+  const counted = exits.length > 0 ? exits : accesses;
+  const sum = counted.reduce((all, { count }) => all + count, 0);
+  const warnings = [
+    ...(samples > sum ? [`The rows add up to ${sum}, the report counted ${samples}: rows are missing.`] : []),
+    ...skippedWarning(skipped, lines.length),
+  ];
+  const recording = recordingOf(counted, {
     format: 'perf-kvm-stat',
     total: Math.max(samples, sum),
     lost,
@@ -59,29 +72,42 @@ export function readPerfKvmStat(text: string): ExitRecording {
     interrupts: 0,
     warnings,
   });
-  if (rows.split.size === 0) return recording;
+  return exits.length > 0 ? withMsrsApart(recording, exits, accesses) : recording;
+}
+
+/** Where a report by MSR follows the one by reason: what the MSR exits were. */
+function withMsrsApart(
+  recording: ExitRecording,
+  exits: readonly Counted[],
+  accesses: readonly Access[],
+): ExitRecording {
+  // MSR_WRITE of VMX is writes only; `msr` of SVM and SYS64 of Arm are reads as well.
+  const withReads = exits.some(({ reason }) => {
+    const name = reasonName(reason);
+    return name !== 'MSR_WRITE' && reasonNamed(name)?.mixed === 'msr';
+  });
+  const wanted = withReads ? /^0x[0-9a-f]+:[RW]$/ : /^0x[0-9a-f]+:W$/;
   const kinds = new Map(recording.kinds);
   let known = 0;
-  for (const [kind, count] of rows.split) {
+  for (const { section, reason, count, kind } of accesses) {
+    if (section !== 'MSR Access' || !wanted.test(reason)) continue;
     kinds.set(kind, (kinds.get(kind) ?? 0) + count);
     known += count;
   }
-  return { ...recording, kinds, unknownMsrs: Math.max(0, recording.unknownMsrs - known) };
+  return known === 0 ? recording : { ...recording, kinds, unknownMsrs: Math.max(0, recording.unknownMsrs - known) };
 }
 
-/** Where a report by MSR follows the one by reason: which writes were what. */
-function withMsrsApart(exits: readonly Counted[], accesses: readonly Counted[]) {
-  const split = new Map<string, number>();
-  for (const { reason, count, kind } of accesses)
-    if (kind !== undefined && /:W$/.test(reason) && /^0x[0-9a-f]+:W$/.test(reason))
-      split.set(kind, (split.get(kind) ?? 0) + count);
-  return { counts: exits, split };
-}
+/** Where the registers of the local APIC lie in memory unless a guest moves them, which none does. */
+const localApicBase = 0xfee00000;
 
 function kindOfAccess(section: string, key: string): string {
-  if (section === 'MMIO Access') return 'devnotify';
   if (section === 'IO Port Access') return 'pio';
   const [address, direction] = key.split(':');
+  if (section === 'MMIO Access') {
+    const offset = Number(address) - localApicBase;
+    if (!(offset >= 0 && offset < 4_096)) return 'devnotify';
+    return direction === 'W' ? kindOfApicWrite(offset) : 'other';
+  }
   return direction === 'W' ? kindOfMsrWrite(Number(address)) : 'msr';
 }
 
@@ -100,12 +126,22 @@ export function readKvmStat(text: string): ExitRecording {
       ? line.split(',').map((cell) => cell.replaceAll('"', '').trim())
       : line.trim().split(/\s+/);
     if (batch !== null && !/^\d/.test(batch[1]!)) {
+      if (!areSound(batch.slice(2))) {
+        skipped++;
+        continue;
+      }
       seconds = 1;
       add(batch[1]!, Math.max(0, Number(batch[3])));
     } else if (cells.some((cell) => /^(kvm_|exits$|[a-z_]+exits$)/.test(cell))) names = cells;
     else {
       const values = cells.length === names.length ? cells : cells.slice(cells.length - names.length);
-      if (names.length === 0 || values.length !== names.length || !/^\d+$/.test(values.at(-1) ?? '')) skipped++;
+      if (
+        names.length === 0 ||
+        values.length !== names.length ||
+        !/^\d+$/.test(values.at(-1) ?? '') ||
+        values.some((value) => /^\d+$/.test(value) && !isSound(Number(value)))
+      )
+        skipped++;
       else {
         seconds++;
         for (const [index, name] of names.entries())
@@ -128,7 +164,10 @@ export function readKvmStat(text: string): ExitRecording {
     skipped,
     interrupts: counts.get('kvm_inj_virq') ?? counts.get('irq_injections') ?? 0,
     ...(seconds > 0 && { windowSeconds: seconds }),
-    warnings: children.length > 0 ? [] : ['No exit reasons (kvm_exit(...)), only counters of debugfs: coarse kinds.'],
+    warnings: [
+      ...(children.length > 0 ? [] : ['No exit reasons (kvm_exit(...)), only counters of debugfs: coarse kinds.']),
+      ...skippedWarning(skipped, lines.length),
+    ],
   });
 }
 
@@ -178,8 +217,11 @@ export function readPerfStat(text: string): ExitRecording {
     const printed = /^\s*([\d,.'’ ]*\d)\s+kvm:([\w-]+)/.exec(line);
     const elapsed = /^\s*([\d.,]+)\s+seconds time elapsed/.exec(line);
     const row = csv ?? printed;
-    if (row !== null) counts.set(row[2]!, (counts.get(row[2]!) ?? 0) + Number(row[1]!.replace(/\D/g, '')));
-    else if (elapsed !== null) seconds = Number(elapsed[1]!.replace(',', '.'));
+    const count = Number(row?.[1]?.replace(/\D/g, '') ?? 0);
+    const elapsedSeconds = Number(elapsed?.[1]?.replace(',', '.') ?? 0);
+    if (!isSound(count) || !isSound(elapsedSeconds)) skipped++;
+    else if (row !== null) counts.set(row[2]!, (counts.get(row[2]!) ?? 0) + count);
+    else if (elapsed !== null) seconds = elapsedSeconds;
     else if (!/^\s*$|^\s*#|Performance counter stats|<not|seconds (user|sys)/.test(line)) skipped++;
   }
   const total = counts.get('kvm_exit') ?? counts.get('kvm_entry') ?? 0;
@@ -203,7 +245,10 @@ export function readPerfStat(text: string): ExitRecording {
     skipped,
     interrupts: counts.get('kvm_inj_virq') ?? 0,
     ...(seconds !== undefined && { windowSeconds: seconds }),
-    warnings: ['perf stat counts events, not exit reasons: kinds are inferred from the events, the rest is "other".'],
+    warnings: [
+      'perf stat counts events, not exit reasons: kinds are inferred from the events, the rest is "other".',
+      ...skippedWarning(skipped, lines.length),
+    ],
   });
 }
 
@@ -236,7 +281,7 @@ export function readExitCsv(text: string, where: string, kinds: ReadonlySet<stri
     if (
       reason === '' ||
       count === undefined ||
-      numbers.some((value) => value !== undefined && !(value >= 0 && value < Infinity))
+      numbers.some((value) => value !== undefined && !(value >= 0 && isSound(value)))
     )
       throw new StrataError({
         code: 'nest.csv',
@@ -267,6 +312,11 @@ export function readExitCsv(text: string, where: string, kinds: ReadonlySet<stri
     ...(operations > 0 && { operations }),
     warnings: [],
   });
+}
+
+/** For reports and event texts alike. */
+export function skippedWarning(skipped: number, lines: number): string[] {
+  return skipped > 0 ? [`${skipped} of ${lines} lines are damaged or unknown and were skipped.`] : [];
 }
 
 /** What is longer is no line of these reports: cut, so that no pattern crawls over it. */

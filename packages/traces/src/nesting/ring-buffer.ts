@@ -10,15 +10,27 @@ interface EventField {
 interface EventFormat {
   readonly name: string;
   readonly fields: ReadonlyMap<string, EventField>;
-  /** The number lists of the print format, in order: for kvm_exit VMX, then SVM. */
+  /** The number lists of the print format, in order: for kvm_exit VMX, then SVM; on Arm exception types, then classes. */
   readonly symbols: readonly ReadonlyMap<number, string>[];
+}
+
+/** Where kvm_exit of Arm says what happened: the type (IRQ, SERROR, TRAP) and for traps the class. Older kernels have other names. */
+const armLayouts = [
+  { type: 'ret', exceptionClass: 'esr_ec' },
+  { type: 'idx', exceptionClass: 'exit_reason' },
+] as const;
+
+type ArmLayout = (typeof armLayouts)[number];
+
+function armLayoutOf({ fields }: EventFormat): ArmLayout | undefined {
+  return armLayouts.find(({ type, exceptionClass }) => fields.has(type) && fields.has(exceptionClass));
 }
 
 export type EventFormats = ReadonlyMap<number, EventFormat>;
 
 /**
  * The content of one or several `events/<system>/<event>/format` files, one after the other.
- * @throws StrataError `nest.event-formats` when kvm_exit is not described
+ * @throws StrataError `nest.event-formats` when kvm_exit is not described, or not as on x86 or arm64
  */
 export function parseEventFormats(text: string, where: string): EventFormats {
   const formats = new Map<number, EventFormat>();
@@ -31,7 +43,18 @@ export function parseEventFormats(text: string, where: string): EventFormats {
       fields.set(field[1]!, { offset: Number(field[2]), size: Number(field[3]) });
     formats.set(Number(id[1]), { name: name[0], fields, symbols: symbolsOf(block) });
   }
-  if (![...formats.values()].some(({ name }) => name === 'kvm_exit'))
+  const exits = [...formats.values()].filter(({ name }) => name === 'kvm_exit');
+  const unknown = exits.find((format) => armLayoutOf(format) === undefined && !format.fields.has('exit_reason'));
+  if (unknown !== undefined)
+    throw new StrataError({
+      code: 'nest.event-formats',
+      what: 'the format of kvm_exit does not say why the guest left',
+      where,
+      expected: 'the field exit_reason (x86), or ret and esr_ec (arm64)',
+      found: [...unknown.fields.keys()].filter((field) => !field.startsWith('common_')).join(', ') || 'no fields',
+      mend: 'Record with perf script, trace-cmd report or ftrace as text instead.',
+    });
+  if (exits.length === 0)
     throw new StrataError({
       code: 'nest.event-formats',
       what: 'the format of the event kvm_exit is missing',
@@ -45,7 +68,7 @@ export function parseEventFormats(text: string, where: string): EventFormats {
 function symbolsOf(block: string): Map<number, string>[] {
   return [...block.matchAll(/__print_symbolic\(([^,]*),((?:\s*\{[^}]*\},?)*)/g)].map((list) => {
     const symbols = new Map<number, string>();
-    for (const pair of list[2]!.matchAll(/\{\s*(0x[0-9a-f]+|\d+),\s*((?:"[^"]*"\s*)+)\}/gi))
+    for (const pair of list[2]!.matchAll(/\{[\s(]*(0x[0-9a-f]+|\d+)[ul]*[\s)]*,\s*((?:"[^"]*"\s*)+)\}/gi))
       symbols.set(Number(pair[1]), pair[2]!.replace(/"\s*"|"/g, '').trim());
     return symbols;
   });
@@ -57,29 +80,65 @@ const padding = 29;
 const timeExtend = 30;
 const timeStamp = 31;
 
-/** Reads `per_cpu/cpuN/trace_pipe_raw`: 4 KiB pages of records with 27-bit time deltas. */
+/** Reads `per_cpu/cpuN/trace_pipe_raw`: 4 KiB pages of records with 27-bit time deltas. Damaged pages are left out, the others count. */
 export interface RingBufferReader {
   push(chunk: Uint8Array): void;
-  /** @throws StrataError `nest.ring-buffer` when the end is no page boundary */
-  end(): { readonly events: number };
+  /** @throws StrataError `nest.ring-buffer` when no page can be read */
+  end(): RingBufferSummary;
+}
+
+export interface RingBufferSummary {
+  readonly events: number;
+  readonly pages: number;
+  /** Pages left out: damaged, or cut off at the end of the file. */
+  readonly skippedPages: number;
+  /** Losses of which the kernel did not store the number: counted as one event each. */
+  readonly unknownLosses: number;
+}
+
+interface Damage {
+  readonly expected: string;
+  readonly found: string;
 }
 
 /** @param where names the file in messages */
 export function createRingBufferReader(tally: ExitTally, formats: EventFormats, where: string): RingBufferReader {
+  const armLayoutById = new Map([...formats].map(([id, format]) => [id, armLayoutOf(format)]));
   let carry = Buffer.alloc(0);
   let pages = 0;
+  let skippedPages = 0;
+  let unknownLosses = 0;
   let events = 0;
+  let firstDamage: StrataError | undefined;
 
   function page(bytes: Buffer, start: number): void {
+    // Walked once before anything is counted: half of a damaged page would be worse than none.
+    const damage = walk(bytes, start, false);
+    if (damage === undefined) walk(bytes, start, true);
+    else skip(damage);
+    pages++;
+  }
+
+  function skip({ expected, found }: Damage): void {
+    skippedPages++;
+    firstDamage ??= new StrataError({
+      code: 'nest.ring-buffer',
+      what: 'this is no ring-buffer page',
+      where: `${where}, byte ${pages * pageBytes}`,
+      expected,
+      found,
+      mend: 'Give a file copied from per_cpu/cpuN/trace_pipe_raw, or one of the text formats.',
+    });
+  }
+
+  function walk(bytes: Buffer, start: number, deliver: boolean): Damage | undefined {
     let time = bytes.readUInt32LE(start) + bytes.readUInt32LE(start + 4) * 2 ** 32;
     const commit = bytes.readUInt32LE(start + 8);
     const length = commit & 0xfffff;
     if (length > pageBytes - headerBytes)
-      throw damaged(`a page of at most ${pageBytes - headerBytes} bytes`, `${length} bytes`);
+      return { expected: `a page of at most ${pageBytes - headerBytes} bytes`, found: `${length} bytes` };
     const end = start + headerBytes + length;
-    // Bit 31: events were overwritten before this page; bit 30: how many is stored behind the data.
-    if (commit & 0x80000000)
-      tally.lose(commit & 0x40000000 && end + 4 <= start + pageBytes ? bytes.readUInt32LE(end) : 1);
+    if (deliver) lose(bytes, commit, start, end);
     let at = start + headerBytes;
     while (at + 4 <= end) {
       const head = bytes.readUInt32LE(at);
@@ -101,17 +160,29 @@ export function createRingBufferReader(tally: ExitTally, formats: EventFormats, 
       const data = type === 0 ? at + 8 : at + 4;
       const bytesOfRecord = type === 0 ? (at + 8 <= end ? bytes.readUInt32LE(at + 4) - 4 : -1) : type * 4;
       if (bytesOfRecord < 8 || data + bytesOfRecord > end)
-        throw damaged('a record within its page', `record of ${bytesOfRecord} bytes at byte ${at - start}`);
-      record(bytes, data, bytesOfRecord, time / 1_000);
+        return {
+          expected: 'a record within its page',
+          found: `record of ${bytesOfRecord} bytes at byte ${at - start}`,
+        };
+      if (deliver) record(bytes, data, bytesOfRecord, time / 1_000);
       at = data + bytesOfRecord;
     }
-    pages++;
+    return undefined;
+  }
+
+  /** Bit 31: events were overwritten before this page; bit 30: how many is stored behind the data. */
+  function lose(bytes: Buffer, commit: number, start: number, end: number): void {
+    if (!(commit & 0x80000000)) return;
+    const known = commit & 0x40000000 && end + 4 <= start + pageBytes ? bytes.readUInt32LE(end) : 0;
+    if (known === 0) unknownLosses++;
+    tally.lose(Math.max(1, known));
   }
 
   function record(bytes: Buffer, data: number, length: number, timeUs: number): void {
     events++;
     tally.event(timeUs);
-    const format = formats.get(bytes.readUInt16LE(data));
+    const id = bytes.readUInt16LE(data);
+    const format = formats.get(id);
     if (format === undefined) return;
     const thread = bytes.readInt32LE(data + 4);
     const value = (name: string): number => {
@@ -124,12 +195,13 @@ export function createRingBufferReader(tally: ExitTally, formats: EventFormats, 
     };
     switch (format.name) {
       case 'kvm_exit': {
-        const code = value('exit_reason');
-        const symbols = value('isa') === 2 ? format.symbols[1] : format.symbols[0];
+        const arm = armLayoutById.get(id);
         tally.exit(
           thread,
           timeUs,
-          (value('isa') === 2 ? symbols?.get(code) : symbols?.get(code & 0xffff)) ?? `0x${code.toString(16)}`,
+          arm === undefined
+            ? x86Reason(format, value('exit_reason'), value('isa'))
+            : armReason(format, value(arm.type), value(arm.exceptionClass)),
         );
         break;
       }
@@ -161,17 +233,6 @@ export function createRingBufferReader(tally: ExitTally, formats: EventFormats, 
     }
   }
 
-  function damaged(expected: string, found: string): StrataError {
-    return new StrataError({
-      code: 'nest.ring-buffer',
-      what: 'this is no ring-buffer page',
-      where: `${where}, byte ${pages * pageBytes}`,
-      expected,
-      found,
-      mend: 'Give a file copied from per_cpu/cpuN/trace_pipe_raw, or one of the text formats.',
-    });
-  }
-
   return {
     push(chunk) {
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -187,8 +248,34 @@ export function createRingBufferReader(tally: ExitTally, formats: EventFormats, 
       carry = Buffer.from(bytes.subarray(start));
     },
     end() {
-      if (carry.length > 0) throw damaged('whole pages of 4,096 bytes', `${carry.length} bytes left over`);
-      return { events };
+      if (carry.length > 0) lastPage(carry);
+      if (firstDamage !== undefined && skippedPages === pages) throw firstDamage;
+      return { events, pages, skippedPages, unknownLosses };
     },
   };
+
+  /** Of a copy that was interrupted: whole when only the unused rest of the page is missing. */
+  function lastPage(bytes: Buffer): void {
+    const length = bytes.length >= headerBytes ? bytes.readUInt32LE(8) & 0xfffff : pageBytes;
+    if (headerBytes + length <= bytes.length) page(Buffer.concat([bytes], pageBytes), 0);
+    else {
+      skip({ expected: 'whole pages of 4,096 bytes', found: `${bytes.length} bytes left over` });
+      pages++;
+    }
+  }
 }
+
+const hex = (code: number) => `0x${code.toString(16)}`;
+
+function x86Reason({ symbols }: EventFormat, code: number, isa: number): string {
+  return (isa === 2 ? symbols[1]?.get(code) : symbols[0]?.get(code & 0xffff)) ?? hex(code);
+}
+
+/** As event texts print it: the exception class of a trap, else the type. Bit 31 of the type marks an SError beside it. */
+function armReason({ symbols }: EventFormat, type: number, exceptionClass: number): string {
+  const code = type & 0x7fffffff;
+  const name = symbols[0]?.get(code) ?? armTypes[code] ?? hex(code);
+  return name === 'TRAP' ? (symbols[1]?.get(exceptionClass) ?? hex(exceptionClass)) : name;
+}
+
+const armTypes = ['IRQ', 'SERROR', 'TRAP'];
