@@ -26,6 +26,7 @@ import {
 import { openTrace, type TraceReader } from '@strata/traces';
 import type { TableUnit } from '@strata/traces/tables';
 import { loadCompatTable } from './compat-tables.ts';
+import { untilInterrupted } from './trace-input.ts';
 
 export interface CompatRunOptions {
   readonly trace: string;
@@ -56,6 +57,8 @@ export interface CompatRunOptions {
   readonly signal?: AbortSignal;
   /** Told after every block: accesses done, and the share of the file read, 0 to 1. */
   readonly onProgress?: (accesses: number, share: number | undefined) => void;
+  /** Told how many accesses have been skipped while they are. */
+  readonly onSkipped?: (accesses: number) => void;
 }
 
 interface HitCounts {
@@ -142,13 +145,10 @@ export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
       ranges,
     });
     let accesses = 0;
-    for await (const block of trace.blocks()) {
+    for await (const block of untilInterrupted(trace, signal)) {
       simulation.feed(block);
       accesses += block.length;
       options.onProgress?.(accesses, trace.progress());
-      // Lets an interrupt in where the reader never waits.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (signal?.aborted) break;
     }
     const result = simulation.finish();
     return {
@@ -167,7 +167,15 @@ export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
   }
 }
 
-function open({ trace, format, skip, limit, allowTruncated, signal }: CompatRunOptions): Promise<TraceReader> {
+function open({
+  trace,
+  format,
+  skip,
+  limit,
+  allowTruncated,
+  signal,
+  onSkipped,
+}: CompatRunOptions): Promise<TraceReader> {
   return openTrace(trace, {
     events: true,
     ...(format === undefined ? {} : { format }),
@@ -175,6 +183,7 @@ function open({ trace, format, skip, limit, allowTruncated, signal }: CompatRunO
     ...(limit === undefined ? {} : { limit }),
     ...(allowTruncated === undefined ? {} : { allowTruncated }),
     ...(signal === undefined ? {} : { signal }),
+    ...(onSkipped === undefined ? {} : { onSkipped }),
   });
 }
 

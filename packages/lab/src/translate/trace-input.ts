@@ -1,6 +1,7 @@
 import type { AccessBlock } from '@strata/model/machine';
-import { openTrace, type ReadOptions } from '@strata/traces';
+import { openTrace, type ReadOptions, type TraceReader } from '@strata/traces';
 import type { StudyContext } from '../studies/study.ts';
+import { isInterruption } from '../terminal/interrupt.ts';
 import type { InputValues } from './configuration.ts';
 
 /** Reads the trace of a study block by block, with progress, until its end or an interrupt. Returns the reader's warnings. */
@@ -12,24 +13,35 @@ export async function eachBlock(
 ): Promise<readonly string[]> {
   const reader = await openTrace(input.trace, {
     ...options,
+    signal,
     skip: input.skip,
+    onSkipped: (accesses) => progress.update({ label: 'skipping', done: accesses, total: input.skip }),
     allowTruncated: input.allowTruncated,
     ...(input.limit > 0 ? { limit: input.limit } : {}),
     ...(input.format === '' ? {} : { format: input.format }),
   });
   let done = 0;
   try {
-    for await (const block of reader.blocks()) {
+    for await (const block of untilInterrupted(reader, signal)) {
       visit(block);
       done += block.length;
-      if (signal.aborted) break;
       progress.update({ done, total: input.limit > 0 ? input.limit : undefined, share: reader.progress() });
-      // Lets Ctrl-C in between blocks of a generator, which never waits for input.
-      await new Promise((resolve) => setImmediate(resolve));
     }
     return [...reader.summary.warnings, ...droppedNotes(reader.summary.dropped)];
   } finally {
     await reader.close();
+  }
+}
+
+/** The blocks of a trace as far as an interrupt lets them come: what was simulated until then is worth having. */
+export async function* untilInterrupted(
+  reader: TraceReader,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<AccessBlock> {
+  try {
+    yield* reader.blocks();
+  } catch (error) {
+    if (signal?.aborted !== true || !(error === signal.reason || isInterruption(error))) throw error;
   }
 }
 
