@@ -10,6 +10,7 @@ import { registerCompare, registerSensitivity } from '../translate/comparison-ve
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
 import { addTranslateOptions, configurationOf, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
+import { refuseWithoutEffect } from '../translate/without-effect.ts';
 
 export function register(command: Command): void {
   registerRun(command.command('run').description('simulate a trace under one set-up, designs side by side'));
@@ -31,6 +32,7 @@ function registerRun(command: Command): void {
       const given = await configurationOf(options);
       await translate.prepare?.(given);
       const configuration = translate.resolve(given);
+      refuseWithoutEffect(options, given, configuration);
       const outcome = await perform(translate, given, {
         ...options,
         title: `Address translation, ${String(configuration.setup)}`,

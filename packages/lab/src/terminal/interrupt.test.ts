@@ -2,10 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-
-const strataCommand = fileURLToPath(new URL('../../bin/strata.mjs', import.meta.url));
+import { strataCommand } from '../../../../testing/components.ts';
 
 /** Without end, on generators, which never wait for input. */
 const endless = [

@@ -26,6 +26,7 @@ import {
 import { openTrace, type TraceReader } from '@strata/traces';
 import type { TableUnit } from '@strata/traces/tables';
 import { loadCompatTable } from './compat-tables.ts';
+import { ofTables } from './tables-input.ts';
 import { untilInterrupted } from './trace-input.ts';
 
 export interface CompatRunOptions {
@@ -132,11 +133,11 @@ export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
   };
   const trace = await open(options);
   try {
-    const tables = await loadCompatTable(options.tables, tableOptions);
+    const tables = await ofTables(loadCompatTable(options.tables, tableOptions));
     const hostTables =
       options.hostTables === undefined || setup === 'native'
         ? undefined
-        : await loadCompatTable(options.hostTables, { ...tableOptions, host: true });
+        : await ofTables(loadCompatTable(options.hostTables, { ...tableOptions, host: true }));
     const simulation = simulateCompat({
       config: { ...options.config, setup },
       quirks,
