@@ -1,8 +1,6 @@
-import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,12 +10,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cloneRoot, strataCommand } from '../../../testing/components.ts';
-import { createFullProgram } from './command-line.ts';
+import { cloneRoot } from '../../../testing/components.ts';
+import { strataIn } from '../../../testing/in-process.ts';
 
-/** The built command in a folder of its own, in which the clone's packages are visible as in the clone. */
+/** The command in a folder of its own, in which the clone's packages are visible as in the clone. */
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'strata-cli-'));
@@ -25,16 +22,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function strata(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [strataCommand, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
+const strata = (...args: string[]) => strataIn(folder, args);
 
-function json(...args: string[]): Record<string, unknown> {
-  const { status, stdout, stderr } = strata(...args, '--json');
+async function json(...args: string[]): Promise<Record<string, unknown>> {
+  const { status, stdout, stderr } = await strata(...args, '--json');
   expect(stderr).not.toMatch(/error/);
   expect(status).toBe(0);
   return JSON.parse(stdout);
@@ -46,9 +37,9 @@ const host = 'packages/lab/fixtures/host.dump';
 const onePage = ['--tables', guest, '--host-tables', host, '--setup', 'virtualized'];
 
 describe('the contract of strata translate run', () => {
-  it.each(['native', 'virtualized', 'nested'])('holds in correct mode, %s', (setup) => {
+  it.each(['native', 'virtualized', 'nested'])('holds in correct mode, %s', async (setup) => {
     const designs = setup === 'native' ? 'radix' : 'radix,shadow';
-    const document = json('translate', 'run', '--trace', gups, '--setup', setup, '--designs', designs);
+    const document = await json('translate', 'run', '--trace', gups, '--setup', setup, '--designs', designs);
     expect(Object.keys(document)[0]).toBe('schemaVersion');
     expect(document).toMatchObject({
       setup,
@@ -67,9 +58,9 @@ describe('the contract of strata translate run', () => {
       );
   });
 
-  it('holds in compat mode: the cold walk of 24 references, in the order of the original', () => {
+  it('holds in compat mode: the cold walk of 24 references, in the order of the original', async () => {
     writeFileSync(join(folder, 'one.csv'), 'addr,kind\n0x7f1234567120,load\n');
-    const document = json(
+    const document = await json(
       'translate',
       'run',
       '--trace',
@@ -90,14 +81,14 @@ describe('the contract of strata translate run', () => {
     ).toEqual({ radix: 4800, fpt: 1600, ecpt: 612, asap: 1600, agile: 1600, dmt: 600, pvdmt: 400 });
   });
 
-  it('reads the tables in correct mode too', () => {
+  it('reads the tables in correct mode too', async () => {
     writeFileSync(join(folder, 'one.csv'), 'addr,kind\n0x7f1234567120,load\n');
-    const document = json('translate', 'run', '--trace', 'one.csv', ...onePage, '--prefetcher', 'none');
+    const document = await json('translate', 'run', '--trace', 'one.csv', ...onePage, '--prefetcher', 'none');
     expect(document).toMatchObject({ mode: 'correct', walks: 1, referencesPerWalk: 24 });
   });
 
-  it('obeys --cores, --prefetcher, --warmup, --page, --machine, --set, --skip, --limit and --seed', () => {
-    const configuration = json(
+  it('obeys --cores, --prefetcher, --warmup, --page, --machine, --set, --skip, --limit and --seed', async () => {
+    const configuration = await json(
       ...['config', 'show', '--resolved', '--trace', gups, '--cores', '2', '--prefetcher', 'none', '--warmup', '1e3'],
       ...[
         '--page',
@@ -124,8 +115,16 @@ describe('the contract of strata translate run', () => {
     });
   });
 
-  it('explains the walk of an address: 24 references, all from memory', () => {
-    const { references } = json('translate', 'explain', '--va', '0x7f1234567120', ...onePage, '--design', 'radix') as {
+  it('explains the walk of an address: 24 references, all from memory', async () => {
+    const { references } = (await json(
+      'translate',
+      'explain',
+      '--va',
+      '0x7f1234567120',
+      ...onePage,
+      '--design',
+      'radix',
+    )) as {
       references: { where: string; cycles: number; address: string; label: string }[];
     };
     expect(references).toHaveLength(24);
@@ -165,9 +164,9 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
       ['--trace', gups, '--mode', 'compat', '--setup', 'native', '--tables', 'empty'],
       /expected page tables/,
     ],
-  ])('%s', (_, options, message) => {
+  ])('%s', async (_, options, message) => {
     writeFileSync(join(folder, 'empty'), '');
-    const { status, stdout, stderr } = strata('translate', 'run', ...options, '--out', 'runs/bad');
+    const { status, stdout, stderr } = await strata('translate', 'run', ...options, '--out', 'runs/bad');
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n\s+at /);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -176,21 +175,21 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
       expect(readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
-  it('a warm-up that leaves nothing to measure is told loudly', () => {
+  it('a warm-up that leaves nothing to measure is told loudly', async () => {
     const run = (warmup: string) => strata('translate', 'run', '--trace', gups, '--warmup', warmup);
-    expect(run('2e4')).toMatchObject({
+    expect(await run('2e4')).toMatchObject({
       status: 0,
       stderr: expect.stringMatching(
         /NOTHING WAS MEASURED: the warm-up of 20,000 accesses took the whole trace of 20,000/,
       ),
     });
-    expect(run('19999').stderr).not.toMatch(/NOTHING/);
+    expect((await run('19999')).stderr).not.toMatch(/NOTHING/);
   });
 
-  it('a guest page that the host tables lack names the guest-physical address', () => {
+  it('a guest page that the host tables lack names the guest-physical address', async () => {
     const lines = readFileSync(join(folder, host), 'utf8').trimEnd().split('\n');
     writeFileSync(join(folder, 'short-host.dump'), ['4', ...lines.slice(1, -1)].join('\n').concat('\n'));
-    const { status, stderr } = strata(
+    const { status, stderr } = await strata(
       'translate',
       'explain',
       '--va',
@@ -206,17 +205,16 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
     expect(status).toBe(2);
   });
 
-  it('commands and verbs that do not exist', () => {
-    expect(strata('transalte').status).toBe(2);
-    expect(strata('translate', 'rum').status).toBe(2);
-    expect(strata('translate').status).toBe(2);
+  it('commands and verbs that do not exist', async () => {
+    for (const words of [['transalte'], ['translate', 'rum'], ['translate']])
+      expect((await strata(...words)).status).toBe(2);
   });
 });
 
 describe('run folders', () => {
   const out = 'runs/kept';
-  beforeAll(() => {
-    const { status, stderr } = strata(
+  beforeAll(async () => {
+    const { status, stderr } = await strata(
       'translate',
       'run',
       '--trace',
@@ -232,7 +230,7 @@ describe('run folders', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
-  it('hold the manifest, statistics, tables, figures, report and log', () => {
+  it('hold the manifest, statistics, tables, figures, report and log', async () => {
     expect(readdirSync(join(folder, out)).sort()).toEqual([
       'figures',
       'log.txt',
@@ -256,54 +254,57 @@ describe('run folders', () => {
     }
   });
 
-  it('hold a report that fetches nothing', () => {
+  it('hold a report that fetches nothing', async () => {
     const report = readFileSync(join(folder, out, 'report.html'), 'utf8');
     expect(report).not.toMatch(/(src|href)="(?!#)|url\((?!#|"?#)|@import|<script/);
     expect(report.match(/<svg /g)).toHaveLength(3);
     expect(report).toContain('What is not modelled');
   });
 
-  it('are never overwritten', () => {
-    const { status, stderr } = strata('translate', 'run', '--trace', gups, '--out', out);
+  it('are never overwritten', async () => {
+    const { status, stderr } = await strata('translate', 'run', '--trace', gups, '--out', out);
     expect(stderr).toMatch(/there already/);
     expect(status).toBe(2);
   });
 
-  it('are verified by hash and by running again', () => {
-    expect(json('verify', out)).toMatchObject({ holds: true });
+  it('are verified by hash and by running again', async () => {
+    expect(await json('verify', out)).toMatchObject({ holds: true });
   });
 
-  it('fail verification when a byte was changed', () => {
+  it('fail verification when a byte was changed', async () => {
     cpSync(join(folder, out), join(folder, 'runs/forged'), { recursive: true });
     const stats = join(folder, 'runs/forged/stats.json');
     writeFileSync(stats, readFileSync(stats, 'utf8').replace(/"walks": \d/, '"walks": 9'));
-    const { status, stdout } = strata('verify', 'runs/forged', '--hashes-only', '--json');
+    const { status, stdout } = await strata('verify', 'runs/forged', '--hashes-only', '--json');
     expect(JSON.parse(stdout)).toMatchObject({ holds: false });
     expect(status).toBe(1);
     rmSync(join(folder, 'runs/forged'), { recursive: true });
   });
 
-  it('are repeated from the manifest with the same statistics', () => {
-    const { status } = strata('run', '--from', `${out}/manifest.json`, '--out', 'runs/again', '--quiet');
+  it('are repeated from the manifest with the same statistics', async () => {
+    const { status } = await strata('run', '--from', `${out}/manifest.json`, '--out', 'runs/again', '--quiet');
     expect(status).toBe(0);
     expect(readFileSync(join(folder, 'runs/again/stats.json'))).toEqual(readFileSync(join(folder, out, 'stats.json')));
   });
 
-  it('answer SQL', () => {
-    const { rows } = json('query', "select run, design, walks from designs where run = 'kept' order by design") as {
+  it('answer SQL', async () => {
+    const { rows } = (await json(
+      'query',
+      "select run, design, walks from designs where run = 'kept' order by design",
+    )) as {
       rows: unknown[];
     };
     expect(rows).toEqual([
       { run: 'kept', design: 'radix', walks: expect.any(Number) },
       { run: 'kept', design: 'shadow', walks: expect.any(Number) },
     ]);
-    const wrong = strata('query', 'select nonsense from designs');
+    const wrong = await strata('query', 'select nonsense from designs');
     expect(wrong.stderr).toMatch(/DuckDB says.*Tables: designs/);
     expect(wrong.status).toBe(2);
   });
 
-  it('give PNGs of their figures', () => {
-    expect(json('figure', out, '--png', '--out', 'pictures').figures).toHaveLength(3);
+  it('give PNGs of their figures', async () => {
+    expect((await json('figure', out, '--png', '--out', 'pictures')).figures).toHaveLength(3);
     expect(readFileSync(join(folder, 'pictures/walk-latency.png')).subarray(1, 4).toString()).toBe('PNG');
   });
 });
@@ -311,14 +312,14 @@ describe('run folders', () => {
 describe('sweeps', () => {
   const axes = ['--trace', gups, '--axis', 'setup=native,virtualized', '--axis', 'machine.l2.ways=8,16'];
 
-  it('give the same bytes for any number of workers', () => {
-    const [one, two] = ['1', '2'].map((workers) => {
-      expect(strata('sweep', ...axes, '--workers', workers, '--out', `runs/sweep-${workers}`, '--quiet').status).toBe(
-        0,
-      );
-      const files = ['stats.json', 'tables/designs.parquet'];
-      return files.map((file) => readFileSync(join(folder, `runs/sweep-${workers}`, file)));
-    });
+  it('give the same bytes for any number of workers', async () => {
+    const kept: Buffer[][] = [];
+    for (const workers of ['1', '2']) {
+      const out = `runs/sweep-${workers}`;
+      expect((await strata('sweep', ...axes, '--workers', workers, '--out', out, '--quiet')).status).toBe(0);
+      kept.push(['stats.json', 'tables/designs.parquet'].map((file) => readFileSync(join(folder, out, file))));
+    }
+    const [one, two] = kept;
     expect(one).toEqual(two);
     const { points } = JSON.parse(String(one![0]));
     expect(points.map((point: { axes: unknown }) => point.axes)).toEqual([
@@ -329,129 +330,9 @@ describe('sweeps', () => {
     ]);
   });
 
-  it('tell a mistake in any point before simulating one', () => {
-    const { status, stderr } = strata('sweep', '--trace', gups, '--axis', 'machine.l2.ways=8,7');
+  it('tell a mistake in any point before simulating one', async () => {
+    const { status, stderr } = await strata('sweep', '--trace', gups, '--axis', 'machine.l2.ways=8,7');
     expect(stderr).toMatch(/machine\.l2/);
     expect(status).toBe(2);
-  });
-});
-
-describe('Ctrl-C', () => {
-  const seeds = Array.from({ length: 50 }, (_, seed) => seed).join(',');
-  it.each([
-    ['a run', ['translate', 'run', '--trace', 'gen:gups,size=1GiB,accesses=1e9', '--out', 'runs/stopped']],
-    [
-      'a sweep',
-      [
-        'sweep',
-        '--trace',
-        'gen:gups,size=64MiB,accesses=5e5',
-        '--axis',
-        `seed=${seeds}`,
-        '--workers',
-        '2',
-        '--out',
-        'runs/stopped-sweep',
-      ],
-    ],
-  ])('ends %s with 130, marks what is complete, leaves nothing temporary and no process', async (_, args) => {
-    const child = spawn(process.execPath, [strataCommand, ...args, '--progress'], {
-      cwd: folder,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    // The first line of progress says that the work is under way.
-    await new Promise((resolve) => child.stderr.once('data', resolve));
-    child.kill('SIGINT');
-    const code = await new Promise((resolve) => child.on('exit', resolve));
-    expect(code).toBe(130);
-    const out = args[args.indexOf('--out') + 1]!;
-    expect(JSON.parse(readFileSync(join(folder, out, 'manifest.json'), 'utf8'))).toMatchObject({
-      interrupted: true,
-      exitStatus: 130,
-    });
-    expect(readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
-    rmSync(join(folder, out), { recursive: true });
-  });
-});
-
-describe('help', () => {
-  it('of the command comes at the price of a few empty Node starts', () => {
-    const fastest = (args: string[]) =>
-      Math.min(
-        ...[1, 2, 3, 4, 5].map(() => {
-          const start = performance.now();
-          spawnSync(process.execPath, args);
-          return performance.now() - start;
-        }),
-      );
-    expect(fastest([strataCommand, '--help']) / fastest(['-e', '0'])).toBeLessThan(5);
-  });
-
-  it('of every command ends with two examples that run', async () => {
-    mkdirSync(join(folder, 'examples'));
-    symlinkSync(join(cloneRoot, 'packages'), join(folder, 'examples/packages'));
-    symlinkSync(strataCommand, join(folder, 'examples/strata'));
-    const cwd = join(folder, 'examples');
-    const program = await createFullProgram();
-    for (const command of leaves(program)) {
-      // The main job takes its minute, and has a test of its own parts.
-      if (command[0] === 'reproduce' || command[0] === 'claims') continue;
-      const help = helpOf(program, command);
-      const examples = help
-        .slice(help.indexOf('Examples:'))
-        .split('\n')
-        .slice(1)
-        .map((line) => line.trim())
-        .filter(Boolean);
-      expect(examples.length, command.join(' ')).toBeGreaterThanOrEqual(2);
-      for (const example of examples) {
-        const { status, stderr } = spawnSync('bash', ['-c', example], {
-          cwd,
-          encoding: 'utf8',
-          env: { ...process.env, PATH: `${cwd}:${process.env.PATH}` },
-        });
-        expect({ example, status, stderr: status === 0 ? '' : stderr }).toEqual({ example, status: 0, stderr: '' });
-      }
-    }
-  }, 240_000);
-});
-
-function helpOf(program: Command, path: readonly string[]): string {
-  const command = path.reduce((noun, name) => noun.commands.find((verb) => verb.name() === name)!, program);
-  let help = '';
-  command.configureOutput({
-    writeOut: (text) => {
-      help += text;
-    },
-  });
-  command.outputHelp();
-  return help;
-}
-
-function leaves(command: Command, path: string[] = []): string[][] {
-  if (command.commands.length === 0) return [path];
-  return command.commands.flatMap((verb) => leaves(verb, [...path, verb.name()]));
-}
-
-describe('shells', () => {
-  it('complete nouns, verbs, options and choices in bash', () => {
-    const script = strata('completion', 'bash').stdout;
-    const complete = (...words: string[]) =>
-      spawnSync(
-        'bash',
-        [
-          '-c',
-          `${script}\nCOMP_WORDS=(strata ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _strata; echo "\${COMPREPLY[@]}"`,
-        ],
-        { encoding: 'utf8' },
-      ).stdout.trim();
-    expect(complete('trans')).toBe('translate');
-    expect(complete('translate', 'ex')).toBe('explain');
-    expect(complete('translate', 'run', '--set')).toBe('--setup --set');
-    expect(complete('translate', 'run', '--setup', 'n')).toBe('native nested');
-  });
-
-  it('show the manual', () => {
-    expect(strata('man').stdout).toMatch(/^\.TH STRATA 1/);
   });
 });

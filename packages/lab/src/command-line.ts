@@ -1,4 +1,3 @@
-import { StrataError } from '@strata/model/machine';
 import { Command, CommanderError, Option } from 'commander';
 import { leaveInterrupts } from './terminal/first-interrupt.ts';
 import { interruptedExitCode, isInterruption } from './terminal/interrupt.ts';
@@ -97,7 +96,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
-    return report(error, debug);
+    return await report(error, debug);
   }
 }
 
@@ -125,9 +124,11 @@ async function createProgram(wanted: string | undefined, all = false): Promise<C
   return program;
 }
 
-function report(error: unknown, debug: boolean): number {
+async function report(error: unknown, debug: boolean): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (isInterruption(error)) return interruptedExitCode;
+  // Whoever threw one has loaded the module; `--help` has not, which is a third of its time.
+  const { StrataError } = await import('@strata/model/machine');
   if (error instanceof StrataError) {
     process.stderr.write(`strata: ${error.message}\n`);
     if (debug) process.stderr.write(`${error.stack ?? ''}\n`);

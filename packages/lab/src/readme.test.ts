@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cloneRoot, strataCommand } from '../../../testing/components.ts';
@@ -53,6 +54,21 @@ describe('the README', () => {
       } finally {
         rmSync(file);
       }
+    }
+  });
+
+  it('has a design that runs as a plugin', () => {
+    const design = blocks('ts').find((block) => block.includes('defineDesign('))!;
+    const command = /^npx strata .*--plugin.*$/m.exec(readme)![0];
+    const folder = mkdtempSync(join(tmpdir(), 'strata-readme-'));
+    try {
+      writeFileSync(join(folder, 'plain.ts'), design);
+      const words = command.replace('npx strata', `node "${strataCommand}"`);
+      const { status, stdout, stderr } = spawnSync('bash', ['-c', words], { cwd: folder, encoding: 'utf8' });
+      expect(status, stderr).toBe(0);
+      expect(stdout).toMatch(/plain/);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 

@@ -44,6 +44,12 @@ const components: readonly Component[] = [
     get: 'npm install',
     probe: async () => ((await import('@resvg/resvg-js').catch(() => undefined)) === undefined ? undefined : 'present'),
   },
+  {
+    name: 'pdfkit',
+    enables: 'strata figure --pdf',
+    get: 'npm install',
+    probe: async () => ((await import('pdfkit').catch(() => undefined)) === undefined ? undefined : 'present'),
+  },
   program('qemu-system-x86_64', 'recording whole systems and guest page tables', 'qemu-system-x86'),
   program('perf', 'recording walk counters for --perf', 'linux-perf'),
 ];

@@ -1,33 +1,36 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StrataError } from '@strata/model/machine';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { drawSvg, pngOf } from '../figures/draw.ts';
 import type { VegaLiteSpec } from '../figures/figure.ts';
 import { writeFileAtomically } from '../terminal/atomic-files.ts';
 import { addExamples } from '../terminal/help.ts';
-import { emit, type OutputOptions } from '../terminal/output.ts';
+import { emit, note, type OutputOptions } from '../terminal/output.ts';
 import { tableOf } from '../terminal/table.ts';
 
 interface Options extends OutputOptions {
   readonly png?: boolean;
+  readonly pdf?: boolean;
   readonly out?: string;
 }
 
 export function register(command: Command): void {
   command
     .argument('<source>', 'run folder, or a Vega-Lite specification with its data inside (*.vl.json)')
-    .option('--png', 'draw PNG at 300 dots per inch instead of SVG')
+    .addOption(new Option('--png', 'draw PNG at 300 dots per inch instead of SVG').conflicts('pdf'))
+    .option('--pdf', 'draw PDF, vectors and text kept, at the width of the column')
     .option('--out <folder>', 'where to put the drawings (default: beside the specification)')
     .option('--json', 'print one JSON document')
     .option('--quiet', 'no table on stdout')
     .action(async (source: string, options: Options) => {
       const written: string[] = [];
+      const ending = options.png ? 'png' : options.pdf ? 'pdf' : 'svg';
       for (const file of specificationsOf(source)) {
         const svg = await drawSvg(readSpecification(file), file);
-        const name = basename(file).replace(/(\.vl)?\.json$/, options.png ? '.png' : '.svg');
-        const target = join(options.out ?? dirname(file), name);
-        writeFileAtomically(target, options.png ? await pngOf(svg) : svg);
+        const name = basename(file).replace(/(\.vl)?\.json$/, '');
+        const target = join(options.out ?? dirname(file), `${name}.${ending}`);
+        writeFileAtomically(target, await drawnAs(ending, svg, name, options));
         written.push(target);
       }
       await emit(
@@ -46,7 +49,27 @@ export function register(command: Command): void {
   addExamples(command, [
     'strata translate run --trace gen:gups,size=64MiB,accesses=1e5 --setup virtualized --designs shadow --out runs/designs',
     'strata figure runs/designs --png --out pictures',
+    'strata figure runs/designs --pdf --out pictures',
   ]);
+}
+
+/** What draws a format is loaded only where it is wanted. */
+async function drawnAs(
+  ending: 'svg' | 'png' | 'pdf',
+  svg: string,
+  title: string,
+  options: OutputOptions,
+): Promise<string | Uint8Array> {
+  if (ending === 'png') return pngOf(svg);
+  if (ending === 'svg') return svg;
+  const { pdfOf } = await import('../figures/pdf.ts');
+  const { bytes, fontsInside } = await pdfOf(svg, { title });
+  if (!fontsInside)
+    note(
+      'strata: warning: no font of this system could be put into the PDF; publishers may refuse it (Debian: fonts-liberation).',
+      options,
+    );
+  return bytes;
 }
 
 function specificationsOf(source: string): string[] {

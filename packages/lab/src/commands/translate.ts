@@ -1,14 +1,17 @@
 import { flatten, parseHexAddress, StrataError } from '@strata/model/machine';
 import { designs } from '@strata/model/translation';
 import { type Command, Option } from 'commander';
+import type { Configuration } from '../config/load.ts';
 import { exitStatusOf, perform } from '../studies/perform.ts';
 import type { Outcome } from '../studies/study.ts';
 import { addExamples } from '../terminal/help.ts';
-import { addOutputOptions, bold, emit, type OutputOptions } from '../terminal/output.ts';
-import { type Row, renderTable, type Table } from '../terminal/table.ts';
+import { interruptible } from '../terminal/interrupt.ts';
+import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
+import { type Row, renderTable, type Table, tableOf } from '../terminal/table.ts';
 import { registerCompare, registerSensitivity } from '../translate/comparison-verbs.ts';
+import { type DryRunOptions, dryRun, dryRunRows } from '../translate/dry-run.ts';
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
-import { addTranslateOptions, configurationOf, type TranslateOptions } from '../translate/options.ts';
+import { addTranslateOptions, configurationOf, pageChoices, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
 import { refuseWithoutEffect } from '../translate/without-effect.ts';
 
@@ -24,33 +27,47 @@ export function register(command: Command): void {
 
 interface RunOptions extends TranslateOptions, OutputOptions {
   readonly out?: string;
+  readonly dryRun?: boolean;
 }
 
 function registerRun(command: Command): void {
-  addOutputOptions(addTranslateOptions(command).option('--out <folder>', 'run folder to write')).action(
-    async (options: RunOptions) => {
-      const given = await configurationOf(options);
-      await translate.prepare?.(given);
-      const configuration = translate.resolve(given);
-      refuseWithoutEffect(options, given, configuration);
-      const outcome = await perform(translate, given, {
-        ...options,
-        title: `Address translation, ${String(configuration.setup)}`,
-        command: process.argv.slice(2),
-      });
-      await emit({ document: outcome.stats, tables: outcome.tables, text: textOf(outcome) }, options);
-      process.exitCode ||= exitStatusOf(outcome);
-    },
-  );
+  addOutputOptions(
+    addTranslateOptions(command)
+      .option('--out <folder>', 'run folder to write')
+      .option('--dry-run', 'print accesses, expected time, memory and disk, from a short trial'),
+  ).action(async (options: RunOptions) => {
+    const given = await configurationOf(options);
+    await translate.prepare?.(given);
+    const configuration = translate.resolve(given);
+    refuseWithoutEffect(options, given, configuration);
+    if (options.dryRun) return tellDryRun(configuration, { writes: options.out !== undefined }, options);
+    const outcome = await perform(translate, given, {
+      ...options,
+      title: `Address translation, ${String(configuration.setup)}`,
+      command: process.argv.slice(2),
+    });
+    await emit({ document: outcome.stats, tables: outcome.tables, text: textOf(outcome) }, options);
+    process.exitCode ||= exitStatusOf(outcome);
+  });
   addExamples(command, [
     'strata translate run --trace gen:gups,size=64MiB,accesses=1e5 --setup virtualized --designs radix,shadow',
     'strata translate run --trace gen:zipf,size=1GiB,accesses=1e5 --setup native --page thp --json',
   ]);
 }
 
+/** What a simulation, or a sweep of them, would take. */
+export async function tellDryRun(
+  configuration: Configuration,
+  given: DryRunOptions,
+  options: OutputOptions,
+): Promise<void> {
+  const dry = await interruptible((signal) => dryRun(configuration, signal, given));
+  await emit({ document: { dryRun: dry }, tables: [tableOf('dry_run', dryRunRows(dry))] }, options);
+}
+
 function textOf({ headline = '', tables, interrupted }: Outcome): string {
   // Steps and latencies have hundreds of rows: they are in the run folder.
-  const shown = tables.filter(({ name }) => name === 'designs' || name === 'structures');
+  const shown = tables.filter(({ name }) => name === 'designs' || name === 'structures' || name === 'seeds');
   return [
     ...(interrupted ? ['interrupted: complete only as far as it went'] : []),
     headline,
@@ -82,6 +99,11 @@ function registerExplain(command: Command): void {
       )
       .option('--design <name>', 'design whose walk is explained', 'radix')
       .option('--machine <preset|file>', 'machine preset, or a YAML or JSON file')
+      .addOption(
+        new Option('--page <policy>', 'thp: full 2 MiB ranges of the tables become huge pages').choices([
+          ...pageChoices,
+        ]),
+      )
       .option('--warm', 'walk once before, so that caches and walk caches are warm'),
   ).action(async (options: ExplainOptions & { warm?: boolean }) => {
     const address = parseHexAddress(options.va);
@@ -93,7 +115,7 @@ function registerExplain(command: Command): void {
         expected: 'hexadecimal such as 0x7f1234567000',
         found: options.va,
       });
-    const explanation = await explain(address, options);
+    const explanation = await explain(address, options, (text) => note(`strata: warning: ${text}`, options));
     const table = explainedTable(explanation);
     await emit(
       {

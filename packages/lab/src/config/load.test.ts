@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { StrataError } from '@strata/model/machine';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfiguration, merge, nest, parseAssignment, parseConfiguration } from './load.ts';
+import { loadConfiguration, merge, nest, parseAssignment, parseConfiguration, parseScalar } from './load.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -47,6 +47,11 @@ describe('configuration files', () => {
     await expect(parseConfiguration('a: 1\nb: [1, 2\n', 'x.yaml')).rejects.toThrow(/^x\.yaml:\d+:\d+: /);
     await expect(parseConfiguration('a: 1\na: 2\n', 'x.yaml')).rejects.toThrow(/^x\.yaml:2:1: .*unique/);
     await expect(parseConfiguration('- 1\n', 'x.yaml')).rejects.toThrow(/a mapping .* found a list/);
+  });
+
+  it('tell an alias without its anchor', async () => {
+    await expect(parseConfiguration('seed: *nowhere', 'a.yaml')).rejects.toMatchObject({ code: 'config.syntax' });
+    expect(await parseScalar('*nowhere')).toBe('*nowhere');
   });
 
   it('never end in anything but a StrataError', () =>

@@ -70,6 +70,18 @@ async function parseFile(file: string, shown: string): Promise<Configuration> {
   return parseConfiguration(text, shown);
 }
 
+/** The plain value of a document; what its aliases do wrong (no anchor, too many) shows only here. */
+function plain(
+  document: { toJS(options: { maxAliasCount: number }): unknown },
+  otherwise: (reason: string) => unknown,
+) {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    return otherwise(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** @throws StrataError `config.syntax` with line and column, `config.wrong-type` when it is no mapping */
 export async function parseConfiguration(text: string, where: string): Promise<Configuration> {
   const { parseDocument } = await import('yaml');
@@ -84,7 +96,10 @@ export async function parseConfiguration(text: string, where: string): Promise<C
       expected: 'YAML or JSON',
     });
   }
-  const value: unknown = document.toJS({ maxAliasCount: 100 }) ?? {};
+  const value = plain(document, (reason) => {
+    throw new StrataError({ code: 'config.syntax', what: reason, where, expected: 'YAML or JSON' });
+  });
+  if (value === null || value === undefined) return {};
   if (!isMapping(value))
     throw new StrataError({
       code: 'config.wrong-type',
@@ -144,5 +159,5 @@ export function nest(path: string, value: unknown): Configuration {
 export async function parseScalar(text: string): Promise<unknown> {
   const { parseDocument } = await import('yaml');
   const document = parseDocument(text);
-  return document.errors.length > 0 ? text.trim() : (document.toJS() ?? '');
+  return document.errors.length > 0 ? text.trim() : (plain(document, () => text.trim()) ?? '');
 }

@@ -170,8 +170,14 @@ function overheadFigure(rows: readonly Row[]): Figure {
           title: 'Slowdown (native = 1)',
           scale: { type: 'log', domain: [0.9, 100] },
         },
-        color: { field: 'configuration', type: 'nominal', title: 'Configuration' },
-        shape: { field: 'level', type: 'ordinal', title: 'Level' },
+        shape: { field: 'configuration', type: 'nominal', title: 'Configuration' },
+        // Deeper is darker, also on a grey print.
+        color: {
+          field: 'level',
+          type: 'ordinal',
+          title: 'Level',
+          scale: { range: ['#a6d8f5', '#56B4E9', '#0072B2', '#000000'] },
+        },
       },
     },
     rows,

@@ -1,4 +1,4 @@
-import { createRegistry, type Registry, resolve, StrataError, suggestion, text } from '@strata/model/machine';
+import { createRegistry, integer, type Registry, resolve, StrataError, suggestion, text } from '@strata/model/machine';
 import type { ClaimVerdict } from '../claims/verdict.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
 import { elasticityPart } from './elasticity.ts';
@@ -15,16 +15,25 @@ export const parts: Registry<Part> = createRegistry<Part>('part', [
   elasticityPart,
 ]);
 
-const fields = { only: text('', 'one part; empty = all') };
+/** Seed of everything random in the main job. */
+export const reproduceSeed = 42;
+
+const fields = {
+  only: text('', 'one part; empty = all'),
+  seed: integer(reproduceSeed, 'fixed: the claims are held against this one', {
+    min: reproduceSeed,
+    max: reproduceSeed,
+  }),
+};
 
 /** The main job: every part on the recordings of the repository. */
 export const reproduce: Study = {
   name: 'reproduce',
   summary: 'every published system, from the recordings in the repository',
   resolve: (given) => {
-    const { only } = resolve(fields, given);
-    chosenParts(only);
-    return { only, seed: reproduceSeed };
+    const configuration = resolve(fields, given);
+    chosenParts(configuration.only);
+    return { ...configuration };
   },
   inputs: ({ only }) => chosenParts(only).flatMap((part) => part.inputs()),
   async execute({ only }, context) {
@@ -37,9 +46,6 @@ export const reproduce: Study = {
     return together(outcomes, context.signal.aborted);
   },
 };
-
-/** Seed of everything random in the main job. */
-export const reproduceSeed = 42;
 
 /** The claims of the parts (of all when `only` is absent), measured now. */
 export async function evaluateClaims(

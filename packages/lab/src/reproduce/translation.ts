@@ -54,6 +54,9 @@ interface RecordedRun {
   readonly document: TranslateDocument;
 }
 
+/** All designs together walk slowly, and every other access of GUPS walks: enough of it for stable means, little enough for the main job. */
+const heaviestAccesses = 200_000;
+
 /** Every design on the recording with the most walks; on the others the baseline and shadow paging. */
 async function simulate(recording: Recording, setup: (typeof setups)[number], context: StudyContext) {
   const { path } = recording;
@@ -61,7 +64,9 @@ async function simulate(recording: Recording, setup: (typeof setups)[number], co
   const offered = [...designs]
     .filter(({ name, setups: has }) => has.includes(setup) && (isHeaviest || ['radix', 'shadow'].includes(name)))
     .map(({ name }) => name);
-  const { input, rest } = split(translate.resolve({ trace: path, setup, designs: offered }));
+  const { input, rest } = split(
+    translate.resolve({ trace: path, setup, designs: offered, limit: isHeaviest ? heaviestAccesses : 0 }),
+  );
   return runCorrect(input, rest, context);
 }
 

@@ -75,11 +75,17 @@ async function checkAgain(folder: string, manifest: Manifest, sound: boolean, op
     quiet: options.quiet,
   });
   if (outcome.interrupted) return { check, verdict: 'skipped', detail: 'interrupted' };
-  if (statsText(outcome) === readStats(folder)) return { check, verdict: 'same', detail: 'same bytes' };
+  const [kept, again] = [readStats(folder), statsText(outcome)];
+  if (again === kept) return { check, verdict: 'same', detail: 'same bytes' };
   const { strata, node } = versionRecord();
   const versions =
     strata === manifest.versions.strata && node === manifest.versions.node
       ? 'same versions'
       : `made with Strata ${manifest.versions.strata} on Node ${manifest.versions.node}, this is ${strata} on ${node}`;
-  return { check, verdict: 'differs', detail: versions };
+  return { check, verdict: 'differs', detail: `first at line ${firstDifferingLine(kept, again)}; ${versions}` };
+}
+
+function firstDifferingLine(kept: string, again: string): number {
+  const lines = again.split('\n');
+  return 1 + kept.split('\n').findIndex((line, at) => line !== lines[at]);
 }

@@ -27,11 +27,10 @@ export interface PoolOptions {
   readonly onDone?: (done: number) => void;
 }
 
-// Workers are started from the build, also when this file runs as source under the tests.
-const workerFile = new URL(
-  import.meta.url.endsWith('.ts') ? '../../dist/sweep/worker.js' : './worker.js',
-  import.meta.url,
-);
+// Workers are started from the build, also when this file runs as source under the tests: without the flags that make Node find sources.
+const isSource = import.meta.url.endsWith('.ts');
+const workerFile = new URL(isSource ? '../../dist/sweep/worker.js' : './worker.js', import.meta.url);
+const workerOptions = isSource ? { execArgv: [] } : {};
 
 /**
  * Simulates points on worker threads. The result is in the order of the points whatever the number of workers; at an interrupt it
@@ -70,7 +69,7 @@ export async function simulatePoints(
 
   try {
     const count = Math.max(1, Math.min(workers, points.length));
-    for (let at = 0; at < count; at++) threads.push(new Worker(workerFile));
+    for (let at = 0; at < count; at++) threads.push(new Worker(workerFile, workerOptions));
     await Promise.all(threads.map(serve));
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));

@@ -1,5 +1,5 @@
-import { removeTemporaries } from './atomic-files.ts';
 import { endAtInterrupt, interruptedExitCode, leaveInterrupts } from './first-interrupt.ts';
+import { removeTemporaries } from './temporaries.ts';
 
 export { interruptedExitCode };
 

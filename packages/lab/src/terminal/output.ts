@@ -73,11 +73,3 @@ export function bold(text: string): string {
 export function dim(text: string): string {
   return hasColour() ? `\x1b[2m${text}\x1b[22m` : text;
 }
-
-/** `strata trace head | head -1`: a reader that has enough is no error. */
-export function endQuietlyWhenReaderGoes(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
-  });
-}

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { StrataError, suggestion } from '@strata/model/machine';
 import {
   allQuirks,
@@ -14,17 +13,16 @@ import {
   formulaResults,
   type HistogramRow,
   type PerfCounts,
-  type PerfFigures,
-  parsePerfShort,
   parseRanges,
-  perfFigures,
   type Quirks,
   quirkNames,
   simulateCompat,
   type WalkCacheStats,
 } from '@strata/model/translation/compat';
 import { openTrace, type TraceReader } from '@strata/traces';
+import type { WalkCounters } from '@strata/traces/counters';
 import type { TableUnit } from '@strata/traces/tables';
+import { type PerfDocument, perfDocument, readWalkCounters, textOf } from './application.ts';
 import { loadCompatTable } from './compat-tables.ts';
 import { ofTables } from './tables-input.ts';
 import { untilInterrupted } from './trace-input.ts';
@@ -47,7 +45,7 @@ export interface CompatRunOptions {
   readonly page?: FormulaPage;
   /** Range file (native only). */
   readonly ranges?: string;
-  /** `perf-*.short` file, for application speedups. */
+  /** `perf-*.short` file or output of `perf stat`, for application speedups. */
   readonly perf?: string;
   /** Measured runtimes of the virtualized runs; with both, pvDMT's nested application speedup includes their quotient. */
   readonly shadowPagingSeconds?: number;
@@ -97,7 +95,7 @@ export interface CompatDocument {
   readonly walks: number;
   readonly referencesPerWalk: number | null;
   readonly designs: Readonly<Record<string, CompatDesignDocument>>;
-  readonly perf?: PerfFigures & Pick<PerfCounts, 'durationSeconds'>;
+  readonly perf?: PerfDocument;
   /** Summed over cores, after the warm-up. */
   readonly tlb: Readonly<Record<'l1i' | 'l1d' | 'l2', HitCounts>>;
   /** By dimension and level; root = the level of the root table. */
@@ -125,7 +123,7 @@ export interface CompatRun {
 export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
   const { setup, page = '4k', quirks = allQuirks, signal } = options;
   const designs = chosenDesigns(setup, options.designs);
-  const perf = options.perf === undefined ? undefined : parsePerfShort(await textOf(options.perf), options.perf);
+  const perf = options.perf === undefined ? undefined : await readWalkCounters(options.perf);
   const ranges = options.ranges === undefined ? [] : parseRanges(await textOf(options.ranges), options.ranges);
   const tableOptions = {
     ...(options.unit === undefined ? {} : { unit: options.unit }),
@@ -156,6 +154,7 @@ export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
       document: documentOf(result, designs, options, page, perf),
       result,
       warnings: [
+        ...(perf?.warnings ?? []),
         ...tables.warnings,
         ...(hostTables?.warnings ?? []),
         ...trace.summary.warnings,
@@ -186,19 +185,6 @@ function open({
     ...(signal === undefined ? {} : { signal }),
     ...(onSkipped === undefined ? {} : { onSkipped }),
   });
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new StrataError({
-      code: 'compat.unreadable',
-      what: 'cannot read the file',
-      where: path,
-      ...(error instanceof Error ? { found: error.message } : {}),
-    });
-  }
 }
 
 function chosenDesigns(setup: FormulaSetup, wanted: readonly string[] | undefined): readonly FormulaDesign[] {
@@ -239,7 +225,7 @@ function documentOf(
   designs: readonly FormulaDesign[],
   options: CompatRunOptions,
   page: FormulaPage,
-  perf: PerfCounts | undefined,
+  perf: WalkCounters | undefined,
 ): CompatDocument {
   const { setup } = options;
   const { histogram, walks, config, cores, llc, walkCaches } = result;
@@ -294,11 +280,6 @@ function designDocument(
     ...(nestedPagingSeconds === undefined ? {} : { nestedPagingSeconds }),
   });
   return { ...figures, applicationSpeedup: application ?? null };
-}
-
-function perfDocument(perf: PerfCounts): PerfFigures & Pick<PerfCounts, 'durationSeconds'> {
-  const { durationSeconds } = perf;
-  return { ...perfFigures(perf), ...(durationSeconds === undefined ? {} : { durationSeconds }) };
 }
 
 function hits(devices: readonly DeviceStats[]): HitCounts {

@@ -20,12 +20,16 @@ export const inputFields = {
   tables: text('', 'page tables of the process; empty: the operating-system model builds them'),
   hostTables: text('', 'page tables of the VM at its hypervisor'),
   unit: choice(['auto', 'bytes', 'pfn'], 'auto', 'unit of the columns of table dumps'),
-  perf: text('', 'perf-*.short of the original, for application speedups (compat)'),
+  perf: text('', 'measured walk counters (perf stat, or perf-*.short of the original), for application speedups'),
   mode: choice(['correct', 'compat'], 'correct', 'correct: the machine; compat: the original simulators, bit for bit'),
   quirks: text('all', 'compat: quirks that are on: all, none, or names separated by commas'),
   page: choice(['4k', '2m', '1g', 'thp'], '4k', 'page size of every address space that does not say its own'),
   skip: integer(0, 'accesses to leave out at the start', { unit: 'accesses' }),
   limit: integer(0, 'accesses to read at most; 0 = all', { unit: 'accesses' }),
+  seeds: integer(1, 'simulations with this seed and the next ones, for confidence intervals', { min: 1, max: 1000 }),
+  window: integer(-1, 'simulate only this window of a drmemtrace (by its window markers); -1 = everything', {
+    min: -1,
+  }),
   allowTruncated: flag(false, 'read a truncated trace as far as it goes'),
   plugin: text('', 'module (.ts, .mts, .js, .mjs) that exports designs of your own'),
   backMissing: flag(false, 'map pages that the tables lack on demand instead of leaving their accesses out'),
@@ -85,6 +89,13 @@ export function split(configuration: Configuration): { input: InputValues; rest:
 
 function resolveCorrect(input: InputValues, rest: Configuration): Configuration {
   if (rest.compat !== undefined) throw onlyIn('compat', 'compat');
+  if (input.tables === '' && input.hostTables !== '')
+    throw new StrataError({
+      code: 'config.no-tables',
+      what: 'host tables without the tables of the process',
+      where: 'hostTables',
+      mend: 'Give the guest tables of the same moment with --tables, or leave --host-tables out.',
+    });
   const { page } = input;
   const spaces = merge({ process: { page }, vm: { page }, l1: { page } }, isMapping(rest.spaces) ? rest.spaces : {});
   return { ...input, ...resolveTranslationConfig({ ...rest, spaces }, designsWith(input.plugin)) };
@@ -99,6 +110,22 @@ function resolveCompat(input: InputValues, { designs, compat = {}, machine, ...r
       expected: 'artifact, or none',
       found: typeof machine === 'string' ? machine : 'a description',
       mend: 'Leave --machine out, change a constant with --set compat.NAME=VALUE, or use --mode correct.',
+    });
+  if (input.window >= 0)
+    throw new StrataError({
+      code: 'config.wrong-mode',
+      what: 'the original simulators know no windows',
+      where: 'window',
+      mend: 'Leave --window out, or use --mode correct.',
+    });
+  if (input.page === '2m' || input.page === '1g')
+    throw new StrataError({
+      code: 'config.wrong-mode',
+      what: `the original simulators know no ${input.page} pages`,
+      where: 'page',
+      expected: '4k, or thp (their formulas for 2 MiB pages)',
+      found: input.page,
+      mend: 'Use --page thp, or --mode correct.',
     });
   if (input.tables === '')
     throw new StrataError({

@@ -6,6 +6,7 @@ import {
 } from '@strata/model/translation';
 import type { Configuration } from '../config/load.ts';
 import type { StudyContext } from '../studies/study.ts';
+import { readWalkCounters, withApplicationSpeedups } from './application.ts';
 import type { InputValues } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
 import { designsWith } from './plugin.ts';
@@ -28,13 +29,19 @@ export async function runCorrect(
 ): Promise<TranslateRun> {
   const designs = designsWith(input.plugin);
   const config = resolveTranslationConfig(rest, designs);
+  const counters = input.perf === '' ? undefined : await readWalkCounters(input.perf);
   const prepared = await ofTables(prepareSpaces(input, config));
   const simulation = createSimulation(config, (process) => prepared.of(process), designs);
   const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
-  const document = simulation.finish();
+  const result = simulation.finish();
   return {
-    document,
-    warnings: [...(context.signal.aborted ? [] : warmUpWarnings(config, document)), ...prepared.warnings, ...warnings],
+    document: counters === undefined ? result : withApplicationSpeedups(result, counters),
+    warnings: [
+      ...(context.signal.aborted ? [] : warmUpWarnings(config, result)),
+      ...(counters?.warnings ?? []),
+      ...prepared.warnings,
+      ...warnings,
+    ],
     interrupted: context.signal.aborted,
   };
 }

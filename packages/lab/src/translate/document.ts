@@ -1,5 +1,6 @@
 import type { Figure } from '../figures/figure.ts';
 import type { Row, Table } from '../terminal/table.ts';
+import type { PerfDocument } from './application.ts';
 
 interface HitCounts {
   readonly hits: number;
@@ -18,6 +19,7 @@ export interface DesignDocument {
   readonly tableBytes?: number | null;
   readonly maintenanceCycles?: number;
   readonly applicationSpeedup?: number | null;
+  readonly applicationSpeedupWithMaintenance?: number | null;
   readonly walkLatency?: {
     readonly p50: number;
     readonly p99: number;
@@ -45,6 +47,7 @@ export interface TranslateDocument {
   readonly tlb: unknown;
   readonly walkCaches: unknown;
   readonly histogram: readonly unknown[];
+  readonly perf?: PerfDocument;
 }
 
 /** Designs first: it is what --csv and --parquet write. */
@@ -64,6 +67,7 @@ function designsTable({ setup, mode, designs }: TranslateDocument): Table {
       cyclesPerWalk: result.cyclesPerWalk,
       speedup: result.speedup,
       applicationSpeedup: result.applicationSpeedup,
+      applicationSpeedupWithMaintenance: result.applicationSpeedupWithMaintenance,
       referencesPerWalk: result.referencesPerWalk,
       p50Cycles: result.walkLatency?.p50,
       p99Cycles: result.walkLatency?.p99,
@@ -80,6 +84,7 @@ function designsTable({ setup, mode, designs }: TranslateDocument): Table {
     { name: 'cyclesPerWalk', type: 'real', title: 'cycles/walk' },
     { name: 'speedup', type: 'real', title: 'speedup', decimals: 3 },
     { name: 'applicationSpeedup', type: 'real', title: 'application', decimals: 3 },
+    { name: 'applicationSpeedupWithMaintenance', type: 'real', title: 'with maintenance', decimals: 3 },
     { name: 'referencesPerWalk', type: 'real', title: 'refs/walk' },
     { name: 'p50Cycles', type: 'integer', title: 'p50' },
     { name: 'p99Cycles', type: 'integer', title: 'p99' },
@@ -172,12 +177,19 @@ function latencyTable({ setup, designs }: TranslateDocument): Table {
 
 /** What a person reads on the terminal before the tables. */
 export function headline(document: TranslateDocument, configuration: Readonly<Record<string, unknown>>): string {
-  const { setup, mode, trace, walks, referencesPerWalk } = document;
+  const { setup, mode, trace, walks, referencesPerWalk, perf } = document;
   const perThousand = trace.references === 0 ? 0 : (1000 * walks) / trace.references;
   return [
     `${setup}, ${mode} mode, seed ${String(configuration.seed)}: ${trace.references.toLocaleString('en-US')} accesses, ${walks.toLocaleString('en-US')} walks`,
     `(${perThousand.toFixed(2)} per thousand accesses), baseline radix: ${referencesPerWalk?.toFixed(2) ?? '-'} references per walk`,
+    ...(perf === undefined ? [] : [perfLine(perf, document.designs.radix?.cyclesPerWalk)]),
   ].join('\n');
+}
+
+/** How good the ground is that application speedups stand on: the measured latency beside the modelled one. */
+function perfLine({ walkOverhead, walkLatencyCycles }: PerfDocument, modelled: number | null | undefined): string {
+  const latency = walkLatencyCycles === null ? '' : `, ${walkLatencyCycles.toFixed(1)} cycles per walk`;
+  return `measured: ${(100 * walkOverhead).toFixed(1)} % of the run in page walks${latency} (modelled radix: ${modelled?.toFixed(1) ?? '-'}); application = 1 / ((1 - overhead) + overhead / speedup)`;
 }
 
 export function figuresOf(document: TranslateDocument): Figure[] {

@@ -13,13 +13,18 @@ export interface ExplainRequest extends TranslateOptions {
 }
 
 /** The walk for one address over tables from files (or built by the model below them), by the design itself. */
-export async function explain(address: bigint, request: ExplainRequest): Promise<Explanation> {
+export async function explain(
+  address: bigint,
+  request: ExplainRequest,
+  onWarning: (text: string) => void = () => {},
+): Promise<Explanation> {
   const { design, warm = false, ...options } = request;
   const given = await configurationOf({ ...options, designs: design });
   // No trace is read; the configuration of a study wants one all the same.
   const { input, rest } = split(translate.resolve({ ...given, trace: options.tables }));
   const config = resolveTranslationConfig(rest);
-  const { of } = await prepareSpaces(input, config);
+  const { of, warnings } = await prepareSpaces(input, config);
+  for (const warning of warnings) onWarning(warning);
   const vpn = vpnOfAddress(address);
   return explainWalk(config, of(0), {
     design,

@@ -25,10 +25,14 @@ export interface TranslateOptions {
   readonly warmup?: string;
   readonly skip?: string;
   readonly limit?: string;
+  readonly window?: string;
   readonly seed?: string;
+  readonly seeds?: string;
   readonly allowTruncated?: boolean;
   readonly set?: readonly string[];
 }
+
+export const pageChoices = ['4k', '2m', '1g', 'thp'] as const;
 
 /** What an option that may be repeated has collected. */
 export function collected(value: string, before: readonly string[]): string[] {
@@ -46,7 +50,10 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
     .option('--tables <file>', 'page tables of the process (guest tables); correct mode builds its own without')
     .option('--host-tables <file>', 'page tables of the VM at its hypervisor')
     .addOption(new Option('--unit <unit>', 'unit of the columns of table dumps').choices(['auto', 'bytes', 'pfn']))
-    .option('--perf <file>', 'perf-*.short of the original, for application speedups (compat)')
+    .option(
+      '--perf <file>',
+      'measured walk counters: output of perf stat (-x too), or perf-*.short; gives application speedups',
+    )
     .addOption(new Option('--setup <setup>', 'what lies under the process').choices(setups))
     .option('--designs <names>', 'designs, separated by commas (strata translate designs lists them)')
     .addOption(
@@ -61,12 +68,18 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
     .addOption(
       new Option('--prefetcher <name>', 'data prefetcher of the first-level cache').choices(['none', 'nextline']),
     )
-    .addOption(new Option('--page <policy>', 'page size of every address space').choices(['4k', '2m', '1g', 'thp']))
+    .addOption(
+      new Option('--page <policy>', 'page size of every address space; thp also promotes imported tables').choices([
+        ...pageChoices,
+      ]),
+    )
     .option('--plugin <file>', 'module that exports designs of your own (.ts, .mts, .js, .mjs)')
     .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
     .option('--skip <n>', 'accesses to leave out at the start')
     .option('--limit <n>', 'accesses to read at most')
+    .option('--window <n>', 'only this window of a drmemtrace, by its window markers; what comes before warms nothing')
     .option('--seed <n>', 'seed of everything random')
+    .option('--seeds <n>', 'simulate with that many seeds from --seed on; gives means with 95 % confidence intervals')
     .option('--allow-truncated', 'read a truncated trace as far as it goes')
     .option(
       '--set <path=value>',
@@ -91,7 +104,9 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
     warmup: options.warmup,
     skip: options.skip,
     limit: options.limit,
+    window: options.window,
     seed: options.seed,
+    seeds: options.seeds,
   };
   const { config: _, set: __, designs, machine, ...rest } = options;
   const texts = Object.fromEntries(

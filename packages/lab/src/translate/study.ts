@@ -1,11 +1,12 @@
-import { isMapping } from '../config/load.ts';
+import { type Configuration, isMapping } from '../config/load.ts';
 import type { Study, StudyInput } from '../studies/study.ts';
 import { runCompatMode } from './compat-mode.ts';
-import { resolveFlat, split } from './configuration.ts';
-import { runCorrect } from './correct-run.ts';
+import { type InputValues, resolveFlat, split } from './configuration.ts';
+import { runCorrect, type TranslateRun } from './correct-run.ts';
 import { figuresOf, headline, tablesOf } from './document.ts';
 import { notModelled } from './limits.ts';
 import { loadPlugin } from './plugin.ts';
+import { seedsDocument, seedsTable, traceOfSeed, withoutRandomness } from './seeds.ts';
 
 /** One simulation of CPU address translation: a trace, a set-up, designs side by side. */
 export const translate: Study = {
@@ -24,16 +25,49 @@ export const translate: Study = {
   async execute(configuration, context) {
     const { input, rest } = split(configuration);
     const run = input.mode === 'compat' ? runCompatMode : runCorrect;
-    const { document, warnings, interrupted } = await run(input, rest, context);
+    const first = Number(rest.seed ?? 0);
+    const runs: TranslateRun[] = [];
+    for (let at = 0; at < input.seeds && !runs.at(-1)?.interrupted; at++) {
+      const seed = first + at;
+      const trace = input.seeds > 1 ? traceOfSeed(input, seed) : input.trace;
+      runs.push(await run({ ...input, trace }, { ...rest, seed }, context));
+    }
+    const { document } = runs[0]!;
+    // An interrupted simulation saw less of the trace than the others.
+    const whole = runs.filter(({ interrupted }) => !interrupted).map((one) => one.document);
+    const seeds =
+      whole.length > 1
+        ? seedsDocument(
+            whole.map((_, at) => first + at),
+            whole,
+          )
+        : undefined;
     return {
-      stats: isMapping(document) ? document : {},
+      stats: { ...document, ...(seeds === undefined ? {} : { seeds }) },
       headline: headline(document, configuration),
-      tables: tablesOf(document),
+      tables: [...tablesOf(document), ...(seeds === undefined ? [] : [seedsTable(seeds)])],
       figures: figuresOf(document),
       claims: [],
-      warnings,
+      warnings: [
+        ...withoutMeaning(input, rest),
+        ...new Set(runs.flatMap(({ warnings }) => warnings)),
+        ...(seeds === undefined ? [] : withoutRandomness(seeds)),
+      ],
       notModelled: notModelled[input.mode],
-      interrupted,
+      interrupted: runs.some(({ interrupted }) => interrupted),
     };
   },
 };
+
+/** What was asked for and changes nothing in this mode and set-up: said rather than passed over. */
+function withoutMeaning({ mode, quirks, hostTables }: InputValues, { setup, designs }: Configuration): string[] {
+  const optioned =
+    isMapping(designs) && Object.values(designs).some((one) => isMapping(one) && Object.keys(one).length > 0);
+  return [
+    ...(hostTables !== '' && setup === 'native'
+      ? ['the host tables are not read: there is no VM in the native set-up.']
+      : []),
+    ...(quirks !== 'all' && mode === 'correct' ? ['quirks belong to compat mode; correct mode has none.'] : []),
+    ...(optioned && mode === 'compat' ? ['parameters of designs have no effect on the formulas of compat mode.'] : []),
+  ];
+}

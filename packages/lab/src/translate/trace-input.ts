@@ -3,6 +3,7 @@ import { openTrace, type ReadOptions, type TraceReader } from '@strata/traces';
 import type { StudyContext } from '../studies/study.ts';
 import { isInterruption } from '../terminal/interrupt.ts';
 import type { InputValues } from './configuration.ts';
+import { createWindowFilter } from './window.ts';
 
 /** Reads the trace of a study block by block, with progress, until its end or an interrupt. Returns the reader's warnings. */
 export async function eachBlock(
@@ -11,9 +12,11 @@ export async function eachBlock(
   { signal, progress }: StudyContext,
   visit: (block: AccessBlock) => void,
 ): Promise<readonly string[]> {
+  const filter = input.window < 0 ? undefined : createWindowFilter(input.window, input.trace);
   const reader = await openTrace(input.trace, {
     ...options,
     signal,
+    ...(filter === undefined ? {} : { events: true }),
     skip: input.skip,
     onSkipped: (accesses) => progress.update({ label: 'skipping', done: accesses, total: input.skip }),
     allowTruncated: input.allowTruncated,
@@ -23,10 +26,12 @@ export async function eachBlock(
   let done = 0;
   try {
     for await (const block of untilInterrupted(reader, signal)) {
+      filter?.apply(block);
       visit(block);
       done += block.length;
       progress.update({ done, total: input.limit > 0 ? input.limit : undefined, share: reader.progress() });
     }
+    if (!signal.aborted) filter?.end();
     return [...reader.summary.warnings, ...droppedNotes(reader.summary.dropped)];
   } finally {
     await reader.close();

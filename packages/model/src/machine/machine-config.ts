@@ -153,7 +153,7 @@ export const machineSpec = {
   ),
   pageWalkCaches: walkCaches('page-walk caches of a core: the native walk, or the guest dimension'),
   hostPageWalkCaches: walkCaches('page-walk caches of a core for the host dimension'),
-  pageWalkCacheCycles: integer(1, 'look-up in the page-walk caches, all levels in parallel', {
+  pageWalkCacheCycles: integer(1, 'hit in the page-walk caches; a miss runs beside the first read', {
     unit: 'cycles',
     source: latencies,
     max: 1e6,

@@ -87,7 +87,7 @@ export interface WalkerMachine {
   readonly hostPageWalkCaches: readonly (Geometry | undefined)[];
   /** Guest-physical page to host frame, absent = none. */
   readonly nestedTlb: Geometry | undefined;
-  /** Cycles for a look-up in the page-walk caches (all levels in parallel). */
+  /** Cycles for a hit in the page-walk caches, all levels asked at once; a look-up that finds nothing runs beside the first read. */
   readonly pageWalkCacheCycles: number;
   readonly nestedTlbCycles: number;
 }

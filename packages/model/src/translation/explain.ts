@@ -164,12 +164,17 @@ function entriesOnTheWay(spaces: readonly AddressSpace[], vpn: Vpn): Map<string,
 
 function referenceOf(answer: Answer, entries: ReadonlyMap<string, EntryOnTheWay>): ExplainedReference {
   const address = hexAddress(answer.frame, answer.byteOffset);
-  const { dimension, level, table, target } = entries.get(address) ?? {
-    dimension: null,
-    level: null,
-    table: null,
-    target: null,
-  };
+  const { dimension, level, table, target } = entries.get(address) ?? inDesignsOwnTable(answer);
   const { label, cycles, awaited } = answer;
   return { label, dimension, level, table, address, where: whereNames[answer.where]!, cycles, awaited, target };
+}
+
+/** What can be said of an entry in a table that the design keeps for itself: its page, and the level that the label names, if any. */
+function inDesignsOwnTable({ label, frame }: Answer): Omit<EntryOnTheWay, 'dimension' | 'level' | 'target'> & {
+  readonly dimension: null;
+  readonly level: number | null;
+  readonly target: null;
+} {
+  const named = /\bL([1-5])\b/.exec(label);
+  return { dimension: null, level: named === null ? null : Number(named[1]), table: hexAddress(frame), target: null };
 }

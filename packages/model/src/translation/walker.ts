@@ -157,13 +157,13 @@ class Dimension {
       this.prefetch(page, this.arrivals);
     }
     if (this.cached) {
-      memory.wait(this.cacheCycles);
-      // The deepest entry wins; shallower caches are not asked any more.
+      // The deepest entry wins; shallower caches are not asked any more. A look-up that finds nothing runs beside the root's read.
       for (let cachedLevel = 2; cachedLevel <= this.levels; cachedLevel++) {
         const cache = caches[cachedLevel];
         if (cache === undefined) continue;
         const child = cache.lookup(this.keyOf(page, cachedLevel));
         if (child < 0) continue;
+        memory.wait(this.cacheCycles);
         node = child;
         level = cachedLevel - 1;
         if (this.combined && next !== undefined) hostFrame = next.known(table.frameOf(node));

@@ -116,6 +116,15 @@ describe('a DMT dump', () => {
     expect(warnings.join()).toContain('1 of 1 GiB');
   });
 
+  it('leaves 4 KiB pages alone whose tables merely lie in the same GiB, as in any small machine', async () => {
+    const table = createPageTable({ levels: 4, rootFrame: 1 });
+    let node = 2;
+    for (let page = 0; page < 1024; page++) table.map(page, 2 ** 16 + page, 1, () => node++);
+    const imported = await read(dump(table), { foldHugePages: true });
+    expect(contents(imported.table)).toEqual(contents(table));
+    expect(imported.warnings).toEqual([]);
+  });
+
   const rows = [
     '0000000000401000,20000000,20001000,20003000,20005000,107020000',
     '00007f92c0000000,20000000,20002000,20004000,20006000,107021000',

@@ -23,7 +23,8 @@ export interface DumpBuilderOptions {
 
 /**
  * Builds a table out of rows in ascending order, each with the frames of the nodes on the way, and keeps exactly those frames. Recognises
- * huge pages that the dumper expanded: 512 rows of one aligned 2 MiB block, whose last-level "table" lies inside that block.
+ * huge pages that the dumper expanded: 512 rows of one aligned 2 MiB block, whose last-level "table" lies inside that block; and a whole
+ * aligned GiB of such rows whose level-2 "table" lies inside it.
  */
 export class DumpBuilder {
   expanded2m = 0;
@@ -41,8 +42,9 @@ export class DumpBuilder {
   /** The 2 MiB range that rows are in: how many there were, and whether all were one aligned block. */
   private rowsInRange = 0;
   private rangeIsBlock = false;
-  /** The 1 GiB range: consecutive expanded 2 MiB blocks so far, and the last one's frame. */
+  /** The 1 GiB range: consecutive 2 MiB blocks so far, how many of them count as expanded, and the last one's frame. */
   private blocksInGiB = 0;
+  private expandedInGiB = 0;
   private lastBlock = -1;
 
   constructor(options: DumpBuilderOptions) {
@@ -96,27 +98,28 @@ export class DumpBuilder {
 
   private closeRange(): void {
     const firstFrame = this.previous[dataColumn]! - pages2m + 1;
-    if (!this.rangeIsBlock || this.rowsInRange !== pages2m || !this.tableLiesInside(firstFrame)) return;
-    this.blocksInGiB = firstFrame === this.lastBlock + pages2m ? this.blocksInGiB + 1 : 1;
+    if (!this.rangeIsBlock || this.rowsInRange !== pages2m) return;
+    const continues = firstFrame === this.lastBlock + pages2m;
+    this.blocksInGiB = continues ? this.blocksInGiB + 1 : 1;
+    if (!continues) this.expandedInGiB = 0;
     this.lastBlock = firstFrame;
+    const lastLevel = this.previous[3]!;
+    // No such node can exist: its frame holds data.
+    if (lastLevel < firstFrame || lastLevel >= firstFrame + pages2m) return;
     this.expanded2m++;
+    this.expandedInGiB++;
     if (this.options.foldHugePages) this.table!.promote(this.lastVpn - (pages2m - 1), firstFrame, 2);
   }
 
-  /** The last-level "table" in the 2 MiB page itself, or both lower "tables" in the 1 GiB page around it: no such node can exist. */
-  private tableLiesInside(block: Frame): boolean {
-    const lastLevel = this.previous[3]!;
-    if (lastLevel >= block && lastLevel < block + pages2m) return true;
-    return sharesGiB(lastLevel, block) && sharesGiB(this.previous[2]!, block);
-  }
-
   private closeGiB(): void {
-    const blocks = this.blocksInGiB;
+    const { blocksInGiB: blocks, expandedInGiB: expanded } = this;
     this.blocksInGiB = 0;
+    this.expandedInGiB = 0;
     const firstFrame = this.previous[dataColumn]! - pages1g + 1;
+    // All of the GiB is data, so a lower "table" in it cannot exist either.
     if (blocks !== 512 || firstFrame % pages1g !== 0 || !sharesGiB(this.previous[2]!, firstFrame)) return;
     this.expanded1g++;
-    this.expanded2m -= 512;
+    this.expanded2m -= expanded;
     if (this.options.foldHugePages) this.table!.promote(this.lastVpn - (pages1g - 1), firstFrame, 3);
   }
 

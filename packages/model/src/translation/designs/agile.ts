@@ -238,12 +238,11 @@ class AgileWalker {
   /** Where the walk begins: below the deepest entry that a walk cache holds, else at the root. */
   private start(vpn: Vpn, switchLevel: number): { level: number; pointer: Pointer } {
     const { levels } = this.resources.spaces[0]!.table;
-    if (this.caches.some((cache) => cache !== undefined)) {
+    for (let level = 2; level <= levels; level++) {
+      const pointer = this.caches[level]?.lookup(keyOf(vpn, level)) ?? -1;
+      if (pointer < 0) continue;
       this.resources.memory.wait(this.resources.walkerMachine.pageWalkCacheCycles);
-      for (let level = 2; level <= levels; level++) {
-        const pointer = this.caches[level]?.lookup(keyOf(vpn, level)) ?? -1;
-        if (pointer >= 0) return { level: level - 1, pointer: pointer as Pointer };
-      }
+      return { level: level - 1, pointer: pointer as Pointer };
     }
     return { level: levels, pointer: switchLevel === levels ? Pointer.switching : Pointer.shadow };
   }

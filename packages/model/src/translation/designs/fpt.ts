@@ -186,10 +186,11 @@ class FlattenedDimension {
   /** The node to begin with: below the deepest entry that a page-walk cache holds, else the root. */
   private nearest(page: number): number {
     if (this.caches.length === 0) return 0;
-    this.resources.memory.wait(this.resources.walkerMachine.pageWalkCacheCycles);
     for (const at of this.caches) {
       const child = at.cache.lookup(keyOf(page, at));
-      if (child >= 0) return child;
+      if (child < 0) continue;
+      this.resources.memory.wait(this.resources.walkerMachine.pageWalkCacheCycles);
+      return child;
     }
     return 0;
   }
