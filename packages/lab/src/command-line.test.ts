@@ -150,11 +150,6 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
     ['quirks without compat mode', ['--trace', gups, '--quirks', 'all'], /--quirks: .*--mode compat/],
     ['quirks set without compat mode', ['--trace', gups, '--set', 'quirks=none'], /--quirks: .*--mode compat/],
     ['host tables without a VM', ['--trace', gups, ...onePage, '--setup', 'native'], /--host-tables: .*--setup virt/],
-    [
-      'host tables without guest tables',
-      ['--trace', gups, '--setup', 'virtualized', '--host-tables', host],
-      /--host-tables: .*--tables/,
-    ],
     ['a design given twice', ['--trace', gups, '--designs', 'radix,radix'], /design radix is given twice/],
     ['a design listed twice', ['--trace', gups, '--set', 'designs=[radix, radix]'], /design radix is given twice/],
     ['an empty machine', ['--trace', gups, '--machine', './empty'], /empty: the file describes nothing/],

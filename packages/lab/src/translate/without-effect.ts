@@ -11,7 +11,7 @@ import { refuseTwice, type TranslateOptions } from './options.ts';
  * @throws StrataError `usage.no-effect`, `usage.designs`
  */
 export function refuseWithoutEffect(options: TranslateOptions, given: Configuration, resolved: Configuration): void {
-  const { mode, setup, tables, hostTables, quirks } = resolved;
+  const { mode, setup, hostTables, quirks } = resolved;
   if ((options.quirks !== undefined || quirks !== inputFields.quirks.default) && mode !== 'compat')
     throw noEffect('--quirks', 'quirks belong to compat mode', 'Add --mode compat, or leave --quirks out.');
   if (hostTables !== '' && setup === 'native')
@@ -19,12 +19,6 @@ export function refuseWithoutEffect(options: TranslateOptions, given: Configurat
       '--host-tables',
       'the native set-up has no hypervisor',
       'Use --setup virtualized or nested, or leave --host-tables out.',
-    );
-  if (hostTables !== '' && tables === '')
-    throw noEffect(
-      '--host-tables',
-      'the tables of a VM need those of the process in it',
-      'Give the guest tables with --tables, or leave --host-tables out.',
     );
   if (Array.isArray(given.designs)) refuseTwice(given.designs.map(String), 'designs');
   if (isMapping(given.machine) && Object.keys(given.machine).length === 0)
