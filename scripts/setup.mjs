@@ -9,16 +9,26 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamps = join(root, 'node_modules', '.strata');
 const oldestNode = [20, 19];
+const installMend =
+  'the dependencies could not be installed. npm says why above; most often it cannot reach its registry. Check the network, the proxy ' +
+  '(npm config get proxy) and the registry (npm config get registry), then run `npm start` again. Without a network, copy node_modules ' +
+  'from a clone of the same commit that was installed on the same system, or fill the npm cache and set npm_config_offline=true.';
 
-/** Runs a program in the clone and ends this process with the program's exit code when it fails. */
-export function run(program, args, options = {}) {
+/**
+ * Runs a program in the clone and ends this process with the program's exit code when it fails; or, where `mend` says what to do about it,
+ * with that sentence and the code of a missing component.
+ */
+export function run(program, args, { mend, ...options } = {}) {
   const result = spawnSync(program, args, { cwd: root, stdio: 'inherit', ...options });
   if (result.error) {
     console.error(`strata set-up: cannot run ${program}: ${result.error.message}`);
     process.exit(3);
   }
   if (result.signal) process.exit(130);
-  if (result.status !== 0) process.exit(result.status ?? 1);
+  if (result.status === 0) return;
+  if (mend === undefined) process.exit(result.status ?? 1);
+  console.error(`strata set-up: ${mend}`);
+  process.exit(3);
 }
 
 function packageFolders() {
@@ -69,7 +79,7 @@ export function setup() {
     ...packageFolders().map((dir) => join(dir, 'package.json')),
   ];
   once('install', manifests, 'installing dependencies (npm ci) ...', 'dependencies are installed, skipped.', () =>
-    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']),
+    run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { mend: installMend }),
   );
   const sources = [
     join(root, 'tsconfig.base.json'),

@@ -147,6 +147,18 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
     ['an unknown set-up', ['--trace', gups, '--setup', 'twice'], /Allowed choices/],
     ['a design without the set-up', ['--trace', gups, '--designs', 'shadow'], /no native set-up/],
     ['an unknown option', ['--trase', gups], /Did you mean --trace/],
+    ['quirks without compat mode', ['--trace', gups, '--quirks', 'all'], /--quirks: .*--mode compat/],
+    ['quirks set without compat mode', ['--trace', gups, '--set', 'quirks=none'], /--quirks: .*--mode compat/],
+    ['host tables without a VM', ['--trace', gups, ...onePage, '--setup', 'native'], /--host-tables: .*--setup virt/],
+    ['a design given twice', ['--trace', gups, '--designs', 'radix,radix'], /design radix is given twice/],
+    ['a design listed twice', ['--trace', gups, '--set', 'designs=[radix, radix]'], /design radix is given twice/],
+    ['an empty machine', ['--trace', gups, '--machine', './empty'], /empty: the file describes nothing/],
+    ['empty tables', ['--trace', gups, '--tables', 'empty'], /empty: the file is empty.*expected page tables/],
+    [
+      'empty tables in compat mode',
+      ['--trace', gups, '--mode', 'compat', '--setup', 'native', '--tables', 'empty'],
+      /expected page tables/,
+    ],
   ])('%s', async (_, options, message) => {
     writeFileSync(join(folder, 'empty'), '');
     const { status, stdout, stderr } = await strata('translate', 'run', ...options, '--out', 'runs/bad');
@@ -156,6 +168,17 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
     expect(existsSync(join(folder, 'runs/bad'))).toBe(false);
     if (existsSync(join(folder, 'runs')))
       expect(readdirSync(join(folder, 'runs')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  it('a warm-up that leaves nothing to measure is told loudly', async () => {
+    const run = (warmup: string) => strata('translate', 'run', '--trace', gups, '--warmup', warmup);
+    expect(await run('2e4')).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(
+        /NOTHING WAS MEASURED: the warm-up of 20,000 accesses took the whole trace of 20,000/,
+      ),
+    });
+    expect((await run('19999')).stderr).not.toMatch(/NOTHING/);
   });
 
   it('a guest page that the host tables lack names the guest-physical address', async () => {

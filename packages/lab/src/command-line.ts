@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { leaveInterrupts } from './terminal/first-interrupt.ts';
 import { interruptedExitCode, isInterruption } from './terminal/interrupt.ts';
 import { version } from './version.ts';
 
@@ -7,6 +8,8 @@ interface Noun {
   readonly name: string;
   readonly summary: string;
   load(): Promise<{ register(command: Command): void }>;
+  /** Whether its verbs compute in one go, so that no handler would be called in between: the signal itself ends the process. */
+  readonly inOneGo?: boolean;
 }
 
 /** The nouns in the order of `strata --help`. Each is one module in `commands/` whose `register` adds its verbs and options. */
@@ -35,11 +38,13 @@ const nouns: readonly Noun[] = [
     name: 'nest',
     summary: 'VM exits at depth: what they cost, what a recording predicts, what to remove',
     load: () => import('./commands/nest.ts'),
+    inOneGo: true,
   },
   {
     name: 'elastic',
     summary: 'VMs that shrink and grow: page-frame allocators, techniques, footprints',
     load: () => import('./commands/elastic.ts'),
+    inOneGo: true,
   },
   {
     name: 'sweep',
@@ -113,6 +118,7 @@ async function createProgram(wanted: string | undefined, all = false): Promise<C
     .addHelpText('after', '\nExamples:\n  strata doctor\n  strata translate designs\n');
   for (const noun of nouns) {
     const command = program.command(noun.name).description(noun.summary);
+    if (noun.inOneGo) command.hook('preAction', () => void leaveInterrupts());
     if (all || noun.name === wanted) (await noun.load()).register(command);
   }
   return program;

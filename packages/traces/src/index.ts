@@ -11,3 +11,4 @@ export * from './input/input.ts';
 export * from './native/index.ts';
 export * from './open.ts';
 export * from './reader.ts';
+export { inTurns } from './turns.ts';

@@ -33,7 +33,10 @@ export interface ReadOptions {
   readonly limit?: number;
   /** Read a truncated trace as far as it goes, with a warning, instead of refusing it. Default false. */
   readonly allowTruncated?: boolean;
+  /** Ends the reading: `blocks()` throws its reason. */
   readonly signal?: AbortSignal;
+  /** Told, while accesses are being skipped that must be read for it, how many have been so far. */
+  readonly onSkipped?: (accesses: number) => void;
 }
 
 /** How to open a trace, beyond how to read it. */
@@ -52,7 +55,8 @@ export interface OpenOptions extends ReadOptions {
 export interface TraceReader {
   readonly summary: TraceSummary;
   /**
-   * The accesses in order. The block is reused: copy what must outlive the next step.
+   * The accesses in order. The block is reused: copy what must outlive the next step. However fast they come, the event loop gets a turn every
+   * 20 ms, so that timers and signals are seen.
    * @throws StrataError `trace.*` with file, record or byte offset, what was expected and found
    */
   blocks(): AsyncIterableIterator<AccessBlock>;

@@ -9,6 +9,7 @@ import {
 } from '@strata/model/machine';
 import type { ReadOptions, TraceReader } from './reader.ts';
 import type { Tally } from './tally.ts';
+import { createTurns } from './turns.ts';
 import type { Window } from './window.ts';
 
 /** Slots that a decoder may fill from one record without asking: the largest record of any format gives 9 (ChampSim, 96 bytes). */
@@ -122,21 +123,25 @@ export function blockReader(
   source: BlockSource,
   tally: Tally,
   columns: BlockColumns,
-  { skip = 0, limit = Infinity, signal }: ReadOptions,
+  { skip = 0, limit = Infinity, signal, onSkipped }: ReadOptions,
 ): TraceReader {
   const block = createBlock(blockCapacity, columns);
   let toSkip = skip;
   let toDeliver = limit;
 
   async function* run(): AsyncGenerator<AccessBlock> {
+    const turn = createTurns(signal);
     try {
       for (let more = toDeliver > 0; more && toDeliver > 0; ) {
-        signal?.throwIfAborted();
+        await turn();
         block.length = 0;
         more = await source.fill(block);
         if (toSkip > 0) toSkip -= dropFirst(block, toSkip);
         if (toDeliver < block.length) cutAfter(block, toDeliver);
-        if (block.length === 0) continue;
+        if (block.length === 0) {
+          if (skip > 0) onSkipped?.(skip - toSkip);
+          continue;
+        }
         const before = tally.accesses;
         tally.count(block);
         toDeliver -= tally.accesses - before;

@@ -76,15 +76,16 @@ function registerHead(command: Command): void {
     .option('--events', 'show what is not an access too')
     .action(async (path: string, count = '10', options: Options & { events?: boolean }) => {
       const limit = parseCount(count, 'count');
+      const progress = progressOf('reading', options);
       const rows = await interruptible(async (signal) => {
-        const opened = openOptionsOf(options, signal);
+        const opened = openOptionsOf(options, signal, progress);
         const reader = await openTrace(path, {
           ...opened,
           limit: Math.min(limit, opened.limit ?? limit),
           events: options.events === true,
         });
         return headRows(reader, opened.skip ?? 0).finally(() => reader.close());
-      });
+      }).finally(() => progress.end());
       await emit({ document: { trace: path, accesses: rows }, tables: [tableOf('head', rows)] }, options);
     });
   addExamples(head, [
@@ -166,7 +167,7 @@ async function readAll<T>(
 ): Promise<{ reader: TraceReader; result: T }> {
   const progress = progressOf(label, options);
   return interruptible(async (signal) => {
-    const reader = await openTrace(path, { ...openOptionsOf(options, signal), events: true });
+    const reader = await openTrace(path, { ...openOptionsOf(options, signal, progress), events: true });
     try {
       const result = await work(reader, (rows) => {
         signal.throwIfAborted();
@@ -194,7 +195,7 @@ async function write(path: string, output: string, options: WriteOptions): Promi
   const target = targetFor(output, options.to);
   const progress = progressOf('converting', options);
   const conversion = await interruptible((signal) =>
-    convert(path, output, target, { ...openOptionsOf(options, signal), signal }, (reader) => {
+    convert(path, output, target, { ...openOptionsOf(options, signal, progress), signal }, (reader) => {
       signal.throwIfAborted();
       progress.update({ done: reader.summary.accesses, share: reader.progress() });
     }),

@@ -13,6 +13,7 @@ import { type DryRunOptions, dryRun, dryRunRows } from '../translate/dry-run.ts'
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
 import { addTranslateOptions, configurationOf, pageChoices, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
+import { refuseWithoutEffect } from '../translate/without-effect.ts';
 
 export function register(command: Command): void {
   registerRun(command.command('run').description('simulate a trace under one set-up, designs side by side'));
@@ -38,6 +39,7 @@ function registerRun(command: Command): void {
     const given = await configurationOf(options);
     await translate.prepare?.(given);
     const configuration = translate.resolve(given);
+    refuseWithoutEffect(options, given, configuration);
     if (options.dryRun) return tellDryRun(configuration, { writes: options.out !== undefined }, options);
     const outcome = await perform(translate, given, {
       ...options,

@@ -1,5 +1,5 @@
 import { generateTranslations, parseIoGenerator, type TranslationBlock } from '@strata/model/io';
-import { openInput } from '@strata/traces';
+import { inTurns, openInput } from '@strata/traces';
 import { readTranslationRecords } from '@strata/traces/io';
 
 /** A hyper-tenant trace, read block by block; the block is reused. */
@@ -24,12 +24,12 @@ export async function openTranslations(
 ): Promise<OpenTranslations> {
   if (path.startsWith(generatorPrefix)) {
     const spec = parseIoGenerator(path.slice(generatorPrefix.length), path);
-    return { blocks: () => generateTranslations(spec, nextAccess), progress: () => 0 };
+    return { blocks: () => inTurns(generateTranslations(spec, nextAccess), signal), progress: () => 0 };
   }
   const input = await openInput(path, { signal });
   async function* blocks() {
     try {
-      yield* readTranslationRecords(input.chunks, path);
+      yield* inTurns(readTranslationRecords(input.chunks, path), signal);
     } finally {
       await input.close();
     }

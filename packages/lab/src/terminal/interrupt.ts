@@ -1,4 +1,7 @@
+import { endAtInterrupt, interruptedExitCode, leaveInterrupts } from './first-interrupt.ts';
 import { removeTemporaries } from './temporaries.ts';
+
+export { interruptedExitCode };
 
 /** Thrown by work that stops at an interrupt with nothing to show; work that has something returns it and says so instead. */
 export class Interrupted extends Error {
@@ -7,9 +10,6 @@ export class Interrupted extends Error {
     this.name = 'Interrupted';
   }
 }
-
-/** What an interrupted command ends with. */
-export const interruptedExitCode = 130;
 
 /**
  * Runs `work` under Ctrl-C (and SIGTERM): the first aborts the signal, so that the work finishes its block and writes what is complete, marked
@@ -25,6 +25,7 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
     process.stderr.write('\nstrata: interrupted; finishing the block (again: end at once)\n');
     controller.abort(new Interrupted());
   };
+  const ended = leaveInterrupts();
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
@@ -32,6 +33,7 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    if (ended) endAtInterrupt();
     if (controller.signal.aborted) process.exitCode = interruptedExitCode;
   }
 }

@@ -8,6 +8,8 @@ export interface ProgressState {
   readonly total?: number | undefined;
   /** Share done, 0 to 1, where the total is not known in units (bytes of a compressed trace). */
   readonly share?: number | undefined;
+  /** What is going on instead of the line's label: `skipping`. */
+  readonly label?: string;
 }
 
 export interface Progress {
@@ -70,7 +72,7 @@ export function createProgress(options: ProgressOptions): Progress {
       before = state.done;
       if (quiet || time - last < interval) return;
       last = time;
-      const line = progressLine(label, unit, state, (time - start) / 1000);
+      const line = progressLine(state.label ?? label, unit, state, (time - start) / 1000);
       if (!live) {
         stream.write(`${line}\n`);
         return;

@@ -1,5 +1,6 @@
 import type { OpenOptions } from '@strata/traces';
 import type { Command } from 'commander';
+import type { Progress } from '../terminal/progress.ts';
 import { parseCount } from '../terminal/quantities.ts';
 
 /** The options that `addReadingOptions` gives a command. */
@@ -21,13 +22,15 @@ export function addReadingOptions(command: Command): Command {
 }
 
 /** @throws StrataError `usage.count` */
-export function openOptionsOf(options: ReadingOptions, signal: AbortSignal): OpenOptions {
+export function openOptionsOf(options: ReadingOptions, signal: AbortSignal, progress: Progress): OpenOptions {
+  const skip = options.skip === undefined ? undefined : parseCount(options.skip, '--skip');
   return {
+    onSkipped: (done) => progress.update({ label: 'skipping', done, total: skip }),
     signal,
     columns: { pc: true, physical: true },
     ...(options.format === undefined ? {} : { format: options.format }),
     ...(options.columns === undefined ? {} : { fields: options.columns }),
-    ...(options.skip === undefined ? {} : { skip: parseCount(options.skip, '--skip') }),
+    ...(skip === undefined ? {} : { skip }),
     ...(options.limit === undefined ? {} : { limit: parseCount(options.limit, '--limit') }),
     ...(options.allowTruncated ? { allowTruncated: true } : {}),
   };

@@ -24,6 +24,7 @@ export async function runCompatMode(
     skip: input.skip,
     allowTruncated: input.allowTruncated,
     signal,
+    onSkipped: (done) => progress.update({ label: 'skipping', done, total: input.skip }),
     onProgress: (done, share) => progress.update({ done, share, total: input.limit > 0 ? input.limit : undefined }),
   });
   return { document, warnings, interrupted };

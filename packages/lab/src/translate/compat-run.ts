@@ -24,6 +24,8 @@ import type { WalkCounters } from '@strata/traces/counters';
 import type { TableUnit } from '@strata/traces/tables';
 import { type PerfDocument, perfDocument, readWalkCounters, textOf } from './application.ts';
 import { loadCompatTable } from './compat-tables.ts';
+import { ofTables } from './tables-input.ts';
+import { untilInterrupted } from './trace-input.ts';
 
 export interface CompatRunOptions {
   readonly trace: string;
@@ -54,6 +56,8 @@ export interface CompatRunOptions {
   readonly signal?: AbortSignal;
   /** Told after every block: accesses done, and the share of the file read, 0 to 1. */
   readonly onProgress?: (accesses: number, share: number | undefined) => void;
+  /** Told how many accesses have been skipped while they are. */
+  readonly onSkipped?: (accesses: number) => void;
 }
 
 interface HitCounts {
@@ -127,11 +131,11 @@ export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
   };
   const trace = await open(options);
   try {
-    const tables = await loadCompatTable(options.tables, tableOptions);
+    const tables = await ofTables(loadCompatTable(options.tables, tableOptions));
     const hostTables =
       options.hostTables === undefined || setup === 'native'
         ? undefined
-        : await loadCompatTable(options.hostTables, { ...tableOptions, host: true });
+        : await ofTables(loadCompatTable(options.hostTables, { ...tableOptions, host: true }));
     const simulation = simulateCompat({
       config: { ...options.config, setup },
       quirks,
@@ -140,13 +144,10 @@ export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
       ranges,
     });
     let accesses = 0;
-    for await (const block of trace.blocks()) {
+    for await (const block of untilInterrupted(trace, signal)) {
       simulation.feed(block);
       accesses += block.length;
       options.onProgress?.(accesses, trace.progress());
-      // Lets an interrupt in where the reader never waits.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (signal?.aborted) break;
     }
     const result = simulation.finish();
     return {
@@ -166,7 +167,15 @@ export async function runCompat(options: CompatRunOptions): Promise<CompatRun> {
   }
 }
 
-function open({ trace, format, skip, limit, allowTruncated, signal }: CompatRunOptions): Promise<TraceReader> {
+function open({
+  trace,
+  format,
+  skip,
+  limit,
+  allowTruncated,
+  signal,
+  onSkipped,
+}: CompatRunOptions): Promise<TraceReader> {
   return openTrace(trace, {
     events: true,
     ...(format === undefined ? {} : { format }),
@@ -174,6 +183,7 @@ function open({ trace, format, skip, limit, allowTruncated, signal }: CompatRunO
     ...(limit === undefined ? {} : { limit }),
     ...(allowTruncated === undefined ? {} : { allowTruncated }),
     ...(signal === undefined ? {} : { signal }),
+    ...(onSkipped === undefined ? {} : { onSkipped }),
   });
 }
 

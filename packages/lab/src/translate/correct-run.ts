@@ -1,4 +1,9 @@
-import { createSimulation, resolveTranslationConfig } from '@strata/model/translation';
+import {
+  createSimulation,
+  resolveTranslationConfig,
+  type TranslationConfig,
+  type TranslationResult,
+} from '@strata/model/translation';
 import type { Configuration } from '../config/load.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { readWalkCounters, withApplicationSpeedups } from './application.ts';
@@ -6,6 +11,7 @@ import type { InputValues } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
 import { designsWith } from './plugin.ts';
 import { prepareSpaces } from './spaces.ts';
+import { ofTables } from './tables-input.ts';
 import { eachBlock } from './trace-input.ts';
 
 /** What a run of either mode comes back with. */
@@ -24,13 +30,28 @@ export async function runCorrect(
   const designs = designsWith(input.plugin);
   const config = resolveTranslationConfig(rest, designs);
   const counters = input.perf === '' ? undefined : await readWalkCounters(input.perf);
-  const prepared = await prepareSpaces(input, config);
+  const prepared = await ofTables(prepareSpaces(input, config));
   const simulation = createSimulation(config, (process) => prepared.of(process), designs);
   const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
   const result = simulation.finish();
   return {
     document: counters === undefined ? result : withApplicationSpeedups(result, counters),
-    warnings: [...(counters?.warnings ?? []), ...prepared.warnings, ...warnings],
+    warnings: [
+      ...(context.signal.aborted ? [] : warmUpWarnings(config, result)),
+      ...(counters?.warnings ?? []),
+      ...prepared.warnings,
+      ...warnings,
+    ],
     interrupted: context.signal.aborted,
   };
+}
+
+/** A warm-up that takes the whole trace leaves zeros that look like results. */
+function warmUpWarnings({ warmup }: TranslationConfig, { trace }: TranslationResult): string[] {
+  const counted = trace.references + trace.notMapped + trace.notCanonical;
+  if (warmup === 0 || counted > 0) return [];
+  const count = (value: number) => value.toLocaleString('en-US');
+  return [
+    `NOTHING WAS MEASURED: the warm-up of ${count(warmup)} accesses took the whole trace of ${count(trace.warmupReferences)}. Give a smaller --warmup or a longer trace.`,
+  ];
 }

@@ -152,14 +152,36 @@ function designsOf(names: string): Configuration {
       where: '--designs',
       expected: 'names such as radix,shadow',
     });
+  refuseTwice(list, '--designs');
   return Object.fromEntries(list.map((name) => [name, {}]));
 }
 
-/** A preset by name, or a file. */
+/** @throws StrataError `usage.designs`: a name given twice is most likely another one misspelt */
+export function refuseTwice(names: readonly string[], where: string): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new StrataError({
+    code: 'usage.designs',
+    what: `design ${twice} is given twice`,
+    where,
+    expected: 'each design once',
+    mend: 'Leave the second one out.',
+  });
+}
+
+/** A preset by name, or a file. @throws StrataError of `loadConfiguration`, `config.empty` */
 export async function machineOf(nameOrFile: string): Promise<unknown> {
-  return existsSync(nameOrFile) || /[/\\]|\.(ya?ml|json)$/i.test(nameOrFile)
-    ? loadConfiguration(nameOrFile)
-    : nameOrFile;
+  if (!existsSync(nameOrFile) && !/[/\\]|\.(ya?ml|json)$/i.test(nameOrFile)) return nameOrFile;
+  const machine = await loadConfiguration(nameOrFile);
+  if (Object.keys(machine).length === 0)
+    throw new StrataError({
+      code: 'config.empty',
+      what: 'the file describes nothing',
+      where: nameOrFile,
+      expected: 'a machine: keys such as extends, tlb, l2',
+      mend: 'Start from a preset (extends: NAME; strata config presets), or leave --machine out for the default.',
+    });
+  return machine;
 }
 
 /** `machine.tlb...` on a machine that is only named, and `designs.x...` on designs that are only listed, extend what is there. */

@@ -1,6 +1,7 @@
 import type { AccessBlock } from '@strata/model/machine';
-import { openTrace, type ReadOptions } from '@strata/traces';
+import { openTrace, type ReadOptions, type TraceReader } from '@strata/traces';
 import type { StudyContext } from '../studies/study.ts';
+import { isInterruption } from '../terminal/interrupt.ts';
 import type { InputValues } from './configuration.ts';
 import { createWindowFilter } from './window.ts';
 
@@ -14,27 +15,38 @@ export async function eachBlock(
   const filter = input.window < 0 ? undefined : createWindowFilter(input.window, input.trace);
   const reader = await openTrace(input.trace, {
     ...options,
+    signal,
     ...(filter === undefined ? {} : { events: true }),
     skip: input.skip,
+    onSkipped: (accesses) => progress.update({ label: 'skipping', done: accesses, total: input.skip }),
     allowTruncated: input.allowTruncated,
     ...(input.limit > 0 ? { limit: input.limit } : {}),
     ...(input.format === '' ? {} : { format: input.format }),
   });
   let done = 0;
   try {
-    for await (const block of reader.blocks()) {
+    for await (const block of untilInterrupted(reader, signal)) {
       filter?.apply(block);
       visit(block);
       done += block.length;
-      if (signal.aborted) break;
       progress.update({ done, total: input.limit > 0 ? input.limit : undefined, share: reader.progress() });
-      // Lets Ctrl-C in between blocks of a generator, which never waits for input.
-      await new Promise((resolve) => setImmediate(resolve));
     }
     if (!signal.aborted) filter?.end();
     return [...reader.summary.warnings, ...droppedNotes(reader.summary.dropped)];
   } finally {
     await reader.close();
+  }
+}
+
+/** The blocks of a trace as far as an interrupt lets them come: what was simulated until then is worth having. */
+export async function* untilInterrupted(
+  reader: TraceReader,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<AccessBlock> {
+  try {
+    yield* reader.blocks();
+  } catch (error) {
+    if (signal?.aborted !== true || !(error === signal.reason || isInterruption(error))) throw error;
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '@strata/model/machine';
 import type { ReadOptions, TraceReader, TraceSummary } from '../reader.ts';
 import { selectRows } from '../rows.ts';
+import { createTurns } from '../turns.ts';
 import { type Emitter, operationAccesses } from './generator.ts';
 import { generators } from './registry.ts';
 
@@ -76,16 +77,22 @@ export function openGenerator(
     );
     const emitter = createEmitter(block, common);
     const copies = Math.floor(common.codeBytes / copyBytes);
-    let skip = options.skip ?? 0;
+    const turn = createTurns(options.signal);
+    let skipped = 0;
+    const toSkip = options.skip ?? 0;
     for (let left = wanted; left > 0; ) {
-      options.signal?.throwIfAborted();
+      await turn();
       block.length = 0;
       while (block.length < blockCapacity) {
         if (copies > 1) emitter.enter(code.below(copies));
         operation(emitter);
       }
-      if (skip > 0 || left < block.length) skip -= selectRows(block, { skip, keep: left, events: false });
-      if (block.length === 0) continue;
+      if (skipped < toSkip || left < block.length)
+        skipped += selectRows(block, { skip: toSkip - skipped, keep: left, events: false });
+      if (block.length === 0) {
+        options.onSkipped?.(skipped);
+        continue;
+      }
       left -= block.length;
       count(block);
       yield block;

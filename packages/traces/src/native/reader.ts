@@ -1,6 +1,7 @@
 import { type AccessBlock, AccessKind, blockCapacity, createBlock } from '@strata/model/machine';
 import type { ReadOptions, TraceReader, TraceSummary } from '../reader.ts';
 import { selectRows } from '../rows.ts';
+import { createTurns } from '../turns.ts';
 import { type ChunkDecoder, createChunkDecoder, PayloadError } from './decode.ts';
 import { damaged, type NativeFile, openNativeFile, placeOf } from './file.ts';
 import type { NativeManifest } from './manifest.ts';
@@ -71,12 +72,13 @@ function createReader(file: NativeFile, options: ReadOptions): NativeReader {
     let left = options.limit ?? Infinity;
     bytesDone = file.chunks.slice(0, first).reduce((sum, chunk) => sum + chunk.bytes, 0);
     let next = left > 0 ? ahead(first) : undefined;
+    const turn = createTurns(options.signal);
     for (let number = first; next !== undefined && left > 0; number++) {
       const decoder: ChunkDecoder = await next;
       next = ahead(number + 1);
       const { rows, accesses: chunkAccesses, bytes: chunkBytes } = file.chunks[number]!;
       while (decoder.rowsLeft > 0 && left > 0) {
-        options.signal?.throwIfAborted();
+        await turn();
         inChunk(number, () => decoder.read(block, blockCapacity));
         if (skip > 0 || left < block.length || (rows > chunkAccesses && options.events !== true))
           skip -= selectRows(block, { skip, keep: left, events: options.events === true });
