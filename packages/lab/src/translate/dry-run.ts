@@ -8,6 +8,7 @@ import type { Row } from '../terminal/table.ts';
 import { split } from './configuration.ts';
 import { designsWith } from './plugin.ts';
 import { prepareSpaces } from './spaces.ts';
+import { ofTables } from './tables-input.ts';
 
 /** What a simulation would take, from a trial of its beginning. */
 export interface DryRun {
@@ -51,7 +52,7 @@ export async function dryRun(
   // In compat mode the machine's simulation stands for the original's.
   const designs = designsWith(input.plugin);
   const config = resolveTranslationConfig(input.mode === 'compat' ? { setup: rest.setup } : rest, designs);
-  const prepared = await prepareSpaces(input.mode === 'compat' ? { ...input, page: '4k' } : input, config);
+  const prepared = await ofTables(prepareSpaces(input.mode === 'compat' ? { ...input, page: '4k' } : input, config));
   const simulation = createSimulation(config, (process) => prepared.of(process), designs);
   const loadSeconds = (performance.now() - loading) / 1000;
   const reader = await openTrace(input.trace, {

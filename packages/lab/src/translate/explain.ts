@@ -5,6 +5,7 @@ import { split } from './configuration.ts';
 import { configurationOf, type TranslateOptions } from './options.ts';
 import { prepareSpaces } from './spaces.ts';
 import { translate } from './study.ts';
+import { ofTables } from './tables-input.ts';
 
 export interface ExplainRequest extends TranslateOptions {
   readonly design: string;
@@ -23,7 +24,7 @@ export async function explain(
   // No trace is read; the configuration of a study wants one all the same.
   const { input, rest } = split(translate.resolve({ ...given, trace: options.tables }));
   const config = resolveTranslationConfig(rest);
-  const { of, warnings } = await prepareSpaces(input, config);
+  const { of, warnings } = await ofTables(prepareSpaces(input, config));
   for (const warning of warnings) onWarning(warning);
   const vpn = vpnOfAddress(address);
   return explainWalk(config, of(0), {
