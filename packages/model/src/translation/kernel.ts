@@ -1,3 +1,4 @@
+import { unlikeAnyOther } from '../machine/print/compile.ts';
 import { type AccessStream, streamCapacity } from './access-stream.ts';
 import { createDesignLoop, type DesignStage, type DesignStageLoop } from './design-stage.ts';
 import {
@@ -93,7 +94,7 @@ type Factory = (...parts: readonly unknown[]) => unknown;
 /** The function with that body, or undefined where making functions of text is forbidden. */
 function compile(parameters: readonly string[], body: string): Factory | undefined {
   try {
-    return new Function(...parameters, `'use strict';\n${body}`) as Factory;
+    return new Function(...parameters, `'use strict'; ${unlikeAnyOther()}\n${body}`) as Factory;
   } catch (error) {
     if (error instanceof EvalError) return undefined;
     throw error;
