@@ -8,6 +8,7 @@ import { isGeneratorText, openGeneratorText } from './generators/index.ts';
 import { type Input, openInput } from './input/input.ts';
 import { readable } from './input/readable.ts';
 import type { OpenOptions, TraceReader } from './reader.ts';
+import { sampledReader } from './sampled.ts';
 
 /**
  * Opens a trace of any known format, whatever compression wraps it. The format is recognised from the content, never from the name.
@@ -16,6 +17,11 @@ import type { OpenOptions, TraceReader } from './reader.ts';
  * decompression finds
  */
 export async function openTrace(path: string, options: OpenOptions = {}): Promise<TraceReader> {
+  const reader = await openWhole(path, options);
+  return options.sample === undefined ? reader : sampledReader(reader, options.sample);
+}
+
+async function openWhole(path: string, options: OpenOptions): Promise<TraceReader> {
   options.signal?.throwIfAborted();
   if (isGeneratorText(path)) return openGeneratorText(path, options);
   // Who names columns means a table of columns.
