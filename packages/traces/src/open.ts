@@ -12,7 +12,7 @@ import { sampledReader } from './sampled.ts';
 
 /**
  * Opens a trace of any known format, whatever compression wraps it. The format is recognised from the content, never from the name.
- * @param path a file, a folder of drmemtrace thread files, or a generator: `gen:gups,size=1GiB,accesses=1e6,seed=42`
+ * @param path a file, `-` for standard input, a folder of drmemtrace thread files, or a generator: `gen:gups,size=1GiB,accesses=1e6,seed=42`
  * @throws StrataError `trace.unreadable`, `trace.empty`, `trace.unknown-format`, `trace.ambiguous`, `registry.unknown-name`, and what
  * decompression finds
  */

@@ -146,7 +146,7 @@ function registerFormats(command: Command): void {
 function verb(command: Command, usage: string, description: string): Command {
   const made = command
     .command(usage)
-    .description(`${description}; a trace is a file, a drmemtrace folder, or gen:NAME,KEY=VALUE,...`);
+    .description(`${description}; a trace is a file, - for a pipe, a drmemtrace folder, or gen:NAME,KEY=VALUE,...`);
   return addOutputOptions(addReadingOptions(made));
 }
 

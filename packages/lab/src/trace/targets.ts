@@ -164,6 +164,7 @@ async function sourceOf(input: string, { skip, limit, sample, signal }: OpenOpti
     ...(sample === undefined ? {} : { sample }),
   };
   if (isGeneratorText(input)) return { name: input, ...selection };
+  if (input === '-') return { name: 'standard input', ...selection };
   const name = basename(input);
   const info = statSync(input);
   if (!info.isFile()) return { name, ...selection };

@@ -53,6 +53,32 @@ describe('strata trace', () => {
     });
   });
 
+  it('reads from a pipe what can be read from front to end, and says what cannot', () => {
+    const piped = (file: string, ...args: string[]) =>
+      spawnSync(process.execPath, [strataCommand, ...args], {
+        cwd: folder,
+        input: readFileSync(join(folder, file)),
+        encoding: 'utf8',
+        timeout: 60_000,
+      });
+    const long = 'gen:chase,size=1MiB,accesses=2e5';
+    for (const file of ['p.din', 'p.trace.gz', 'p.strata', 'p.trace.zip']) strata('trace', 'convert', long, file);
+    for (const file of ['p.din', 'p.trace.gz']) {
+      const { stdout, stderr } = piped(file, 'trace', 'info', '-', '--json');
+      expect(stderr).toBe('');
+      expect(JSON.parse(stdout)).toMatchObject({ accesses: 200_000 });
+    }
+    for (const [file, reason] of [
+      ['p.strata', /own format cannot be read from a pipe.*Save it/],
+      ['p.trace.zip', /zip archive cannot be read from a pipe/],
+    ] as const)
+      expect(piped(file, 'trace', 'info', '-')).toMatchObject({ status: 2, stderr: expect.stringMatching(reason) });
+    expect(piped('p.din', 'translate', 'run', '--trace', '-', '--limit', '1000').status).toBe(0);
+    const kept = piped('p.din', 'translate', 'run', '--trace', '-', '--out', 'kept');
+    expect(kept).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/made from a pipe/) });
+    expect(readdirSync(folder)).not.toContain('kept');
+  });
+
   it('samples what it shows and converts, and says so', () => {
     const of = (...args: string[]) => json('trace', 'head', workload, ...args).accesses as { number: number }[];
     const all = of('120');

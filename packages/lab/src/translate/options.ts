@@ -46,7 +46,10 @@ const ofOneRun = ['native', 'virtualized', 'nested'];
 export function addTranslateOptions(command: Command, setups: readonly string[] = ofOneRun): Command {
   return command
     .option('--config <file>', 'configuration (YAML or JSON); options on the command line win')
-    .option('--trace <file>', 'trace in any known format, compressed or not, or gen:NAME,option=value,...')
+    .option(
+      '--trace <file>',
+      'trace in any known format, compressed or not, - for a pipe, or gen:NAME,option=value,...',
+    )
     .option('--format <name>', 'format of the trace, where it cannot be told from its content')
     .option('--tables <file>', 'page tables of the process (guest tables); correct mode builds its own without')
     .option('--host-tables <file>', 'page tables of the VM at its hypervisor')

@@ -24,7 +24,7 @@ export interface ImportOptions {
   readonly eventFormats?: string;
   readonly signal?: AbortSignal;
   /** Called after each block with the share of the file read. */
-  readonly onProgress?: (share: number) => void;
+  readonly onProgress?: (share: number | undefined) => void;
 }
 
 /** Reports are read whole; a text of events is not a report. */
