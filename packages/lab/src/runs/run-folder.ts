@@ -6,7 +6,7 @@ import { drawSvg } from '../figures/draw.ts';
 import { vegaLiteDocument } from '../figures/style.ts';
 import { htmlReport } from '../report/report.ts';
 import type { Outcome } from '../studies/study.ts';
-import { pendingFolder } from '../terminal/atomic-files.ts';
+import { pendingFolder, unwritable } from '../terminal/atomic-files.ts';
 import { jsonDocument } from '../terminal/output.ts';
 import { parquetOf } from '../terminal/parquet.ts';
 import { renderCsv, type Table, tableOf } from '../terminal/table.ts';
@@ -46,7 +46,7 @@ export async function writeRunFolder(target: string, facts: RunFacts, outcome: O
     return manifest;
   } catch (error) {
     folder.discard();
-    throw error;
+    throw unwritable(target, error);
   }
 }
 

@@ -73,15 +73,25 @@ function orUnwritable(target: string, work: () => void): void {
   try {
     work();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new StrataError({
-      code: 'output.unwritable',
-      what: `cannot write: ${reasons[code] ?? message}`,
-      where: target,
-      mend: 'Give another place for the output.',
-    });
+    throw unwritable(target, error);
   }
+}
+
+/** What the system said about writing `target`, for people; any other error as it is. */
+export function unwritable(target: string, error: unknown): unknown {
+  const { code, message, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return error;
+  return new StrataError({
+    code: 'output.unwritable',
+    what: `cannot write: ${reasons[code] ?? message}`,
+    where: target,
+    mend: 'Give another place for the output.',
+  });
+}
+
+/** @throws StrataError `output.unwritable` where a folder has the name that a file is to get */
+export function refuseFolder(target: string): void {
+  if (isFolder(target)) throw unwritable(target, Object.assign(new Error(), { code: 'EISDIR', syscall: 'open' }));
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -2,6 +2,7 @@ import { type AccessBlock, AccessKind } from '@strata/model/machine';
 import type { TraceReader } from '@strata/traces';
 import type { SchemaElement } from 'hyparquet';
 import type { ColumnSource } from 'hyparquet-writer';
+import { unwritable } from '../terminal/atomic-files.ts';
 
 /** Rows of a row group: what is held in memory. */
 const groupRows = 131_072;
@@ -16,18 +17,27 @@ export async function writeParquetTrace(path: string, reader: TraceReader, signa
   const iterator = reader.blocks();
   let next = await iterator.next();
   const group = createGroup(next.done ? undefined : next.value);
-  const writer = new ParquetWriter({ writer: fileWriter(path), schema: schemaOf(group), createdBy: 'strata' });
+  const written = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+  };
+  const writer = written(
+    () => new ParquetWriter({ writer: fileWriter(path), schema: schemaOf(group), createdBy: 'strata' }),
+  );
   for (; !next.done; next = await iterator.next()) {
     signal.throwIfAborted();
     const block = next.value;
     for (let from = 0; from < block.length; ) {
       from = group.add(block, from, reader.summary);
-      if (group.isFull) await writer.write({ columnData: group.take(), rowGroupSize: groupRows });
+      if (group.isFull) await written(() => writer.write({ columnData: group.take(), rowGroupSize: groupRows }));
     }
   }
   const rest = group.take();
-  if (rest[0]!.data.length > 0) await writer.write({ columnData: rest, rowGroupSize: groupRows });
-  await writer.finish();
+  if (rest[0]!.data.length > 0) await written(() => writer.write({ columnData: rest, rowGroupSize: groupRows }));
+  await written(() => writer.finish());
 }
 
 interface Group {

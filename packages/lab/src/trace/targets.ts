@@ -14,7 +14,7 @@ import {
   writeDrmemtrace,
   writeNative,
 } from '@strata/traces';
-import { pendingFolder } from '../terminal/atomic-files.ts';
+import { pendingFolder, refuseFolder } from '../terminal/atomic-files.ts';
 import { writeParquetTrace } from './parquet-trace.ts';
 
 /** A format that traces can be converted to. */
@@ -116,6 +116,7 @@ export async function convert(
   options: OpenOptions & { readonly signal: AbortSignal },
   onBlock: (reader: TraceReader) => void,
 ): Promise<Conversion> {
+  refuseFolder(output);
   const reader = await openTrace(input, { ...options, events: target.events });
   const folder = pendingFolder(output);
   try {
@@ -132,10 +133,26 @@ export async function convert(
       dropped,
       ...(source.sha256 ? { sha256: source.sha256 } : {}),
     };
+  } catch (error) {
+    throw inPlaceOf(folder.path, output, error);
   } finally {
     folder.discard();
     await reader.close();
   }
+}
+
+/** The user knows the output, not the folder that it grows in. */
+function inPlaceOf(folder: string, output: string, error: unknown): unknown {
+  if (!(error instanceof StrataError)) return error;
+  const { code, where, what, found, mend } = error;
+  if (where === undefined || !where.startsWith(folder)) return error;
+  return new StrataError({
+    code,
+    what,
+    where: output,
+    ...(found === undefined ? {} : { found }),
+    ...(mend === undefined ? {} : { mend }),
+  });
 }
 
 /** The same reader, whose every block is told. */

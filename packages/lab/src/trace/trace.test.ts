@@ -1,5 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -77,6 +87,24 @@ describe('strata trace', () => {
     const kept = piped('p.din', 'translate', 'run', '--trace', '-', '--out', 'kept');
     expect(kept).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/made from a pipe/) });
     expect(readdirSync(folder)).not.toContain('kept');
+  });
+
+  it('writes nowhere that a folder is', () => {
+    expect(refused('trace', 'convert', workload, '.')).toMatch(/\.: cannot write: it is a folder/);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says when standard output is full, without a stack', () => {
+    const full = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(process.execPath, [strataCommand, 'trace', 'formats', '--json'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    closeSync(full);
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: 'strata: standard output: cannot write: no space left on the device.\n',
+    });
   });
 
   it('samples what it shows and converts, and says so', () => {
