@@ -2,6 +2,9 @@ import type { ExitKind, Profile } from '../profile.ts';
 import { dvhPaper } from './dvh-paper.ts';
 import { vmxHandlers } from './kvm-intel.ts';
 
+/** RM0 of another machine is a guess. */
+const borrowed: Profile['constants'] = { ...dvhPaper.constants, RM0: 'assumed' };
+
 const unproven = { byLevel: [0.1, 0.3, 0.4], byKind: {}, assumedKinds: 0.4 } as const;
 
 /** The same machine with one more constant chosen so that level 3 fits too: sw_vm 1,400, RM0 refitted to Hypercall at level 2. */
@@ -45,6 +48,7 @@ export const enlightenedVmcs: Profile = {
   summary: 'Hyper-V enlightened VMCS: no exit for VMREAD, VMWRITE, VMPTRLD at level 1; two levels only',
   source: 'specification sections 4.5 and 6.1; software costs as in dvh-paper',
   memoryOperations: ['S', 'N', 'PTR'],
+  constants: borrowed,
   fittedTo: [],
   knownErrors: unproven,
   deepest: { level: 2, why: 'Hyper-V gives its enlightenments one level only, L3 is not supported' },
@@ -91,6 +95,7 @@ export const amdSvm: Profile = {
   run: {},
   entry: { CLGI: 1, VMLOAD: 2, VMSAVE: 1, STGI: 1 },
   memoryOperations: ['S', 'N', 'PTR', 'INV'],
+  constants: borrowed,
   fittedTo: [],
   knownErrors: unproven,
   notes: ['RM0 and all software are those of an Intel machine: only the structure is AMD.', ...dvhPaper.notes],
@@ -110,6 +115,7 @@ export const svt: Profile = {
   summary: 'SVt: an SMT context per level, a hardware switch of 100 cycles instead of 1,000',
   source: 'SVt (ASPLOS 2019); the 100 cycles are assumed',
   hardwareCycles: 100,
+  constants: borrowed,
   fittedTo: [],
   knownErrors: unproven,
   notes: [
@@ -152,6 +158,7 @@ export const pvm: Profile = {
     ...dvhPaper.kinds,
     ept: { swCycles: 3_500, swAboveCycles: 7_000, handler: {}, handledBy: 'parent', basis: 'assumed' },
   },
+  constants: { ...borrowed, sw_switch: 'assumed' },
   fittedTo: [],
   knownErrors: { byLevel: [0.1, 0.5], byKind: {}, assumedKinds: 0.5 },
   deepest: { level: 2, why: 'the deprivileged guest has no virtualization to give on' },
@@ -198,6 +205,7 @@ function arm(name: string, summary: string, traps: number): Profile {
     run: {},
     shadowLevels: [],
     direct: {},
+    constants: { ...dvhPaper.constants, HW: 'published', REFLECT: 'published' },
     fittedTo: [{ level: 1, kind: 'hypercall' }, ...(traps === 126 ? [{ level: 2, kind: 'hypercall' }] : [])],
     knownErrors: { byLevel: [0.05, 0.3, 0.5], byKind: {}, assumedKinds: 0.5 },
     notes: [
