@@ -66,10 +66,15 @@ describe('a prediction', () => {
   });
 
   it('charges an interrupt once per hypervisor in between, and nothing when it is posted', () => {
-    const quiet = { nativeCycles: 1, exits: {}, interrupts: 2 };
+    const quiet = { nativeCycles: 1, exits: {}, interrupts: { device: 1, timer: 0.5, ipi: 0.25 } };
+    const one = model.cycles(3, 'interrupt');
+    const posted = (...sources: ('device' | 'timer' | 'ipi')[]) =>
+      predictLevel(model, quiet, 3, { posted: sources, costs: model }).cyclesPerOp;
     expect(predictLevel(model, quiet, 1).cyclesPerOp).toBe(1);
-    expect(predictLevel(model, quiet, 3).cyclesPerOp).toBe(1 + 4 * model.cycles(3, 'interrupt'));
-    expect(predictLevel(model, quiet, 3, true).cyclesPerOp).toBe(1);
+    expect(predictLevel(model, quiet, 3).cyclesPerOp).toBe(1 + 2 * 1.75 * one);
+    expect(posted('timer')).toBe(1 + 2 * 1.25 * one);
+    expect(posted('device')).toBe(1 + 2 * 0.75 * one);
+    expect(posted('device', 'timer', 'ipi')).toBe(1);
   });
 
   it('keeps a link busy until the CPUs are', () => {
