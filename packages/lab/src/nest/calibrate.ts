@@ -28,11 +28,13 @@ export function registerCalibrate(parent: Command): void {
     'strata nest calibrate --l1 packages/lab/fixtures/nest/vmexit-l1.txt --l2 packages/lab/fixtures/nest/vmexit-l2.txt --json',
   ]).action(async (options: CalibrateOptions) => {
     const base = await profileOf(options);
-    const [one, two] = await Promise.all(
-      [options.l1, options.l2].map(async (path) => cyclesByKind(readVmexit(await readText(path), path))),
-    );
     const clocked =
       options.clock === undefined ? base : { ...base, clockGHz: positiveNumber(options.clock, '--clock') };
+    const [one, two] = await Promise.all(
+      [options.l1, options.l2].map(async (path) =>
+        cyclesByKind(readVmexit(await readText(path), path, clocked.clockGHz)),
+      ),
+    );
     const calibration = calibrate(one!, two!, clocked);
     const file = profileFileOf(calibration.profile);
     for (const warning of calibration.warnings) note(`strata: ${warning}`, options);

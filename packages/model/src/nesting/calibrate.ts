@@ -85,7 +85,7 @@ function fit(level1: MeasuredCycles, hypercallAt2: number, base: Profile, hardwa
       what: 'the hypercall at level 2 is cheaper than its parts',
       expected: `more than ${hypercallAt2 - rest} cycles`,
       found: String(hypercallAt2),
-      mend: 'Check that the second file was measured in a nested guest and the first in its host, on the same clock.',
+      mend: 'Check that the second file was measured in a nested guest and the first in its host, on the same clock; or fit another --profile, whose lists of operations are shorter.',
     });
   return {
     ...open,
