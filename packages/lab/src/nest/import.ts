@@ -17,8 +17,15 @@ export function addRecordingOptions(command: Command): Command {
     .option('--event-formats <file>', 'events/*/*/format of the machine that recorded, for ring-buffer pages');
 }
 
-/** @throws StrataError what the importer finds */
-export async function recordingOf(path: string, options: RecordingOptions): Promise<ExitRecording> {
+/**
+ * @param kinds exit kinds of the user's own profile
+ * @throws StrataError what the importer finds
+ */
+export async function recordingOf(
+  path: string,
+  options: RecordingOptions,
+  kinds: readonly string[] = [],
+): Promise<ExitRecording> {
   const format = exitFormats.find(({ name }) => name === options.format)?.name as ExitFormat | undefined;
   if (options.format !== undefined && format === undefined)
     throw new StrataError({
@@ -32,7 +39,12 @@ export async function recordingOf(path: string, options: RecordingOptions): Prom
     });
   const eventFormats = options.eventFormats === undefined ? undefined : await readText(options.eventFormats);
   return interruptible(async (signal) =>
-    importExits(path, { signal, ...(format && { format }), ...(eventFormats !== undefined && { eventFormats }) }),
+    importExits(path, {
+      signal,
+      kinds,
+      ...(format && { format }),
+      ...(eventFormats !== undefined && { eventFormats }),
+    }),
   );
 }
 

@@ -148,6 +148,33 @@ describe('strata nest import', () => {
 });
 
 describe('strata nest predict', () => {
+  it('prices the kinds of a profile file that no profile of its own has: the worked example V3', async () => {
+    const profile = written(
+      'v3.yaml',
+      'HW: 1000\nRM0: 10000\nsw: { h: 500 }\nsw_vm: 200\nHANDLER: { h: { S: 2, N: 1 }, vm: {} }\nREFLECT: { N: 3 }\nRUN: { N: 2 }\nshadow: [1]\n',
+    );
+    const exits = written('v3.csv', 'kind,count\nh,20\n');
+    const { code, json } = await strata(
+      'predict',
+      '--profile-file',
+      profile,
+      '--exits',
+      exits,
+      '--ops',
+      '10',
+      '--native-cycles',
+      '10000',
+      '--levels',
+      '4',
+      '--json',
+    );
+    expect(code).toBe(0);
+    expect(json().profile).toBe(profile);
+    expect(json().levels.map(({ cyclesPerOp }: { cyclesPerOp: number }) => (cyclesPerOp - 10_000) / 2)).toEqual([
+      1_500, 13_700, 67_100, 212_100,
+    ]);
+  });
+
   it('charges expiries of the timer at depth and bounds the interrupts that a report by reason leaves out', async () => {
     const report = (expiries: number) =>
       `VM-EXIT  Samples  Samples%  Time%  Min Time  Max Time  Avg time\n${[

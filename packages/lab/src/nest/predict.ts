@@ -56,7 +56,7 @@ export function registerPredict(parent: Command): void {
     'strata nest predict --profile dvh-paper --exits packages/lab/fixtures/nest/web-server.perf-kvm-stat.txt --rate 12000 --window 10 --json',
   ]).action(async (options: PredictOptions) => {
     const machine = await profileOf(options);
-    const recording = await recordingOf(options.exits, options);
+    const recording = await recordingOf(options.exits, options, Object.keys(machine.kinds));
     const source = (selection: Selection): CostSource => {
       const priced = (model: ExitModel) =>
         options.measured ? measuredOr(costsOf(model), model.selection.prototypeEntry) : costsOf(model);

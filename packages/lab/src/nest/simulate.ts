@@ -51,7 +51,7 @@ export function registerSimulate(parent: Command): void {
   ]).action(async (options: SimulateOptions) => {
     const profile = await profileOf(options);
     const chosen = options.app === undefined ? applications : [applicationNamed(options.app)];
-    const recorded = options.exits === undefined ? chosen : await withRecordedExits(chosen, options);
+    const recorded = options.exits === undefined ? chosen : await withRecordedExits(chosen, options, profile);
     const setUps =
       options.level === undefined
         ? allSetUps()
@@ -94,14 +94,18 @@ function applicationNamed(name: string): Application {
   return known;
 }
 
-async function withRecordedExits(chosen: readonly Application[], options: SimulateOptions): Promise<Application[]> {
+async function withRecordedExits(
+  chosen: readonly Application[],
+  options: SimulateOptions,
+  profile: Profile,
+): Promise<Application[]> {
   if (options.app === undefined || options.ops === undefined || options.exits === undefined)
     throw new StrataError({
       code: 'usage.missing-option',
       what: 'a recording is of one application',
       expected: '--app NAME and --ops COUNT beside --exits',
     });
-  const recording = await recordingOf(options.exits, options);
+  const recording = await recordingOf(options.exits, options, Object.keys(profile.kinds));
   const operations = positiveNumber(options.ops, '--ops');
   const exits = Object.fromEntries(
     [...recording.kinds]

@@ -97,7 +97,7 @@ export function parseProfile(given: unknown, where: string): Profile {
   const operations = { ...(base ?? dvhPaper).operations, ...operationsOf(fields.operations, where) };
   const profile: Profile = {
     ...(base ?? emptyProfile),
-    name: values.name,
+    name: has('name') ? values.name : where,
     summary: has('summary') || base === undefined ? values.summary : `${base.name}, changed: ${base.summary}`,
     source: has('source') || base === undefined ? values.source : base.source,
     clockGHz: has('clockGHz') || base === undefined ? values.clockGHz : base.clockGHz,

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { calibrate } from './calibrate.ts';
+import { parseProfile } from './config.ts';
 import { createExitModel } from './cost.ts';
 import { selectMechanisms } from './mechanisms/selection.ts';
 import { breakEven, costsOf, latencyAt, linkOverhead, nativeCyclesFrom, predictLevel } from './predict.ts';
+import type { Profile } from './profile.ts';
 import { dvhPaper } from './profiles/dvh-paper.ts';
+import { profiles } from './profiles/index.ts';
 import { measuredKinds, measuredOr, naivePredictors, table3 } from './table3.ts';
 
 const model = costsOf(createExitModel(dvhPaper));
@@ -98,6 +102,16 @@ it('calls an exit that a hypervisor between takes predicted, with the band of th
     'fitted',
     'predicted',
   ]);
+});
+
+it('calls a direct exit fitted on the machine it was fitted on, and on no other', () => {
+  const basis = (profile: Profile) => costsOf(createExitModel(profile, selectMechanisms('vp'))).basis(2, 'devnotify');
+  const column = (of: 'vm' | 'nested') => new Map(Object.entries(table3).map(([kind, row]) => [kind, row[of]]));
+  expect(basis(dvhPaper)).toBe('fitted');
+  expect(basis(profiles.get('no-vmcs-shadowing'))).toBe('fitted');
+  expect(basis(profiles.get('svt'))).toBe('predicted');
+  expect(basis(parseProfile({ extends: 'dvh-paper', HW: 900 }, 'mine.yaml'))).toBe('predicted');
+  expect(basis(calibrate(column('vm'), column('nested')).profile)).toBe('assumed');
 });
 
 it('the naive predictors err as the specification says', () => {

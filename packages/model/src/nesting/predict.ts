@@ -23,9 +23,11 @@ export function costsOf(model: ExitModel): CostSource {
       errorOf(profile, direct(level, kind) ? handlerLevel(selection, level, kind) + 1 : level, kind),
     basis(level, kind) {
       if (direct(level, kind)) {
-        // What was fitted is L0 taking the exit; an exit that a hypervisor in between takes was never measured.
+        // What was fitted is L0 taking the exit on this machine; an exit that a hypervisor in between takes was never measured.
+        const basisOfDelta = profile.direct[kind]?.basis ?? 'predicted';
+        if (basisOfDelta !== 'fitted') return basisOfDelta;
         const fitted = handlerLevel(selection, level, kind) === 0 && level <= 3;
-        return fitted ? (profile.direct[kind]?.basis ?? 'predicted') : 'predicted';
+        return fitted && basisOf(profile, 1, kind) === 'fitted' ? 'fitted' : 'predicted';
       }
       const basis = basisOf(profile, level, kind);
       // What was fitted is the cost without the prototype's hypercall.

@@ -22,6 +22,8 @@ export interface ImportOptions {
   readonly format?: ExitFormat;
   /** Text of the event format files, for `ring-buffer`. */
   readonly eventFormats?: string;
+  /** Exit kinds that a CSV may name beside those of the profiles that Strata knows. */
+  readonly kinds?: readonly string[];
   readonly signal?: AbortSignal;
   /** Called after each block with the share of the file read. */
   readonly onProgress?: (share: number) => void;
@@ -62,7 +64,7 @@ async function read(format: ExitFormat, input: Input, path: string, options: Imp
   if (format === 'perf-kvm-stat') return readPerfKvmStat(text);
   if (format === 'kvm-stat') return readKvmStat(text);
   if (format === 'perf-stat') return readPerfStat(text);
-  return readExitCsv(text, path, knownKinds());
+  return readExitCsv(text, path, knownKinds(options.kinds));
 }
 
 async function readEvents(format: ExitFormat, input: Input, options: ImportOptions): Promise<ExitRecording> {
@@ -175,8 +177,8 @@ function unknown(path: string, head: Uint8Array): StrataError {
   });
 }
 
-function knownKinds(): ReadonlySet<string> {
-  return new Set([wakeKind, ...[...profiles].flatMap((profile) => Object.keys(profile.kinds))]);
+function knownKinds(further: readonly string[] = []): ReadonlySet<string> {
+  return new Set([wakeKind, ...further, ...[...profiles].flatMap((profile) => Object.keys(profile.kinds))]);
 }
 
 /** @throws StrataError `trace.unreadable` */
