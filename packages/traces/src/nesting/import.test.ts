@@ -539,6 +539,47 @@ describe('reports of counters', () => {
     const csv = await imported('307804,,kvm:kvm_exit,1000,100.00,,\n40315,,kvm:kvm_msr,1000,100.00,,\n');
     expect([csv.total, csv.unknownMsrs]).toEqual([307_804, 40_315]);
   });
+  it.each([
+    [
+      'intervals',
+      '     1.000100123              3,078      kvm:kvm_exit\n     2.000100123              4,000      kvm:kvm_exit\n',
+      7_078,
+      2.000100123,
+    ],
+    [
+      'intervals, one blank grouping thousands',
+      '     1.000100123          1 003 078      kvm:kvm_exit\n',
+      1_003_078,
+      1.000100123,
+    ],
+    [
+      'intervals, separated',
+      '1.0001,3078,,kvm:kvm_exit,1,100.00,,\n2.0001,4000,,kvm:kvm_exit,1,100.00,,\n',
+      7_078,
+      2.0001,
+    ],
+    [
+      'processors',
+      'CPU0              3,078      kvm:kvm_exit\nCPU1              4,000      kvm:kvm_exit\n',
+      7_078,
+      undefined,
+    ],
+    ['semicolons', '3078;;kvm:kvm_exit;1;100.00;;\n', 3_078, undefined],
+    ['tabs', '3078\t\tkvm:kvm_exit\t1\t100.00\n', 3_078, undefined],
+    ['no-break spaces', '         3\u202f078      kvm:kvm_exit\n', 3_078, undefined],
+  ])('perf stat with %s', async (_, text, total, seconds) => {
+    const recording = await imported(text);
+    expect([recording.format, recording.total, recording.windowSeconds, recording.skipped]).toEqual([
+      'perf-stat',
+      total,
+      seconds,
+      0,
+    ]);
+  });
+  it('perf stat without kvm_exit says that exits were not counted', async () => {
+    const recording = await imported('  <not supported>      kvm:kvm_exit\n      5      kvm:kvm_msr\n');
+    expect(recording.warnings.some((sentence) => /kvm_exit was not counted/.test(sentence))).toBe(true);
+  });
   it('CSV with reasons of any kind, fractions, times, window and operations', async () => {
     const recording = await imported(
       'reason,count,total_ns,vcpu,window_s,ops\nEPT_MISCONFIG,30,90000,0,10,100\n48,2.5,,0,10,100\ntimer,20,,0,10,100\n',

@@ -2,8 +2,9 @@ import { StrataError } from '@strata/model/machine';
 import { profiles, wakeKind } from '@strata/model/nesting';
 import { type Input, openInput } from '../input/input.ts';
 import { createEventTextReader } from './event-text.ts';
+import { readPerfStat } from './perf-stat.ts';
 import { createExitTally, type ExitFormat, type ExitRecording } from './recording.ts';
-import { readExitCsv, readKvmStat, readPerfKvmStat, readPerfStat, skippedWarning } from './reports.ts';
+import { readExitCsv, readKvmStat, readPerfKvmStat, skippedWarning } from './reports.ts';
 import { createRingBufferReader, parseEventFormats } from './ring-buffer.ts';
 
 export const exitFormats: readonly { readonly name: ExitFormat; readonly summary: string }[] = [
@@ -150,7 +151,7 @@ export function recognise(head: Uint8Array): ExitFormat | undefined {
   if (/^.+\s\[\d+\]\s.*\d+\.\d+:\s+(\d+\s+)?\w+:\w+:/m.test(text)) return 'perf-script';
   if (/^.+-\d+\s+(\(\s*[\d-]+\)\s+)?\[\d+\]\s+[^\s\d][^\s]{3,5}\s+\d+\.\d+: \w+:/m.test(text)) return 'ftrace';
   if (/^.+-\d+\s+\[\d+\]\s+(\S+\s+)?\d+\.\d+: \w+:/m.test(text)) return 'trace-cmd';
-  if (/^\s*[\d,.'’ ]*\d\s+kvm:\w+|^[^\n]*\d,[^,\n]*,kvm:\w+/m.test(text)) return 'perf-stat';
+  if (/\d\s+kvm:[\w-]+(?![\w:-])|\d([,;|\t])[^,;|\t\n]*\1kvm:\w+/m.test(text)) return 'perf-stat';
   const first = text
     .slice(0, text.search(/\r?\n|$/))
     .toLowerCase()

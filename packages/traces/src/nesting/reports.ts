@@ -5,7 +5,7 @@ import { type ExitRecording, recordingOf } from './recording.ts';
 // Reports that give totals, not events: small texts, read whole.
 
 /** One line of counts before it is normalised. */
-interface Counted {
+export interface Counted {
   readonly reason: string;
   readonly count: number;
   readonly timeUs?: number;
@@ -19,7 +19,7 @@ interface Access extends Counted {
 }
 
 /** NaN and numbers beyond exact integers are damage: sums of what is left stay finite. */
-const isSound = (value: number) => Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+export const isSound = (value: number) => Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 const areSound = (texts: readonly string[]) => texts.every((text) => /nan$/.test(text) || isSound(Number(text)));
 
 const withRange =
@@ -241,79 +241,6 @@ function debugfsCounters(counts: ReadonlyMap<string, number>): Counted[] {
   });
   const rest = (counts.get('exits') ?? 0) - known.reduce((all, { count }) => all + count, 0);
   return rest > 0 ? [...known, { reason: 'exits', count: rest, kind: 'other' }] : known;
-}
-
-const eventKinds: Readonly<Record<string, string>> = {
-  kvm_apic_ipi: 'ipi',
-  kvm_pio: 'pio',
-  kvm_mmio: 'pio-user',
-  kvm_fast_mmio: 'devnotify',
-  kvm_cpuid: 'cpuid',
-  kvm_hypercall: 'hypercall',
-  kvm_page_fault: 'ept',
-  kvm_eoi: 'eoi',
-};
-
-/** `perf stat -e 'kvm:*'`, printed or as CSV (`-x,`). Events, not reasons: the rest of kvm_exit is counted as other. */
-export function readPerfStat(text: string): ExitRecording {
-  const lines = linesOf(text);
-  const counts = new Map<string, number>();
-  let seconds: number | undefined;
-  let skipped = 0;
-  for (const line of lines) {
-    const csv = /^(?:[^,]*,)*?(\d+),[^,]*,kvm:([\w-]+)(?:,|$)/.exec(line);
-    const printed = /^\s*([\d,.'’ ]*\d)\s+kvm:([\w-]+)/.exec(line);
-    const elapsed = /^\s*([\d.,]+)\s+seconds time elapsed/.exec(line);
-    const row = csv ?? printed;
-    const count = Number(row?.[1]?.replace(/\D/g, '') ?? 0);
-    const elapsedSeconds = Number(elapsed?.[1]?.replace(',', '.') ?? 0);
-    if (!isSound(count) || !isSound(elapsedSeconds)) skipped++;
-    else if (row !== null) counts.set(row[2]!, (counts.get(row[2]!) ?? 0) + count);
-    else if (elapsed !== null) seconds = elapsedSeconds;
-    else if (!/^\s*$|^\s*#|Performance counter stats|<not|seconds (user|sys)/.test(line)) skipped++;
-  }
-  const total = counts.get('kvm_exit') ?? counts.get('kvm_entry') ?? 0;
-  const counted = exitsByEvent(counts, total);
-  const sum = counted.reduce((all, { count }) => all + count, 0);
-  return recordingOf(counted, {
-    format: 'perf-stat',
-    total,
-    lost: 0,
-    lines: lines.length,
-    events: counts.size,
-    skipped,
-    interrupts: counts.get('kvm_inj_virq') ?? 0,
-    ...(seconds !== undefined && { windowSeconds: seconds }),
-    warnings: [
-      'perf stat counts events, not exit reasons: kinds are inferred from the events, the rest is "other". IPIs and EOIs are taken for writes of MSRs (x2APIC) where the writes suffice for them.',
-      ...(sum > total && total > 0
-        ? [`The events add up to ${sum} exits, kvm_exit counted ${total}: one exit caused several of them.`]
-        : []),
-      ...skippedWarning(skipped, lines.length),
-    ],
-  });
-}
-
-/** Events that an MSR write of x2APIC brings about beside kvm_msr itself. */
-const eventsOfMsrs = ['kvm_apic_ipi', 'kvm_eoi'];
-
-/**
- * Exits from counts of events. Under x2APIC one write of the ICR counts as kvm_msr and as kvm_apic_ipi: one exit, not two. Where there are
- * fewer writes of MSRs than such events, the guest uses xAPIC and they have exits of their own.
- */
-function exitsByEvent(counts: ReadonlyMap<string, number>, total: number): Counted[] {
-  let msrs = counts.get('kvm_msr') ?? 0;
-  const counted: Counted[] = [];
-  for (const [name, count] of counts) {
-    const kind = eventKinds[name];
-    if (kind === undefined || count === 0) continue;
-    const isMsr = eventsOfMsrs.includes(name) && msrs >= count;
-    if (isMsr) msrs -= count;
-    counted.push({ reason: isMsr ? 'MSR_WRITE' : name, count, kind });
-  }
-  if (msrs > 0) counted.push({ reason: 'MSR_WRITE', count: msrs });
-  const rest = total - counted.reduce((all, { count }) => all + count, 0);
-  return rest > 0 ? [...counted, { reason: 'other', count: rest, kind: 'other' }] : counted;
 }
 
 /**
