@@ -596,6 +596,32 @@ describe('reports of counters', () => {
   });
 });
 
+describe('an interrupted import', () => {
+  const line = ' qemu-1 [000] 1.0: kvm_exit: reason HLT rip 0x1 info 0 0\n';
+  const path = join(folder, 'long.txt');
+
+  it('counts what was read where that is wanted, and says so', async () => {
+    writeFileSync(path, line.repeat(200_000));
+    const control = new AbortController();
+    const onProgress = () => control.abort(new Error('stop'));
+    const recording = await importExits(path, { signal: control.signal, partial: true, onProgress });
+    expect(recording.interrupted).toBe(true);
+    expect(recording.total).toBeGreaterThan(0);
+    expect(recording.total).toBeLessThan(200_000);
+    expect(recording.warnings.at(-1)).toMatch(/^Interrupted/);
+  });
+
+  it('is no result for those who need the whole, nor before anything was read', async () => {
+    const control = new AbortController();
+    await expect(
+      importExits(path, { signal: control.signal, onProgress: () => control.abort(new Error('stop')) }),
+    ).rejects.toThrow('stop');
+    await expect(
+      importExits(path, { signal: AbortSignal.abort(new Error('at once')), partial: true }),
+    ).rejects.toThrow();
+  });
+});
+
 describe('what is no recording', () => {
   it('gets a sentence', async () => {
     await expect(imported('root:x:0:0:root:/root:/bin/bash\n')).rejects.toThrow(/no recording of exits/);

@@ -26,6 +26,8 @@ export interface ImportOptions {
   /** Exit kinds that a CSV may name beside those of the profiles that Strata knows. */
   readonly kinds?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Give what was read when `signal` aborts, marked `interrupted`, rather than throw. Texts and pages of events only. */
+  readonly partial?: boolean;
   /** Called after each block with the share of the file read. */
   readonly onProgress?: (share: number) => void;
 }
@@ -43,6 +45,7 @@ export async function importExits(path: string, options: ImportOptions = {}): Pr
     const format = options.format ?? recognise(input.head);
     if (format === undefined) throw unknown(path, input.head);
     const recording = await read(format, input, path, options);
+    if (recording.interrupted === true && recording.events === 0) options.signal?.throwIfAborted();
     if (recording.total === 0 && recording.events === 0 && recording.lost === 0)
       throw new StrataError({
         code: 'nest.no-exits',
@@ -71,14 +74,31 @@ async function read(format: ExitFormat, input: Input, path: string, options: Imp
 async function readEvents(format: ExitFormat, input: Input, options: ImportOptions): Promise<ExitRecording> {
   const tally = createExitTally();
   const reader = createEventTextReader(tally);
-  for await (const chunk of input.chunks) {
-    options.signal?.throwIfAborted();
-    reader.push(chunk);
-    options.onProgress?.(input.progress());
-  }
+  const interrupted = await pushAll(input, options, (chunk) => reader.push(chunk));
   const { lines, skipped, unknownLosses } = reader.end();
   const warnings = [...skippedWarning(skipped, lines), ...unknownLossesWarning(unknownLosses)];
-  return tally.finish({ format, compression: [], lines, skipped, warnings });
+  return marked(interrupted, tally.finish({ format, compression: [], lines, skipped, warnings }));
+}
+
+/** Returns whether the reading was interrupted before the end. */
+async function pushAll(input: Input, options: ImportOptions, push: (chunk: Uint8Array) => void): Promise<boolean> {
+  try {
+    for await (const chunk of input.chunks) {
+      options.signal?.throwIfAborted();
+      push(chunk);
+      options.onProgress?.(input.progress());
+    }
+    return false;
+  } catch (error) {
+    if (options.partial === true && options.signal?.aborted === true) return true;
+    throw error;
+  }
+}
+
+function marked(interrupted: boolean, recording: ExitRecording): ExitRecording {
+  if (!interrupted) return recording;
+  const warning = 'Interrupted: only what was read up to then is counted.';
+  return { ...recording, interrupted: true, warnings: [...recording.warnings, warning] };
 }
 
 async function readRingBuffer(input: Input, path: string, options: ImportOptions): Promise<ExitRecording> {
@@ -91,11 +111,7 @@ async function readRingBuffer(input: Input, path: string, options: ImportOptions
     });
   const tally = createExitTally();
   const reader = createRingBufferReader(tally, parseEventFormats(options.eventFormats, 'event formats'), path);
-  for await (const chunk of input.chunks) {
-    options.signal?.throwIfAborted();
-    reader.push(chunk);
-    options.onProgress?.(input.progress());
-  }
+  const interrupted = await pushAll(input, options, (chunk) => reader.push(chunk));
   const { pages, skippedPages, unknownLosses } = reader.end();
   const warnings = [
     ...(skippedPages > 0
@@ -103,7 +119,10 @@ async function readRingBuffer(input: Input, path: string, options: ImportOptions
       : []),
     ...unknownLossesWarning(unknownLosses),
   ];
-  return tally.finish({ format: 'ring-buffer', compression: [], lines: 0, skipped: skippedPages, warnings });
+  return marked(
+    interrupted,
+    tally.finish({ format: 'ring-buffer', compression: [], lines: 0, skipped: skippedPages, warnings }),
+  );
 }
 
 function unknownLossesWarning(times: number): string[] {
