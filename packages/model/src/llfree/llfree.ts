@@ -1,4 +1,6 @@
 import { StrataError } from '../machine/index.ts';
+import { type FastPath, wordsFastPath } from './fast-path.ts';
+import { printedFastPath } from './fast-path-printed.ts';
 import { childShift, framesPerChild, header, type Layout, layoutOf, magic, maxOrder, treeShift } from './layout.ts';
 import { LowerAllocator } from './lower.ts';
 import { Reservations } from './reservations.ts';
@@ -42,6 +44,7 @@ export class LLFree {
   private readonly trees: TreeTable;
   private readonly locals: Reservations;
   private readonly upper: Upper;
+  private readonly fast: FastPath;
 
   /** Use createExclusive(), createShared() or attachLLFree(). */
   constructor(memory: ArrayBufferLike, words: Words, layout: Layout, version: LLFreeVersion) {
@@ -55,6 +58,7 @@ export class LLFree {
     this.locals = new Reservations(words, layout.localsAt, layout.cores);
     const parts = { lower: this.lower, trees: this.trees, locals: this.locals, cores: layout.cores };
     this.upper = version === 'ae' ? new AeUpper(parts) : new HeadUpper(parts);
+    this.fast = fastPathOf(words, memory, layout, this.upper);
   }
 
   /**
@@ -62,10 +66,8 @@ export class LLFree {
    * @throws StrataError `llfree.core` or `llfree.order` out of range.
    */
   get(core: number, order: number, movable = false): number {
-    this.requireCore(core);
-    this.requireOrder(order);
-    const frame = this.upper.get(core, order, movable);
-    return frame >= 0 ? frame : this.getInNeed(core, order, movable);
+    const frame = order === 0 ? this.fast.get(core, movable) : -1;
+    return frame >= 0 ? frame : this.getSlowly(core, order, movable);
   }
 
   /**
@@ -73,10 +75,7 @@ export class LLFree {
    * @throws StrataError `llfree.double-free` if any of them is not taken; then nothing has changed.
    */
   put(core: number, frame: number, order: number, movable = false): void {
-    this.requireCore(core);
-    this.requireOrder(order);
-    this.requireRun(frame, order);
-    this.upper.put(core, frame, order, movable);
+    if (order !== 0 || !this.fast.put(core, frame, movable)) this.putSlowly(core, frame, order, movable);
   }
 
   /** Takes exactly these frames; false if any is taken. */
@@ -187,6 +186,28 @@ export class LLFree {
     return frame;
   }
 
+  private isCore(core: number): boolean {
+    return (core | 0) === core && core >= 0 && core < this.cores;
+  }
+
+  private isRun(frame: number, order: number): boolean {
+    const count = 1 << order;
+    return (frame | 0) === frame && frame >= 0 && frame + count <= this.frames && (frame & (count - 1)) === 0;
+  }
+
+  private getSlowly(core: number, order: number, movable: boolean): number {
+    this.requireCore(core);
+    this.requireOrder(order);
+    const frame = this.upper.get(core, order, movable);
+    return frame >= 0 ? frame : this.getInNeed(core, order, movable);
+  }
+
+  private putSlowly(core: number, frame: number, order: number, movable: boolean): void {
+    this.requireCore(core);
+    this.requireOrder(order);
+    this.requireRun(frame, order);
+    this.upper.put(core, frame, order, movable);
+  }
   private takeFromTree(tree: number, count: number): boolean {
     if (this.trees.takeSome(tree, count)) return true;
     for (let slot = 0; slot < this.locals.length; slot++) if (this.locals.takeOf(slot, tree, count)) return true;
@@ -194,8 +215,7 @@ export class LLFree {
   }
 
   private requireCore(core: number): void {
-    if ((core | 0) !== core || core < 0 || core >= this.cores)
-      throw outOfRange('llfree.core', 'core', core, this.cores - 1);
+    if (!this.isCore(core)) throw outOfRange('llfree.core', 'core', core, this.cores - 1);
   }
 
   private requireOrder(order: number): void {
@@ -204,10 +224,14 @@ export class LLFree {
   }
 
   private requireRun(frame: number, order: number): void {
-    const count = 1 << order;
-    if ((frame | 0) !== frame || frame < 0 || frame + count > this.frames || (frame & (count - 1)) !== 0)
-      throw noSuchRun(frame, order, this.frames);
+    if (!this.isRun(frame, order)) throw noSuchRun(frame, order, this.frames);
   }
+}
+
+function fastPathOf(words: Words, memory: ArrayBufferLike, layout: Layout, { freeTo, movableKind }: Upper): FastPath {
+  const printed =
+    words instanceof ExclusiveWords ? printedFastPath(new Int32Array(memory), layout, freeTo, movableKind) : undefined;
+  return printed ?? wordsFastPath(words, layout, freeTo, movableKind);
 }
 
 function noSuchRun(frame: number, order: number, frames: number): StrataError {
