@@ -41,10 +41,16 @@ export function printedFastPath(
 
 function print({ rowsAt, childrenAt, treesAt, localsAt, frames, cores }: Layout, freeTo: FreeTo, movableKind: number) {
   const local = `${localsAt} + (core * ${kindsPerCore} + (movable ? ${movableKind} : 0)) * ${localStride}`;
+  // Apart from put(), which is then small enough to be inlined by engines. A tree that becomes wholly free may be taken for anything again (`head`).
   return `
+  function freeToTree(tree) {
+    const next = words[${treesAt} + tree] + 1;
+    words[${treesAt} + tree] =
+      (next & ${treeFree}) === ${framesPerTree} ? (next & ${~treeKindMask}) | ${hugeKind << treeKindShift} : next;
+  }
   return {
     get(core, movable) {
-      if ((core | 0) !== core || core < 0 || core >= ${cores}) return -1;
+      if (core >>> 0 !== core || core >= ${cores}) return -1;
       const local = ${local};
       const reserved = words[local];
       if ((reserved & ${localPresent}) === 0 || (reserved & ${localFreeMask}) === 0) return -1;
@@ -71,8 +77,8 @@ function print({ rowsAt, childrenAt, treesAt, localsAt, frames, cores }: Layout,
       return -1;
     },
     put(core, frame, movable) {
-      if ((core | 0) !== core || core < 0 || core >= ${cores}) return false;
-      if ((frame | 0) !== frame || frame < 0 || frame >= ${frames}) return false;
+      if (core >>> 0 !== core || core >= ${cores}) return false;
+      if (frame >>> 0 !== frame || frame >= ${frames}) return false;
       const child = ${childrenAt} + (frame >> ${childShift});
       const word = ${rowsAt} + (frame >> 5);
       const mask = 1 << frame;
@@ -81,21 +87,16 @@ function print({ rowsAt, childrenAt, treesAt, localsAt, frames, cores }: Layout,
       if ((free & ${childHuge}) !== 0 || (bits & mask) === 0) return false;
       words[word] = bits & ~mask;
       words[child] = free + 1;
-      const tree = ${treesAt} + (frame >> ${treeShift});
-      ${freeTo === 'tree' ? 'words[tree] = words[tree] + 1;' : freeToReservation(local)}
+      ${freeTo === 'tree' ? `words[${treesAt} + (frame >> ${treeShift})] = words[${treesAt} + (frame >> ${treeShift})] + 1;` : freeToReservation(local)}
       return true;
     },
   };`;
 }
 
-/** `head`: a tree that becomes wholly free may be taken for anything again. */
 function freeToReservation(local: string): string {
   return `
       const local = ${local};
       const reserved = words[local];
       if ((reserved & ${localPresent}) !== 0 && reserved >>> 14 === frame >> ${treeShift}) words[local] = reserved + ${localOne};
-      else {
-        const next = words[tree] + 1;
-        words[tree] = (next & ${treeFree}) === ${framesPerTree} ? (next & ${~treeKindMask}) | ${hugeKind << treeKindShift} : next;
-      }`;
+      else freeToTree(frame >> ${treeShift});`;
 }

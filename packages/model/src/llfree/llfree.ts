@@ -1,6 +1,7 @@
 import { StrataError } from '../machine/index.ts';
 import { type FastPath, wordsFastPath } from './fast-path.ts';
 import { printedFastPath } from './fast-path-printed.ts';
+import { sharedWasmMemory, type WasmMemory, wasmFastPath } from './fast-path-wasm.ts';
 import { childShift, framesPerChild, header, type Layout, layoutOf, magic, maxOrder, treeShift } from './layout.ts';
 import { LowerAllocator } from './lower.ts';
 import { Reservations } from './reservations.ts';
@@ -21,6 +22,9 @@ export const outOfMemory = -1;
 /** Looks at everything before a get fails though a run is free; another thread may hold the tree reserved for a moment each time. */
 const needTries = 2;
 
+/** Memory that an allocator lies in: a WebAssembly.Memory where threads share it and the platform has it, else a plain or shared buffer. */
+export type LLFreeMemory = ArrayBufferLike | WasmMemory;
+
 export interface LLFreeOptions {
   /** 4 KiB frames, 1 to 2^30. */
   readonly frames: number;
@@ -37,8 +41,8 @@ export class LLFree {
   readonly frames: number;
   readonly cores: number;
   readonly version: LLFreeVersion;
-  /** The whole state. Post it to a worker and attachLLFree() it there if it is a SharedArrayBuffer. */
-  readonly memory: ArrayBufferLike;
+  /** The whole state. Post it to a worker and attachLLFree() it there if the allocator is a shared one. */
+  readonly memory: LLFreeMemory;
   private readonly layout: Layout;
   private readonly lower: LowerAllocator;
   private readonly trees: TreeTable;
@@ -47,7 +51,7 @@ export class LLFree {
   private readonly fast: FastPath;
 
   /** Use createExclusive(), createShared() or attachLLFree(). */
-  constructor(memory: ArrayBufferLike, words: Words, layout: Layout, version: LLFreeVersion) {
+  constructor(memory: LLFreeMemory, words: Words, layout: Layout, version: LLFreeVersion, fast?: FastPath) {
     this.memory = memory;
     this.layout = layout;
     this.frames = layout.frames;
@@ -58,7 +62,7 @@ export class LLFree {
     this.locals = new Reservations(words, layout.localsAt, layout.cores);
     const parts = { lower: this.lower, trees: this.trees, locals: this.locals, cores: layout.cores };
     this.upper = version === 'ae' ? new AeUpper(parts) : new HeadUpper(parts);
-    this.fast = fastPathOf(words, memory, layout, this.upper);
+    this.fast = fast ?? fastPathOf(words, memory, layout, this.upper);
   }
 
   /**
@@ -166,7 +170,7 @@ export class LLFree {
 
   /** Everything free, nothing reserved. */
   clear(): void {
-    const words = new Int32Array(this.memory);
+    const words = new Int32Array(bufferOf(this.memory), 0, this.layout.words);
     words.fill(0);
     words[header.magic] = magic;
     words[header.frames] = this.frames;
@@ -228,10 +232,13 @@ export class LLFree {
   }
 }
 
-function fastPathOf(words: Words, memory: ArrayBufferLike, layout: Layout, { freeTo, movableKind }: Upper): FastPath {
-  const printed =
-    words instanceof ExclusiveWords ? printedFastPath(new Int32Array(memory), layout, freeTo, movableKind) : undefined;
-  return printed ?? wordsFastPath(words, layout, freeTo, movableKind);
+function fastPathOf(words: Words, memory: LLFreeMemory, layout: Layout, { freeTo, movableKind }: Upper): FastPath {
+  let quick: FastPath | undefined;
+  if (words instanceof ExclusiveWords)
+    quick = printedFastPath(new Int32Array(bufferOf(memory)), layout, freeTo, movableKind);
+  else if (words instanceof SharedWords && 'buffer' in memory)
+    quick = wasmFastPath(memory, layout, freeTo, movableKind);
+  return quick ?? wordsFastPath(words, layout, freeTo, movableKind);
 }
 
 function noSuchRun(frame: number, order: number, frames: number): StrataError {
@@ -262,27 +269,33 @@ export function createExclusive(options: LLFreeOptions): LLFree {
 /** An allocator that threads share: post its `memory` to each and attachLLFree() it. @throws StrataError `llfree.frames`, `llfree.cores` out of range. */
 export function createShared(options: LLFreeOptions): LLFree {
   const layout = layoutOf(options.frames, options.cores);
-  const words = new Int32Array(new SharedArrayBuffer(layout.words * 4));
-  const allocator = new LLFree(words.buffer, new SharedWords(words), layout, options.version);
+  const memory = sharedWasmMemory(layout.words) ?? new SharedArrayBuffer(layout.words * 4);
+  const words = new Int32Array(bufferOf(memory), 0, layout.words);
+  const allocator = new LLFree(memory, new SharedWords(words), layout, options.version);
   allocator.clear();
   return allocator;
 }
 
 /** The allocator that lies in `memory`, as it is. @throws StrataError `llfree.memory` if there is none. */
-export function attachLLFree(memory: ArrayBufferLike): LLFree {
+export function attachLLFree(memory: LLFreeMemory): LLFree {
   const { words, layout, version } = openMemory(memory);
   return new LLFree(memory, wordsOf(words), layout, version);
 }
 
 /** @throws StrataError `llfree.memory` if no allocator lies there. */
-export function openMemory(memory: ArrayBufferLike): { words: Int32Array; layout: Layout; version: LLFreeVersion } {
-  const words = memory.byteLength % 4 === 0 ? new Int32Array(memory) : new Int32Array(0);
+export function openMemory(memory: LLFreeMemory): { words: Int32Array; layout: Layout; version: LLFreeVersion } {
+  const buffer = bufferOf(memory);
+  const words = buffer.byteLength % 4 === 0 ? new Int32Array(buffer) : new Int32Array(0);
   const [found, frames, cores, index] = words;
   const version = llfreeVersions[index ?? -1];
   if (found !== magic || frames === undefined || cores === undefined || !version) throw notAnAllocator();
   const layout = layoutOf(frames, cores);
   if (words.length < layout.words) throw notAnAllocator();
-  return { words, layout, version };
+  return { words: words.subarray(0, layout.words), layout, version };
+}
+
+export function bufferOf(memory: LLFreeMemory): ArrayBufferLike {
+  return 'buffer' in memory ? memory.buffer : memory;
 }
 
 /** Atomics for memory that threads may share, plain access otherwise. */
