@@ -36,6 +36,7 @@ export const nestingPart: Part = {
     const boot = await importExits(bootRecording, { signal });
     const costs = costRows();
     const overheads = overheadRows();
+    const judged = verdicts(boot);
     return {
       stats: {
         profile: profile.name,
@@ -49,9 +50,12 @@ export const nestingPart: Part = {
         tableOf('nesting_boot', bootRows(boot)),
       ],
       figures: [costFigure(costs), overheadFigure(overheads)],
-      claims: verdicts(boot),
+      claims: judged,
       warnings: [
         'nesting: exits per operation of the seven applications are assumed, the publication gives none: their overheads show directions, not figures.',
+        ...judged
+          .filter(({ verdict }) => verdict === 'open')
+          .map(({ claim, how }) => `nesting: ${claim.statement}: ${how}.`),
       ],
       notModelled: profile.notes,
     };
