@@ -470,3 +470,13 @@ describe('what can be named', () => {
     expect((await strata('validate', '--quiet')).code).toBe(0);
   });
 });
+
+it('marks the basis in the tables and CSV of every command that prices exits', async () => {
+  const csv = async (...args: string[]) => (await strata(...args, '--csv')).out.split('\n');
+  const cost = await csv('cost', '--level', '2', '--kind', 'cpuid');
+  expect([cost[0], cost[1]]).toEqual([expect.stringMatching(/,basis$/), expect.stringMatching(/,assumed$/)]);
+  const predicted = await csv('predict', '--exits', fixture('web-server.perf-kvm-stat.txt'), '--ops', '120000');
+  expect(predicted[0]).toMatch(/,basis$/);
+  const simulated = await csv('simulate', '--app', 'netperf-rr', '--level', '1', '--operations', '50');
+  expect([simulated[0], simulated[1]]).toEqual([expect.stringMatching(/,exits$/), expect.stringMatching(/,assumed$/)]);
+});

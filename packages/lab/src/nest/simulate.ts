@@ -72,7 +72,7 @@ export function registerSimulate(parent: Command): void {
     await emit(
       {
         document: { profile: profile.name, seed: parameters.seed, exitsPerOperation: basis, remark, results: rows },
-        tables: [tableOf(rows)],
+        tables: [tableOf(rows.map((row) => ({ ...row, exits: basis })))],
       },
       options,
     );
@@ -135,7 +135,7 @@ function rowOf(
   };
 }
 
-function tableOf(rows: readonly ReturnType<typeof rowOf>[]): Table {
+function tableOf(rows: readonly (ReturnType<typeof rowOf> & { readonly exits: string })[]): Table {
   return {
     name: 'latency',
     columns: [
@@ -149,6 +149,7 @@ function tableOf(rows: readonly ReturnType<typeof rowOf>[]): Table {
       { name: 'kicksPerOp', type: 'real', title: 'kicks/op' },
       { name: 'sleepsPerOp', type: 'real', title: 'sleeps/op' },
       { name: 'overhead', type: 'real', title: 'overhead (native = 1)' },
+      { name: 'exits', type: 'text', title: 'exits/op are' },
     ],
     rows,
   };
