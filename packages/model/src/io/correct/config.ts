@@ -139,6 +139,11 @@ export const ioMachineSpec = {
   lockThroughCompletion: flag(false, 'the lock is kept until the command has been carried out', {
     source: 'Linux 6.12, cache_tag_flush_range under cache_lock',
   }),
+  mapLockNs: nanoseconds(
+    0,
+    'mapping a range takes the same lock for that long; 0 = it does not',
+    'Linux 6.12, cache_tag_flush_range_np',
+  ),
   spinNs: nanoseconds(1e12, 'a virtual processor that has waited that long for the lock is halted'),
   wakeNs: nanoseconds(0, 'hand-over of the lock to a halted one'),
 

@@ -15,6 +15,7 @@ const Operation = {
   post: 7,
   poll: 8,
   refill: 9,
+  synchronize: 10,
 } as const;
 
 /** What operations do besides taking time; the rest of the model. */
@@ -72,6 +73,11 @@ export class Cores {
     this.#append(core, Operation.invalidate, domain, vpn, pages, leavesOnly ? 1 : 0);
   }
 
+  /** Takes the queue's lock and gives it back. */
+  synchronize(core: number): void {
+    this.#append(core, Operation.synchronize, 0, 0, 0, 0);
+  }
+
   /** The memory goes back to the operating system: from now on the device has no business there. */
   release(core: number, domain: number, vpn: number, pages: number): void {
     this.#append(core, Operation.release, domain, vpn, pages, 0);
@@ -99,7 +105,9 @@ export class Cores {
 
   #append(core: number, operation: number, a: number, b: number, c: number, d: number): void {
     if (this.isSettingUp) {
-      if (operation !== Operation.spend && operation !== Operation.invalidate) this.#apply(core, operation, a, b, c, d);
+      if (operation === Operation.spend || operation === Operation.invalidate || operation === Operation.synchronize)
+        return;
+      this.#apply(core, operation, a, b, c, d);
       return;
     }
     let programme = this.#programmes[core];
@@ -120,7 +128,11 @@ export class Cores {
   /** Works through the core's programme up to the next operation that takes time. */
   run(core: number): void {
     const programme = this.#programmes[core]!;
-    if (this.#stage[core] === Stage.locking) {
+    if (this.#stage[core] === Stage.locking && programme.at(0, 0) === Operation.synchronize) {
+      this.busyNs[core]! += this.#events.now;
+      programme.shift();
+      this.#queue!.unlock();
+    } else if (this.#stage[core] === Stage.locking) {
       this.#queue!.submit(core, programme.at(0, 1), programme.at(0, 2), programme.at(0, 3), programme.at(0, 4) === 1);
       this.#stage[core] = Stage.waiting;
       return;
@@ -135,10 +147,10 @@ export class Cores {
         this.#events.push(this.#events.now + a, EventKind.core, core);
         return;
       }
-      if (operation === Operation.invalidate) {
+      if (operation === Operation.invalidate || operation === Operation.synchronize) {
         this.#stage[core] = Stage.locking;
         this.busyNs[core]! -= this.#events.now;
-        this.#queue!.lock(core);
+        this.#queue!.lock(core, operation === Operation.invalidate);
         return;
       }
       const b = programme.at(0, 2);

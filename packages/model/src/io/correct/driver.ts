@@ -86,6 +86,9 @@ export function createDriver({ machine, events, cores, iommu, ringTables, device
     },
     spend: (core, nanoseconds) => cores.spend(core, nanoseconds),
     map: (core, domain, vpn, frame, level) => cores.map(core, domain, vpn, frame, level),
+    beginMapping(core) {
+      if (machine.mapLockNs > 0) cores.synchronize(core);
+    },
     unmap: (core, domain, vpn) => cores.unmap(core, domain, vpn),
     invalidate: (core, domain, vpn, pages, leavesOnly) => cores.invalidate(core, domain, vpn, pages, leavesOnly),
     invalidateDomain: (core, domain) => cores.invalidate(core, domain, 0, wholeDomain, false),

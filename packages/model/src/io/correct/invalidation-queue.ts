@@ -57,6 +57,7 @@ export class InvalidationQueue {
   /** Cores that want the lock, and since when. */
   readonly #waiting = new Fifo(2);
   readonly #wantedAt: number[] = [];
+  readonly #submits: boolean[] = [];
   #commands = 0;
   #sum = 0;
   #max = 0;
@@ -68,23 +69,25 @@ export class InvalidationQueue {
     resources.iommu.onWalkEnd = () => this.#drained();
   }
 
-  /** The core wants to submit; it is resumed when it has the lock and has written its command. */
-  lock(core: number): void {
+  /** @param submits the core is resumed when it has written its command; else when it has done what mapping needs the lock for */
+  lock(core: number, submits: boolean): void {
     const { now } = this.#resources.events;
     this.#wantedAt[core] = now;
+    this.#submits[core] = submits;
     if (this.#isLocked) this.#waiting.push(core, now);
     else this.#grant(core, now);
   }
 
   #grant(core: number, time: number): void {
-    const { submitNs, trapNs } = this.#resources.machine;
+    const { submitNs, trapNs, mapLockNs } = this.#resources.machine;
     this.#isLocked = true;
     this.#lockedSince = time;
-    this.#lockWait += time - this.#wantedAt[core]!;
-    this.#resources.resume(core, time + submitNs + trapNs);
+    const submits = this.#submits[core]!;
+    if (submits) this.#lockWait += time - this.#wantedAt[core]!;
+    this.#resources.resume(core, time + (submits ? submitNs + trapNs : mapLockNs));
   }
 
-  #unlock(): void {
+  unlock(): void {
     const { events, machine } = this.#resources;
     this.#isLocked = false;
     this.#heldNs += events.now - this.#lockedSince;
@@ -108,7 +111,7 @@ export class InvalidationQueue {
     this.#commands++;
     this.#queue.push(command);
     if (this.#current === -1) this.#startNext();
-    if (!this.#resources.machine.lockThroughCompletion) this.#unlock();
+    if (!this.#resources.machine.lockThroughCompletion) this.unlock();
   }
 
   #startNext(): void {
@@ -151,7 +154,7 @@ export class InvalidationQueue {
     this.#max = Math.max(this.#max, spent);
     this.#free.push(command);
     onCompleted(core, this.domain[command]!, this.vpn[command]!, this.pages[command]!);
-    if (machine.lockThroughCompletion) this.#unlock();
+    if (machine.lockThroughCompletion) this.unlock();
   }
 
   counts(endNs: number): InvalidationCounts {

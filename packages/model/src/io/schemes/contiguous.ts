@@ -32,6 +32,7 @@ export const contiguous = defineScheme({
         if (first === undefined) {
           first = driver.allocateAddress(core, domain, chunk * bufferPages);
           ranges.set(key, first);
+          driver.beginMapping(core);
           driver.spend(core, driver.machine.iovaNs);
         }
         driver.spend(core, bufferPages * driver.machine.mapNs);

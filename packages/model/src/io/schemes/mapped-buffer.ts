@@ -6,6 +6,7 @@ export function mapBuffer(driver: DriverOperations, ring: Ring, slot: number): v
   const { core, domain, bufferPages } = ring;
   const vpn = driver.allocateAddress(core, domain, bufferPages);
   const frame = driver.takeFrames(domain, bufferPages);
+  driver.beginMapping(core);
   driver.spend(core, driver.machine.iovaNs + bufferPages * driver.machine.mapNs);
   mapPages(driver, ring, slot, vpn, frame);
 }

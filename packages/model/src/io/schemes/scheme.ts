@@ -10,6 +10,8 @@ export interface DriverOperations {
   /** Now, in nanoseconds. */
   readonly now: number;
   spend(core: number, nanoseconds: number): void;
+  /** Before the pages of a range are entered: the lock that mapping takes, if it does. */
+  beginMapping(core: number): void;
   map(core: number, domain: number, vpn: number, frame: number, level: PageLevel): void;
   unmap(core: number, domain: number, vpn: number): void;
   /** Submits a command to the invalidation queue and waits for it. @param leavesOnly cached upper tables stay (the invalidation hint) */
