@@ -25,7 +25,8 @@ export const ioPart: Part = {
       {
         ...common,
         mode: 'correct',
-        tenants: [1, 16, 256],
+        tenants: [1, 4, 16],
+        packets: 1000,
         designs: [...protectionSchemes.names, 'hypertrio', 'utility'],
       },
       context,
