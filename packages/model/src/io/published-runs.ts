@@ -102,13 +102,19 @@ export function nested(cores: number, trapNs = 6500): CorrectIoResult {
   return runQueues(generator, 'contiguous', machine, { chunk: 91 });
 }
 
-/** 200 Gb/s of MTU 1500 through one walker of 60 ns a read (assumptions), no ATS: share of the link. */
+/**
+ * 200 Gb/s of MTU 1500 through one walker, no ATS: share of the link. The 60 ns of a read are fitted: with 50 ns, or with a second walker at
+ * 100 ns, 4 KiB pages lose nothing; with 75 ns 27 %. That huge pages lose nothing holds for all of these.
+ */
 export function longLived(scheme: 'persistent-pools' | 'huge-pages'): number {
   const machine = { gbps: 200, ats: false, walkers: 1, memoryNs: 60, queueEntries: 256, receiveBuffer: 1024 };
   return runQueues('nic,tenants=1,queues=16,packets=40000,mtu=1500,ring=512,spread=rand', scheme, machine).utilization;
 }
 
-/** One core with 586 ns of stack per packet of 1500 bytes (assumption), the other costs at their defaults: Gb/s. */
+/**
+ * One core with 586 ns of stack per packet of 1500 bytes (assumption), the other costs at their defaults: Gb/s. The ratios follow from these:
+ * with 300 ns of stack and 660 ns per address range rIOMMU is at 0.73 of passthrough and 6.4 times strict.
+ */
 export function oneCore(scheme: string): number {
   const machine = {
     gbps: 200,
