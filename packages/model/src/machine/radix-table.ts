@@ -11,9 +11,10 @@ import {
 import { StrataError } from './errors.ts';
 import type { MutablePageTable } from './page-table.ts';
 
-/** 256 KiB of entries per segment: growth never copies entries, and a small table stays small. */
+/** 256 KiB of entries per segment: growth never copies entries, but in the first, which begins small: tables come by the thousand. */
 const segmentShift = 6;
 const nodesPerSegment = 1 << segmentShift;
+const firstNodes = 4;
 /** Page numbers are split into two integers of at most 27 bits, so that index arithmetic stays in 32 bits. */
 const lowBits = 27;
 const lowLimit = 2 ** lowBits;
@@ -30,6 +31,8 @@ export interface PageTableOptions {
    * guest-physical addresses (EPT, NPT), which use all index bits.
    */
   readonly addresses?: 'virtual' | 'physical';
+  /** Nodes that `unmap` leaves empty stay, as those of Linux's DMA mappings do. The default frees them. */
+  readonly keepsEmptyNodes?: boolean;
 }
 
 /** An empty table. Costs 8 bytes per entry of the nodes in use (4 KiB a node); looking up allocates nothing. */
@@ -64,8 +67,11 @@ class RadixTable implements MutablePageTable {
   /** Frames for the nodes that `map` is about to link, deepest last: obtained first, so that running out of memory changes nothing. */
   private readonly framesToLink = new Float64Array(5);
 
-  constructor({ levels, rootFrame, addresses = 'virtual' }: PageTableOptions) {
+  private readonly keepsEmptyNodes: boolean;
+
+  constructor({ levels, rootFrame, addresses = 'virtual', keepsEmptyNodes = false }: PageTableOptions) {
     this.levels = levels;
+    this.keepsEmptyNodes = keepsEmptyNodes;
     const indexed = 2 ** (indexBits * levels);
     this.holeStart = addresses === 'virtual' ? indexed / 2 : indexed;
     this.holeEnd = addresses === 'virtual' ? vpnLimit - indexed / 2 : Number.POSITIVE_INFINITY;
@@ -130,7 +136,7 @@ class RadixTable implements MutablePageTable {
     const level = this.atLevel as PageLevel;
     this.removeCell(this.atNode, indexOf(vpn, level));
     this.mappedPages -= pagesIn[level];
-    this.freeEmptyNodes(vpn, this.atNode, level, nodeFreed);
+    if (!this.keepsEmptyNodes) this.freeEmptyNodes(vpn, this.atNode, level, nodeFreed);
     return level;
   }
 
@@ -197,7 +203,9 @@ class RadixTable implements MutablePageTable {
   private newNode(frame: Frame): number {
     const node = this.freeNodes.pop() ?? this.nextNode++;
     if (node >>> segmentShift === this.segments.length)
-      this.segments.push(new Float64Array(nodesPerSegment * entriesPerTable));
+      this.segments.push(new Float64Array((node === 0 ? firstNodes : nodesPerSegment) * entriesPerTable));
+    else if (node < nodesPerSegment && baseOf(node) === this.segments[0]!.length)
+      this.segments[0] = grown(this.segments[0]!, new Float64Array(this.segments[0]!.length * 2));
     if (node >= this.nodeFrames.length) {
       this.nodeFrames = grown(this.nodeFrames, new Float64Array(node * 2));
       this.present = grown(this.present, new Uint16Array(node * 2));
