@@ -1,0 +1,38 @@
+/** What happened since the opening. Plain numbers, exact to 2^53. */
+export interface Counters {
+  hits: number;
+  misses: number;
+  coalesced: number;
+  evacuated: number;
+  cleanDropped: number;
+  dirtyWritten: number;
+  writeFailures: number;
+  rescued: number;
+  prefetchIssued: number;
+  prefetchUseful: number;
+  prefetchLate: number;
+  prefetchWasted: number;
+  waitMs: number;
+  rounds: number;
+  longestTickMs: number;
+}
+
+export function createCounters(): Counters {
+  return {
+    hits: 0,
+    misses: 0,
+    coalesced: 0,
+    evacuated: 0,
+    cleanDropped: 0,
+    dirtyWritten: 0,
+    writeFailures: 0,
+    rescued: 0,
+    prefetchIssued: 0,
+    prefetchUseful: 0,
+    prefetchLate: 0,
+    prefetchWasted: 0,
+    waitMs: 0,
+    rounds: 0,
+    longestTickMs: 0,
+  };
+}

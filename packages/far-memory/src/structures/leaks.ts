@@ -1,0 +1,28 @@
+import type { Watch } from './memory.ts';
+
+/** A structure that was collected without `drop()`: its objects are still there and nothing can free them any more. */
+export interface Leak {
+  readonly name: string;
+}
+
+export interface LeakReporter {
+  watch(structure: object, name: string): Watch;
+  found(): readonly Leak[];
+}
+
+/** Finalizers run late or never, so they only report (A2.5b, 5). */
+export function createLeakReporter(report: (leak: Leak) => void): LeakReporter {
+  const leaks: Leak[] = [];
+  const registry = new FinalizationRegistry((name: string) => {
+    leaks.push({ name });
+    report({ name });
+  });
+  return {
+    watch(structure, name) {
+      const token = {};
+      registry.register(structure, name, token);
+      return { dropped: () => void registry.unregister(token) };
+    },
+    found: () => leaks,
+  };
+}
