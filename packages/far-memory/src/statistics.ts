@@ -5,7 +5,7 @@ import type { AgentStats } from './remote-store.ts';
 
 /** What a far memory has done since its opening, and how it stands. Counts are exact to 2^53; bytes are object data. */
 export interface FarMemoryStats {
-  /** Accesses that found their object in local memory: hot ones on the fast path are counted only with `countHits`. */
+  /** Accesses that found their object in local memory; without `countHits` only those that left the fast path. */
   readonly hits: number;
   /** Accesses that had to wait for the far side, and those of them that joined a read under way. */
   readonly misses: number;
@@ -62,7 +62,8 @@ export function collectStats({ arena, table, store, counters }: Heap): FarMemory
     });
   }
   return {
-    hits: counters.hits,
+    // What waited for its object finds it afterwards; that is no hit.
+    hits: Math.max(0, counters.hits[0]! - counters.misses),
     misses: counters.misses,
     coalesced: counters.coalesced,
     bytesIn: remote.bytesIn,

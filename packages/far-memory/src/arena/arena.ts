@@ -175,7 +175,7 @@ export function createArena({ segmentBytes, segments, poison, onFree }: ArenaOpt
       const segment = location >>> segmentShift;
       const size = u32[location - 1]! & SIZE_MASK;
       liveBytes[segment] = liveBytes[segment]! - slotBytes(size);
-      if (poison) u8.fill(POISON, location * 4, location * 4 + size);
+      if (poison && pins[segment] === 0) u8.fill(POISON, location * 4, location * 4 + size);
       if (liveBytes[segment] === 0) settle(segment);
     },
     first(segment) {

@@ -1,6 +1,7 @@
 /** What happened since the opening. Plain numbers, exact to 2^53. */
 export interface Counters {
-  hits: number;
+  /** One element: a number in a typed array is counted up without a check of its kind. */
+  readonly hits: Float64Array;
   misses: number;
   coalesced: number;
   evacuated: number;
@@ -19,7 +20,7 @@ export interface Counters {
 
 export function createCounters(): Counters {
   return {
-    hits: 0,
+    hits: new Float64Array(1),
     misses: 0,
     coalesced: 0,
     evacuated: 0,

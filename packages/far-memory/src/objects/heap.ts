@@ -15,6 +15,7 @@ export interface Heap {
   /** Segments that only the evacuator may take: at this many free ones, mutators wait. */
   readonly reserveSegments: number;
   readonly debug: boolean;
+  readonly countHits: boolean;
   /** Reads under way, by handle. */
   readonly fetches: Map<Handle, Fetch>;
   /** Writes under way, by handle: the latest of each. */

@@ -15,6 +15,7 @@ import {
   CLEAN,
   COLD,
   EVACUATING,
+  FLAGS,
   FRESH,
   type Group,
   type Handle,
@@ -62,6 +63,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
   const { arena, table, store, counters, fetches } = heap;
   const { words, sizes, groups } = table;
   const { u32 } = arena.views;
+  const { hits } = counters;
   let toFree = new Map<number, number[]>();
 
   /** The first two touches of a placed object, and those of absent ones. */
@@ -69,6 +71,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
     if ((word & ABSENT) !== 0) return materialise(handle, word);
     const location = locationOf(word);
     const marks = u32[location - 1]!;
+    hits[0]!++;
     if ((marks & PREFETCHED) !== 0) counters.prefetchUseful++;
     if (marks >= TOUCHED_ONCE) words[handle] = word & ~COLD;
     u32[location - 1] = (marks & ~PREFETCHED) | TOUCHED_ONCE;
@@ -94,21 +97,39 @@ export function createObjects(heap: Heap, space: Space): Objects {
   function touchToWrite(handle: Handle, word: number): Location {
     if ((word & ABSENT) !== 0) return materialise(handle, word);
     if ((word & READ_SLOW) !== 0) touch(handle, word);
+    else hits[0]!++;
     words[handle] = words[handle]! & ~(EVACUATING | CLEAN);
     return locationOf(word);
   }
 
-  function tryGet(handle: Handle): Location {
+  function tryGetUncounted(handle: Handle): Location {
     const word = words[handle]!;
     if ((word & READ_SLOW) !== 0) return touch(handle, word);
-    return ((word >>> 4) << 2) as Location;
+    return ((word & ~FLAGS) >>> 2) as Location;
   }
 
-  function tryMut(handle: Handle): Location {
+  function tryGetCounted(handle: Handle): Location {
+    const word = words[handle]!;
+    if ((word & READ_SLOW) !== 0) return touch(handle, word);
+    hits[0]!++;
+    return ((word & ~FLAGS) >>> 2) as Location;
+  }
+
+  function tryMutUncounted(handle: Handle): Location {
     const word = words[handle]!;
     if ((word & WRITE_SLOW) !== 0) return touchToWrite(handle, word);
     return (word >>> 2) as Location;
   }
+
+  function tryMutCounted(handle: Handle): Location {
+    const word = words[handle]!;
+    if ((word & WRITE_SLOW) !== 0) return touchToWrite(handle, word);
+    hits[0]!++;
+    return (word >>> 2) as Location;
+  }
+
+  const tryGet = heap.countHits ? tryGetCounted : tryGetUncounted;
+  const tryMut = heap.countHits ? tryMutCounted : tryMutUncounted;
 
   async function placeForFetch(size: number): Promise<Location> {
     for (;;) {

@@ -1,4 +1,4 @@
-import { NO_OBJECT } from '../arena/arena.ts';
+import { NO_OBJECT, RELEASED } from '../arena/arena.ts';
 import { FarUsageError } from '../errors.ts';
 import { ABSENT, CLEAN, EVACUATING, type Handle, type Location, locationOf } from '../handles/words.ts';
 import type { Guard } from '../layout/layout.ts';
@@ -12,8 +12,10 @@ export function createGuard({ arena, table }: Heap): Guard {
   /** The object's word, or undefined for a non-temporal read in its turn. */
   function wordAt(object: Location, generation: number): number | undefined {
     const handle = u32[object - 2]!;
-    const isSameSegment = arena.generations[arena.segmentOf(object)] === generation;
-    if (isSameSegment && handle === NO_OBJECT) return undefined;
+    const segment = arena.segmentOf(object);
+    const isSameSegment = arena.generations[segment] === generation;
+    const isReadOnce = handle === NO_OBJECT || (handle === RELEASED && arena.pins[segment] !== 0);
+    if (isSameSegment && isReadOnce) return undefined;
     const word = words[handle as Handle];
     if (!isSameSegment || word === undefined || (word & ABSENT) !== 0 || locationOf(word) !== object)
       throw new FarUsageError(

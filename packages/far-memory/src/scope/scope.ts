@@ -2,7 +2,7 @@
 import { FarUsageError } from '../errors.ts';
 import { type Handle, type Location, MISS } from '../handles/words.ts';
 import type { Heap } from '../objects/heap.ts';
-import type { Objects } from '../objects/objects.ts';
+import type { Objects, ReadOptions } from '../objects/objects.ts';
 
 /**
  * Places that stay valid across awaits: what is obtained through a scope is pinned until the scope ends. Scopes nest and overlap freely;
@@ -12,7 +12,7 @@ export interface Scope {
   tryGet(handle: Handle): Location;
   /** For writing until the scope ends. */
   tryMut(handle: Handle): Location;
-  get(handle: Handle): Promise<Location>;
+  get(handle: Handle, options?: ReadOptions): Promise<Location>;
   mut(handle: Handle): Promise<Location>;
   /** Ends the scope; a second time does nothing. */
   close(): void;
@@ -71,7 +71,7 @@ export function createScopes(heap: Heap, objects: Objects): Scopes {
     return {
       tryGet: (handle) => pin(objects.tryGet(handle)),
       tryMut: (handle) => pinWritten(handle, objects.tryMut(handle)),
-      get: async (handle) => pin(await objects.get(handle)),
+      get: async (handle, options) => pin(await objects.get(handle, options)),
       mut: async (handle) => pinWritten(handle, await objects.mut(handle)),
       close,
       [Symbol.dispose]: close,

@@ -1,7 +1,7 @@
 import type { Group, Handle } from '../handles/words.ts';
 import type { Guard } from '../layout/layout.ts';
 import type { Flush } from '../objects/flush.ts';
-import type { Heap } from '../objects/heap.ts';
+import type { Heap, Space } from '../objects/heap.ts';
 import type { Objects } from '../objects/objects.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { createStrideDetector, type StrideDetector } from '../prefetch/stride.ts';
@@ -14,6 +14,7 @@ export interface Memory {
   readonly objects: Objects;
   readonly flush: Flush;
   readonly scopes: Scopes;
+  readonly space: Space;
   readonly guard: Guard | undefined;
   readonly options: ResolvedOptions;
   newGroup(): Group;
