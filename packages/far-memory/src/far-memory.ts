@@ -156,6 +156,7 @@ function openWith(options: FarMemoryOptions): FarMemory {
     async close() {
       if (isClosed) return;
       isClosed = true;
+      leaks.end();
       space.close();
       await copier.close();
       await heap.store.close();

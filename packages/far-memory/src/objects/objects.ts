@@ -61,7 +61,7 @@ export interface Objects {
 
 export function createObjects(heap: Heap, space: Space): Objects {
   const { arena, table, store, counters, fetches } = heap;
-  const { words, sizes, groups } = table;
+  const { words, sizes, groups, generations } = table;
   const { u32 } = arena.views;
   const { hits } = counters;
   let toFree = new Map<number, number[]>();
@@ -200,12 +200,20 @@ export function createObjects(heap: Heap, space: Space): Objects {
   }
 
   async function bringUntil(attempt: (handle: Handle) => Location, handle: Handle): Promise<Location> {
+    const life = generations[handle];
     for (;;) {
       const location = attempt(handle);
       if (location !== MISS) return location;
-      if (words[handle] === FRESH) await space.wait();
-      else await demand(handle);
+      try {
+        await (words[handle] === FRESH ? space.wait() : demand(handle));
+      } finally {
+        if (generations[handle] !== life) rejectFreed(handle);
+      }
     }
+  }
+
+  function rejectFreed(handle: Handle): never {
+    throw new FarUsageError(`object ${handle} was freed while it was being brought`);
   }
 
   /** Reads into a place of the ring of non-temporal segments; it is given back after this turn. */
