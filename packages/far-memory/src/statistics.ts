@@ -63,7 +63,7 @@ export function collectStats({ arena, table, store, counters }: Heap): FarMemory
   }
   return {
     // What waited for its object finds it afterwards; that is no hit.
-    hits: Math.max(0, counters.hits[0]! - counters.misses),
+    hits: Math.max(0, counters.hits.reduce((sum, lane) => sum + lane, 0) - counters.misses),
     misses: counters.misses,
     coalesced: counters.coalesced,
     bytesIn: remote.bytesIn,

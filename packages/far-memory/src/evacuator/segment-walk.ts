@@ -49,8 +49,13 @@ export interface SegmentWalkOptions {
 
 /** Bytes of write-backs under way: more would only queue in the store, and queued bytes are memory. */
 const WRITE_WINDOW_BYTES: number = 4 * 2 ** 20;
-/** The clock is read once per so many objects. */
+/** Writes under way, however small: what an agent accepts per connection (A2.4). */
+const WRITE_WINDOW_OBJECTS = 4096;
+/** The clock is read once per so many objects or bytes, whichever comes first. */
 const OBJECTS_PER_CLOCK = 32;
+const BYTES_PER_CLOCK: number = 64 * 1024;
+/** Bytes that one plan copies: at 0.25 ms per MiB a fraction of the tick budget, should the owner have to. */
+const PLAN_BYTES: number = 2 ** 20;
 
 export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: SegmentWalkOptions): SegmentWalk {
   const { arena, table, counters, writes } = heap;
@@ -60,7 +65,7 @@ export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: S
   let planVictims: Victim[] = [];
   let isCopying = false;
 
-  const isWindowFull = () => writeBacks.bytesInFlight() >= WRITE_WINDOW_BYTES;
+  const isWindowFull = () => writeBacks.bytesInFlight() >= WRITE_WINDOW_BYTES || writes.size >= WRITE_WINDOW_OBJECTS;
 
   /** Whether the object of that header is still there. */
   function isLiveAt(location: Location, handle: number): boolean {
@@ -108,7 +113,7 @@ export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: S
   }
 
   function canMove(): boolean {
-    return !isCopying && plan.count < PLAN_OBJECTS;
+    return !isCopying && plan.count < PLAN_OBJECTS && plan.bytes < PLAN_BYTES;
   }
 
   /** What to do with one object. False: not now. */
@@ -181,7 +186,9 @@ export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: S
   return {
     advance(victim, deadline) {
       const { segment, generation } = victim;
-      for (let seen = 1; victim.at !== MISS; seen++) {
+      let objects = 0;
+      let bytes = 0;
+      while (victim.at !== MISS) {
         const location = victim.at;
         const handle = u32[location - 2]!;
         const next = arena.after(location);
@@ -191,7 +198,12 @@ export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: S
           victim.at = MISS;
           return;
         }
-        if (seen % OBJECTS_PER_CLOCK === 0 && performance.now() >= deadline) return;
+        objects++;
+        bytes += (next === MISS ? 0 : next - location) * 4;
+        if (objects < OBJECTS_PER_CLOCK && bytes < BYTES_PER_CLOCK) continue;
+        if (performance.now() >= deadline) return;
+        objects = 0;
+        bytes = 0;
       }
     },
     commitMoves() {

@@ -27,6 +27,7 @@ import {
   REMOTE,
   WRITE_SLOW,
 } from '../handles/words.ts';
+import { HIT_LANE_MASK } from './counters.ts';
 import type { Fetch, Heap, Space } from './heap.ts';
 
 export interface ReadOptions {
@@ -71,7 +72,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
     if ((word & ABSENT) !== 0) return materialise(handle, word);
     const location = locationOf(word);
     const marks = u32[location - 1]!;
-    hits[0]!++;
+    hits[handle & HIT_LANE_MASK]!++;
     if ((marks & PREFETCHED) !== 0) counters.prefetchUseful++;
     if (marks >= TOUCHED_ONCE) words[handle] = word & ~COLD;
     u32[location - 1] = (marks & ~PREFETCHED) | TOUCHED_ONCE;
@@ -97,7 +98,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
   function touchToWrite(handle: Handle, word: number): Location {
     if ((word & ABSENT) !== 0) return materialise(handle, word);
     if ((word & READ_SLOW) !== 0) touch(handle, word);
-    else hits[0]!++;
+    else hits[handle & HIT_LANE_MASK]!++;
     words[handle] = words[handle]! & ~(EVACUATING | CLEAN);
     return locationOf(word);
   }
@@ -111,7 +112,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
   function tryGetCounted(handle: Handle): Location {
     const word = words[handle]!;
     if ((word & READ_SLOW) !== 0) return touch(handle, word);
-    hits[0]!++;
+    hits[handle & HIT_LANE_MASK]!++;
     return ((word & ~FLAGS) >>> 2) as Location;
   }
 
@@ -124,7 +125,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
   function tryMutCounted(handle: Handle): Location {
     const word = words[handle]!;
     if ((word & WRITE_SLOW) !== 0) return touchToWrite(handle, word);
-    hits[0]!++;
+    hits[handle & HIT_LANE_MASK]!++;
     return (word >>> 2) as Location;
   }
 
