@@ -77,7 +77,7 @@ function printField(
   isMutable: boolean,
 ): string {
   const isScalar = layout.kind === 'scalar';
-  const place = isScalar ? `views.${layout.element}[${elementIndex(layout.byteLength, offset)}]` : '';
+  const place = isScalar ? `${layout.element}[${elementIndex(layout.byteLength, offset)}]` : '';
   const read = isScalar ? place : `layouts[${index}].read(views, this.w * 4 + ${offset})`;
   const write = isScalar ? `${place} = value` : `layouts[${index}].write(views, this.w * 4 + ${offset}, value)`;
   const checkRead = isGuarded ? 'guard.checkRead(this.o, this.g); ' : '';
@@ -93,7 +93,8 @@ function printCursorClass(placed: readonly PlacedField[], isGuarded: boolean, is
   const assign = placed
     .map(({ name }) => `if (values.${name} !== undefined) this.${name} = values.${name};`)
     .join('\n');
-  return `return class ${isMutable ? 'MutableCursor' : 'Cursor'} {
+  return `const { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 } = views;
+return class ${isMutable ? 'MutableCursor' : 'Cursor'} {
 constructor() { this.w = 0; ${isGuarded ? 'this.o = 0; this.g = 0;' : ''} }
 place(object, byteOffset) { this.w = byteOffset >>> 2; ${isGuarded ? 'this.o = object; this.g = guard.generationOf(object);' : ''} return this; }
 ${members}

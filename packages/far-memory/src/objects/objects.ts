@@ -65,6 +65,11 @@ export function createObjects(heap: Heap, space: Space): Objects {
   const { words, sizes, groups, generations } = table;
   const { u32 } = arena.views;
   const { hits } = counters;
+  // Bundlers make variables of a module's constants; those of this closure stay constants in the fast path.
+  const readSlow = READ_SLOW;
+  const writeSlow = WRITE_SLOW;
+  const placeMask = ~FLAGS;
+  const laneMask = HIT_LANE_MASK;
   let toFree = new Map<number, number[]>();
 
   /** The first two touches of a placed object, and those of absent ones. */
@@ -105,27 +110,27 @@ export function createObjects(heap: Heap, space: Space): Objects {
 
   function tryGetUncounted(handle: Handle): Location {
     const word = words[handle]!;
-    if ((word & READ_SLOW) !== 0) return touch(handle, word);
-    return ((word & ~FLAGS) >>> 2) as Location;
+    if ((word & readSlow) !== 0) return touch(handle, word);
+    return ((word & placeMask) >>> 2) as Location;
   }
 
   function tryGetCounted(handle: Handle): Location {
     const word = words[handle]!;
-    if ((word & READ_SLOW) !== 0) return touch(handle, word);
-    hits[handle & HIT_LANE_MASK]!++;
-    return ((word & ~FLAGS) >>> 2) as Location;
+    if ((word & readSlow) !== 0) return touch(handle, word);
+    hits[handle & laneMask]!++;
+    return ((word & placeMask) >>> 2) as Location;
   }
 
   function tryMutUncounted(handle: Handle): Location {
     const word = words[handle]!;
-    if ((word & WRITE_SLOW) !== 0) return touchToWrite(handle, word);
+    if ((word & writeSlow) !== 0) return touchToWrite(handle, word);
     return (word >>> 2) as Location;
   }
 
   function tryMutCounted(handle: Handle): Location {
     const word = words[handle]!;
-    if ((word & WRITE_SLOW) !== 0) return touchToWrite(handle, word);
-    hits[handle & HIT_LANE_MASK]!++;
+    if ((word & writeSlow) !== 0) return touchToWrite(handle, word);
+    hits[handle & laneMask]!++;
     return (word >>> 2) as Location;
   }
 

@@ -22,6 +22,7 @@ export function createArray<Value, View, Mutable>(
   const group = memory.newGroup();
   const first = objects.createRange(group, layout.byteLength, length);
   let isDropped = false;
+  let present = length;
 
   function requireAlive(): void {
     if (isDropped) throw new FarUsageError('the array was dropped');
@@ -33,7 +34,7 @@ export function createArray<Value, View, Mutable>(
     group,
     shift: 0,
     handleAt: (index) => (first + index) as Handle,
-    length: () => length,
+    length: () => present,
     requireAlive,
   });
   const array: FarArray<Value, View, Mutable> = {
@@ -42,6 +43,7 @@ export function createArray<Value, View, Mutable>(
     async drop() {
       requireAlive();
       isDropped = true;
+      present = 0;
       prefetch.end();
       watch.dropped();
       await inTurns(length, (index) => objects.freeInRange(first, index, index + 1));

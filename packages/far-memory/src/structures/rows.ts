@@ -1,5 +1,5 @@
 import { FarUsageError } from '../errors.ts';
-import { type Group, type Handle, type Location, MISS, READ_SLOW } from '../handles/words.ts';
+import { FLAGS, type Group, type Handle, type Location, MISS, READ_SLOW } from '../handles/words.ts';
 import type { Layout } from '../layout/layout.ts';
 import { type ChunkIteration, type ChunkOptions, createChunkIteration, type RowChunk } from './chunks.ts';
 import { createStructurePrefetch, type Memory, type StructurePrefetch } from './memory.ts';
@@ -43,6 +43,7 @@ export interface RowsOptions<Value, View, Mutable> {
   readonly shift: number;
   /** The handle of an object. */
   readonly handleAt: (chunk: number) => Handle;
+  /** Zero once the structure was dropped. */
   readonly length: () => number;
   /** @throws when the structure was dropped. */
   readonly requireAlive: () => void;
@@ -55,6 +56,7 @@ export function createRows<Value, View, Mutable>(
   const { objects, heap, scopes } = memory;
   const { words } = heap.table;
   const { views } = heap.arena;
+  const readSlow = READ_SLOW;
   const mask = 2 ** shift - 1;
   const rowBytes = layout.byteLength;
   const viewer = layout.createViewer(views, memory.guard);
@@ -71,10 +73,9 @@ export function createRows<Value, View, Mutable>(
     length,
   });
 
-  function requireIndex(index: number): void {
+  function rejectIndex(index: number): never {
     requireAlive();
-    if (!(index >= 0 && index < length() && Number.isInteger(index)))
-      throw new FarUsageError(`index ${index} is out of range: there are ${length()} values`);
+    throw new FarUsageError(`index ${index} is out of range: there are ${length()} values`);
   }
 
   function byteOffset(location: Location, index: number): number {
@@ -83,10 +84,10 @@ export function createRows<Value, View, Mutable>(
 
   /** The object of a row, with its first touches shown to the prefetcher: hot objects need none. */
   function handleOf(index: number): Handle {
-    requireIndex(index);
+    if (index >>> 0 !== index || index >= length()) rejectIndex(index);
     const chunk = index >>> shift;
     const handle = handleAt(chunk);
-    if ((words[handle]! & READ_SLOW) !== 0) strides.record(chunk);
+    if ((words[handle]! & readSlow) !== 0) strides.record(chunk);
     return handle;
   }
 
@@ -107,11 +108,15 @@ export function createRows<Value, View, Mutable>(
       return length();
     },
     prefetch,
-    tryAt(index) {
-      const location = objects.tryGet(handleOf(index));
-      if (location === MISS) return undefined;
-      return viewer.move(location, byteOffset(location, index));
-    },
+    tryAt: printTryAt<View>(shift, rowBytes, heap.countHits, {
+      words,
+      tryGet: objects.tryGet,
+      move: viewer.move,
+      handleAt,
+      length,
+      rejectIndex,
+      record: strides.record,
+    }),
     async at(index, readOptions) {
       const location = await get(index, readOptions?.nt ?? false);
       return viewer.view(location, byteOffset(location, index));
@@ -178,4 +183,40 @@ export function createRows<Value, View, Mutable>(
       }
     },
   };
+}
+
+interface TryAtParts<View> {
+  readonly words: Uint32Array;
+  readonly tryGet: (handle: Handle) => Location;
+  readonly move: (object: Location, byteOffset: number) => View;
+  readonly handleAt: (chunk: number) => Handle;
+  readonly length: () => number;
+  readonly rejectIndex: (index: number) => never;
+  readonly record: (chunk: number) => void;
+}
+
+/**
+ * The hot path, printed per structure: closures made from one text share what the compiler learns, so that with two structures of different
+ * layouts no call in it could be inlined (hits.bench.ts).
+ */
+function printTryAt<View>(
+  shift: number,
+  rowBytes: number,
+  countsHits: boolean,
+  parts: TryAtParts<View>,
+): (index: number) => View | undefined {
+  const text = `const { words, tryGet, move, handleAt, length, rejectIndex, record } = parts;
+return (index) => {
+  if (index >>> 0 !== index || index >= length()) rejectIndex(index);
+  const handle = handleAt(index >>> ${shift});
+  const word = words[handle];
+  let location = (word & ${~FLAGS}) >>> 2;
+  if ((word & ${READ_SLOW}) !== 0${countsHits ? ' || true' : ''}) {
+    if ((word & ${READ_SLOW}) !== 0) record(index >>> ${shift});
+    location = tryGet(handle);
+    if (location === ${MISS}) return undefined;
+  }
+  return move(location, ((location << 2) >>> 0) + (index & ${2 ** shift - 1}) * ${rowBytes});
+};`;
+  return new Function('parts', text)(parts);
 }

@@ -173,6 +173,7 @@ export function createVector<Value, View, Mutable>(
     async drop() {
       requireAlive();
       isDropped = true;
+      length = 0;
       prefetch.end();
       watch.dropped();
       await inTurns(handles.length, () => objects.free(handles.pop()));
