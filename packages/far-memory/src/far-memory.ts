@@ -1,6 +1,6 @@
 import { createArena } from './arena/arena.ts';
 import type { Views } from './arena/views.ts';
-import { FarMemoryError } from './errors.ts';
+import { FarMemoryError, FarMemoryFullError } from './errors.ts';
 import { createCopier } from './evacuator/copier.ts';
 import { createEvacuator, type Evacuator } from './evacuator/evacuator.ts';
 import { evacuationPolicies } from './evacuator/policies.ts';
@@ -76,13 +76,27 @@ export const FarMemory: { open(options: FarMemoryOptions): Promise<FarMemory> } 
   },
 };
 
+/** Address space, not memory: but a limit on it can be in the way. */
+function reserve<Reserved>(make: () => Reserved): Reserved {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message =
+      'the address space for localBytes and maxHandles (16 bytes each) was refused; lower them, or raise the limit (ulimit -v)';
+    throw new FarMemoryFullError(message, { cause: error });
+  }
+}
+
 function openWith(options: FarMemoryOptions): FarMemory {
   const resolved = resolveOptions(options);
   const { segmentBytes, segments, debug, thresholds } = resolved;
   let evacuator: Evacuator | undefined;
   const heap: Heap = {
-    arena: createArena({ segmentBytes, segments, poison: debug, onFree: () => evacuator?.onFree() }),
-    table: createHandleTable(resolved.maxHandles),
+    ...reserve(() => ({
+      arena: createArena({ segmentBytes, segments, poison: debug, onFree: () => evacuator?.onFree() }),
+      table: createHandleTable(resolved.maxHandles),
+    })),
     store: options.store ?? createLocalStore(),
     link: createLink(),
     counters: createCounters(),

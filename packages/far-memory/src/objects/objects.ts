@@ -182,7 +182,9 @@ export function createObjects(heap: Heap, space: Space): Objects {
   }
 
   function startFetch(handle: Handle, isPrefetch: boolean): Fetch | undefined {
-    const placed = arena.place(TEMPORAL, NO_OBJECT, sizes[handle]!, heap.reserveSegments);
+    // A guess leaves one more segment to those who wait for theirs.
+    const reserve = heap.reserveSegments + (isPrefetch ? 1 : 0);
+    const placed = arena.place(TEMPORAL, NO_OBJECT, sizes[handle]!, reserve);
     space.check();
     if (placed === MISS && isPrefetch) return undefined;
     const fetch: Fetch = { arrived: settled, isPrefetch, wasLate: false };
