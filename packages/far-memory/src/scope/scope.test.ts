@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FarMemoryFullError, FarUsageError, f64, type Location, struct, u32 } from '../index.ts';
-import { churnOf, nextTurn, openSmall } from '../testing/small-memory.case.ts';
+import { churnOf, nextTurn, openSmall, randomOf, unreliable } from '../testing/small-memory.case.ts';
 
 const Point = struct({ x: f64, n: u32 });
 
@@ -81,6 +81,52 @@ describe('a scope', () => {
     const sum = await far.pinned([a, b], (bytesOfA, bytesOfB) => bytesOfA![15]! + bytesOfB![0]!);
     expect(sum).toBe(3);
   });
+
+  it.each(['owner', 'worker'] as const)(
+    'holds its places against an evacuation that is under way (%s)',
+    async (copier) => {
+      const store = unreliable({ seed: 8, delayMs: 2 });
+      const far = await openSmall({ localBytes: 32 * 4096, store, evacuation: { copier } });
+      const handles = Array.from({ length: 1500 }, () => far.alloc(120));
+      const expected = new Uint32Array(handles.length);
+      const { u32: memory } = far.views;
+      let wrong = 0;
+      let isOver = false;
+      // Objects stay where they are pinned: whoever writes them meanwhile writes there.
+      const pinning = async (seed: number) => {
+        const random = randomOf(seed);
+        for (let round = 0; round < 120; round++) {
+          const index = random(handles.length);
+          const hot = far.tryGet(handles[index]!);
+          if (hot !== MISS) far.tryGet(handles[index]!);
+          await far.scope(async (scope) => {
+            const at = await scope.get(handles[index]!);
+            for (let turn = 0; turn < 6; turn++) {
+              if (memory[at] !== expected[index]) wrong++;
+              await nextTurn();
+            }
+          });
+        }
+      };
+      const writing = async (seed: number) => {
+        const random = randomOf(seed);
+        while (!isOver) {
+          const index = random(handles.length);
+          const handle = handles[index]!;
+          const now = far.tryMut(handle);
+          const at = now === MISS ? await far.mut(handle) : now;
+          memory[at] = ++expected[index]!;
+          if (random(4) === 0) await nextTurn();
+        }
+      };
+      const writers = Promise.all([21, 22, 23, 24].map(writing));
+      await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(pinning));
+      isOver = true;
+      await writers;
+      expect(wrong).toBe(0);
+      expect(Math.min(far.stats().dirtyWritten, far.stats().evacuated)).toBeGreaterThan(20);
+    },
+  );
 
   it('that pins everything makes others fail with FarMemoryFullError, never the process', async () => {
     const far = await openSmall({ fullTimeoutMs: 100 });
