@@ -65,7 +65,13 @@ describe('objects under forced evacuation', () => {
     const store = unreliable({ seed: 3, delayMs: 3 });
     const far = await openSmall({ store, evacuation: { copier: 'worker' } });
     const counters = countersOf(far);
+    let isOver = false;
+    const flushing = (async () => {
+      while (!isOver) await far.flush();
+    })();
     await Promise.all(Array.from({ length: 32 }, (_, flow) => incrementAtRandom(counters, 500, flow + 1)));
+    isOver = true;
+    await flushing;
     await expectExact(counters);
     expect(far.stats().rescued).toBeGreaterThan(10);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FarMemoryFullError, FarUsageError, f64, type Location, struct, u32 } from '../index.ts';
+import { FarMemoryFullError, FarUsageError, f64, type Location, MISS, struct, u32 } from '../index.ts';
 import { churnOf, nextTurn, openSmall, randomOf, unreliable } from '../testing/small-memory.case.ts';
 
 const Point = struct({ x: f64, n: u32 });
