@@ -119,11 +119,10 @@ export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: S
   /** What to do with one object. False: not now. */
   function evacuate(victim: Victim, handle: Handle, location: Location): boolean {
     const word = words[handle]!;
-    if ((word & EVACUATING) !== 0) {
-      const underWay = writes.get(handle);
-      if (underWay) follow(victim, underWay.settled);
-      return true;
-    }
+    // Written to since that write was issued or not: until it has ended, its end could not tell the two marks apart.
+    const underWay = writes.get(handle);
+    if (underWay) follow(victim, underWay.settled);
+    if (underWay || (word & EVACUATING) !== 0) return true;
     const isHot = (word & COLD) === 0;
     const isDirty = (word & CLEAN) === 0;
     const isAlmostEmpty = arena.freeSegments() <= heap.reserveSegments;

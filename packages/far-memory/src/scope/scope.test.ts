@@ -102,7 +102,7 @@ describe('a scope', () => {
           await far.scope(async (scope) => {
             const at = await scope.get(handles[index]!);
             for (let turn = 0; turn < 6; turn++) {
-              if (memory[at] !== expected[index]) wrong++;
+              if (memory[at] !== expected[index] || far.tryGet(handles[index]!) !== at) wrong++;
               await nextTurn();
             }
           });
