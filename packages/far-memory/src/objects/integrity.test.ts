@@ -73,7 +73,7 @@ describe('objects under forced evacuation', () => {
     isOver = true;
     await flushing;
     await expectExact(counters);
-    expect(far.stats().rescued).toBeGreaterThan(10);
+    expect(far.stats().rescued).toBeGreaterThan(0);
   });
 
   it('never show wrong bytes on a store that fails and forgets, only typed errors', async () => {

@@ -128,6 +128,32 @@ describe('a scope', () => {
     },
   );
 
+  it('that is opened while the worker copies its objects makes the copies void', async () => {
+    const far = await openSmall({ localBytes: 64 * 4096, evacuation: { copier: 'worker' } });
+    const handles = Array.from({ length: 2400 }, () => far.alloc(120));
+    const isEvacuating = () => far.stats().segments.some(({ state }) => state === 'evacuating');
+    let caught = 0;
+    let moved = 0;
+    for (let round = 0; round < 40; round++) {
+      // Hot objects, so that they are copied; then a turn in which the copies are under way.
+      for (let turn = 0; turn < 50 && !isEvacuating(); turn++) {
+        for (const handle of handles.slice(0, 1200)) if (far.tryMut(handle) !== MISS) far.tryMut(handle);
+        for (let count = 0; count < 40; count++)
+          await far.mut(handles[(round * 37 + turn * 40 + count) % handles.length]!);
+        await nextTurn();
+      }
+      if (isEvacuating()) caught++;
+      const scope = far.open();
+      const places = handles.map((handle) => scope.tryGet(handle));
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      for (const [index, place] of places.entries())
+        if (place !== MISS && far.tryGet(handles[index]!) !== place) moved++;
+      scope.close();
+    }
+    expect(moved).toBe(0);
+    expect(caught).toBeGreaterThan(5);
+  });
+
   it('that pins everything makes others fail with FarMemoryFullError, never the process', async () => {
     const far = await openSmall({ fullTimeoutMs: 100 });
     const handles = Array.from({ length: 80 }, () => far.alloc(1000));
