@@ -1,4 +1,5 @@
 import { type CacheHierarchy, createHierarchy } from '../machine/cache-hierarchy.ts';
+import { LruStore } from '../machine/lru-store.ts';
 import { walkerGeometryOf } from '../machine/machine-config.ts';
 import { createPrintedHierarchy, createPrintedTagStore, createPrintedTlb } from '../machine/print/index.ts';
 import { createRandom } from '../machine/random.ts';
@@ -33,7 +34,11 @@ export function createMachineParts(
     createCaches: () => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed)),
     createStores() {
       const random = createRandom(seed);
-      return (geometry) => (printed ? createPrintedTagStore : createTagStore)(geometry, random.fork());
+      return (geometry) => {
+        const draws = random.fork();
+        if (!printed) return createTagStore(geometry, draws);
+        return geometry.policy === 'lru' ? new LruStore(geometry) : createPrintedTagStore(geometry, draws);
+      };
     },
   };
 }
