@@ -30,7 +30,7 @@ export interface PageTable {
 }
 
 export function entryKind(entry: number): 0 | 1 | 2 {
-  return (entry - 4 * Math.floor(entry / 4)) as 0 | 1 | 2;
+  return (entry & 3) as 0 | 1 | 2;
 }
 
 export function entryTarget(entry: number): number {

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { LruStore } from './lru-store.ts';
 import { resolveMachine } from './machine-file.ts';
 import { canCompile } from './print/compile.ts';
 import { createPrintedHierarchy } from './print/hierarchy.ts';
@@ -98,22 +97,6 @@ describe('a tag store', () => {
           expect(step(printed, one)).toBe(step(interpreted, one));
         }
         for (let slot = 0; slot < interpreted.slots; slot++) expect(printed.keyAt(slot)).toBe(interpreted.keyAt(slot));
-      }),
-      { numRuns: 300 },
-    );
-  });
-
-  it('of the least recently used as a class does what the interpreted one does, slot by slot', () => {
-    fc.assert(
-      fc.property(geometries(['lru']), operations, fc.boolean(), (geometry, steps, cleared) => {
-        const interpreted = createTagStore(geometry, createRandom(1));
-        const store = new LruStore(geometry);
-        const half = steps.length >> 1;
-        for (const [index, one] of steps.entries()) {
-          if (index === half && cleared) for (const each of [interpreted, store]) each.clear();
-          expect(step(store, one)).toBe(step(interpreted, one));
-        }
-        for (let slot = 0; slot < interpreted.slots; slot++) expect(store.keyAt(slot)).toBe(interpreted.keyAt(slot));
       }),
       { numRuns: 300 },
     );

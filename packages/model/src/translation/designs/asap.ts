@@ -1,4 +1,4 @@
-import { entryBytes, pageBytes, pagesPerEntry } from '../../machine/address.ts';
+import { entryBytes, indexAt, pageBytes } from '../../machine/address.ts';
 import { flag, integer, real } from '../../machine/fields.ts';
 import { defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
@@ -106,10 +106,9 @@ export const asap = defineDesign({
             const tea = set.find(level, unit);
             if (tea === undefined || tea.frames.hostFrame < 0) continue;
             memory.wait(spec.issueCycles);
-            const index = Math.floor(page / pagesPerEntry[level]!) % 512;
             const frame = tea.frames.hostFrame + unit - tea.start;
             issued++;
-            arrivals[level] = issued * spec.issueCycles + memory.probe(frame, index * entryBytes, step);
+            arrivals[level] = issued * spec.issueCycles + memory.probe(frame, indexAt(page, level) * entryBytes, step);
           }
           count.prefetches += issued;
           if (issued > 0 || set.table.leafLevel(page) > prefetched.length) return;

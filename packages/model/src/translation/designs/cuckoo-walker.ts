@@ -1,12 +1,6 @@
 import { type Frame, lineBytes, linesPerPage, type PageLevel, type Vpn } from '../../machine/address.ts';
 import type { DesignResources, WalkCache } from '../design.ts';
-import {
-  type CuckooPageTable,
-  type CuckooTable,
-  clusterKey,
-  type WayMemory,
-  walkLineKey,
-} from './cuckoo-page-table.ts';
+import { type CuckooPageTable, type CuckooTable, type WayMemory, walkLineKey } from './cuckoo-page-table.ts';
 import { tableNames } from './radix.ts';
 import { StepLabels } from './step-labels.ts';
 
@@ -114,8 +108,9 @@ class CuckooDimension {
   locate(page: number, context: number, awaited: boolean): Frame {
     const { table, options, labels } = this.parts;
     const { memory } = this.resources;
-    const level = table.levelOf(page);
+    const level = table.locate(page);
     if (level === 0) throw new Error(`no table has page ${page.toString(16)}`);
+    const frame = table.locatedFrame;
     const known = this.knownSection(page, level, context);
     const start = options.hashCycles + options.walkCacheCycles;
     if (awaited) memory.wait(start);
@@ -125,13 +120,12 @@ class CuckooDimension {
     for (const size of [1, 2, 3] as const) {
       const ways = table.size(size);
       if (ways === undefined || !isProbed(table, page, { size, level, known })) continue;
-      const key = clusterKey(page, size);
-      const holder = size === level ? ways.wayOf(key) : -1;
+      const holder = size === level ? ways.holder : -1;
       // The section of a large page says which way to look into; one of 4 KiB pages, or of both, does not.
       const only = size === known ? holder : -1;
       for (let way = 0; way < ways.ways; way++) {
         if (only >= 0 && way !== only) continue;
-        this.readSlot(ways, { key, way, context, read: way === holder ? size : otherWays }, awaited && way === holder);
+        this.readSlot(ways, way, { context, read: way === holder ? size : otherWays }, awaited && way === holder);
         if (way === holder) right = this.cycles;
         else slowest = Math.max(slowest, this.cycles);
       }
@@ -139,7 +133,6 @@ class CuckooDimension {
     const extra = options.waitForAll ? Math.max(0, slowest - right) : 0;
     if (awaited) memory.wait(extra);
 
-    const frame = table.frameAt(page, level);
     const total = start + right + extra;
     const { next } = this;
     const hostFrame = next === undefined ? frame : next.translate(frame, labels.below(context, 0), awaited);
@@ -161,20 +154,21 @@ class CuckooDimension {
     const key = walkLineKey(page, level);
     if (cache.lookup(key) >= 0) return true;
     const lines = this.parts.table.walkTable(level);
-    for (let way = 0; way < (lines?.ways ?? 0); way++)
-      this.readSlot(lines!, { key, way, context, read: walkTable }, false);
+    lines?.find(key);
+    for (let way = 0; way < (lines?.ways ?? 0); way++) this.readSlot(lines!, way, { context, read: walkTable }, false);
     cache.insert(key, 0);
     return false;
   }
 
-  /** Reads the line in which `way` would have `key`; `cycles` says how long it took, the translation of its address included. */
+  /** Reads the line where the table looked last in `way`; `cycles` says how long it took, the translation of its address included. */
   private readSlot(
     table: CuckooTable,
-    { key, way, context, read }: { key: number; way: number; context: number; read: number },
+    way: number,
+    { context, read }: { context: number; read: number },
     awaited: boolean,
   ): void {
-    const memory: WayMemory = table.regionOf(key, way);
-    const slot = table.slotOf(key, way);
+    const memory: WayMemory = table.regionAt(way);
+    const slot = table.slotAt(way);
     const page = Math.floor(slot / linesPerPage);
     let before = 0;
     if (memory.first < 0) {

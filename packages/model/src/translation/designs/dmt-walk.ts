@@ -1,4 +1,4 @@
-import { entryBytes, type Frame, guestPage, pagesPerEntry, type Vpn } from '../../machine/address.ts';
+import { entryBytes, type Frame, guestPage, indexAt, pagesPerEntry, type Vpn } from '../../machine/address.ts';
 import { entryKind, entryTarget } from '../../machine/page-table.ts';
 import type { DesignResources, WalkCache, WalkMemory } from '../design.ts';
 import type { RadixWalker } from '../walker.ts';
@@ -157,11 +157,11 @@ export class DirectWalk {
 }
 
 function offsetIn(page: Vpn, { level }: Tea): number {
-  return (Math.floor(page / pagesPerEntry[level]!) % 512) * entryBytes;
+  return indexAt(page, level) * entryBytes;
 }
 
 /** The entry that the TEA holds for the page; 0 = absent. */
 function entryIn(set: TeaSet, tea: Tea, page: Vpn): number {
   const node = tea.nodes[Math.floor(page / pagesOfTable(tea.level)) - tea.start]!;
-  return node === 0 ? 0 : set.table.entry(node - 1, Math.floor(page / pagesPerEntry[tea.level]!) % 512);
+  return node === 0 ? 0 : set.table.entry(node - 1, indexAt(page, tea.level));
 }

@@ -51,12 +51,17 @@ export class ElasticCuckooTable<Region> {
   readonly counts: ElasticCuckooCounts = { kicks: 0, moves: 0, resizes: 0, rebuilds: 0 };
   /** Elements held. */
   size = 0;
+  /** Way that held the key of the last `find`, or -1. */
+  holder = -1;
   private readonly options: ElasticCuckooOptions<Region>;
   private current: Generation<Region>;
   /** What the table is being moved to. */
   private next: Generation<Region> | undefined;
   /** By way: slots of `current` below it have been moved. */
   private readonly pointers: Int32Array;
+  /** By way: the places that `find` has looked at last. */
+  private readonly foundSlots: Int32Array;
+  private readonly foundIn: Generation<Region>[];
   /** The element that an insertion has displaced and not placed yet. */
   private handKey = empty;
   private handValue = 0;
@@ -65,6 +70,8 @@ export class ElasticCuckooTable<Region> {
     this.options = options;
     this.pointers = new Int32Array(options.ways);
     this.current = this.newGeneration(options.initialSlots);
+    this.foundSlots = new Int32Array(options.ways);
+    this.foundIn = new Array<Generation<Region>>(options.ways).fill(this.current);
   }
 
   get ways(): number {
@@ -80,36 +87,56 @@ export class ElasticCuckooTable<Region> {
     return this.ways * (this.current.slots + (this.next?.slots ?? 0));
   }
 
-  /** Way that holds `key`, or -1. */
-  wayOf(key: number): number {
-    for (let way = 0; way < this.ways; way++) {
-      if (this.home(key, way).keys[way]![this.slotOf(key, way)] === key) return way;
+  /**
+   * Way that holds `key`, or -1. What `regionAt`, `slotAt` and `valueAt` say is about the places of this key, in every way, until another
+   * one is looked for or the table changes.
+   */
+  find(key: number): number {
+    const { current, next, foundSlots, foundIn } = this;
+    const { ways } = this.options;
+    const folded = fold(key);
+    let holder = -1;
+    for (let way = 0; way < ways; way++) {
+      let home = current;
+      let slot = hash(folded, home.seeds[way]!) & (home.slots - 1);
+      if (next !== undefined && slot < this.pointers[way]!) {
+        home = next;
+        slot = hash(folded, home.seeds[way]!) & (home.slots - 1);
+      }
+      foundSlots[way] = slot;
+      foundIn[way] = home;
+      if (home.keys[way]![slot] === key) holder = way;
     }
-    return -1;
+    this.holder = holder;
+    return holder;
+  }
+
+  /** Memory in which that way keeps the key, if it does. */
+  regionAt(way: number): Region {
+    return this.foundIn[way]!.regions[way]!;
+  }
+
+  /** Slot of that memory. */
+  slotAt(way: number): number {
+    return this.foundSlots[way]!;
+  }
+
+  /** Value in that slot. */
+  valueAt(way: number): number {
+    return this.foundIn[way]!.values[way]![this.foundSlots[way]!]!;
   }
 
   /** Value of `key`, or -1 when it is absent. */
   get(key: number): number {
-    const way = this.wayOf(key);
-    return way < 0 ? -1 : this.home(key, way).values[way]![this.slotOf(key, way)]!;
-  }
-
-  /** Memory in which `way` keeps `key`, if it does. */
-  regionOf(key: number, way: number): Region {
-    return this.home(key, way).regions[way]!;
-  }
-
-  /** Slot of that memory. */
-  slotOf(key: number, way: number): number {
-    const { slots, seeds } = this.home(key, way);
-    return hash(key, seeds[way]!) & (slots - 1);
+    const way = this.find(key);
+    return way < 0 ? -1 : this.valueAt(way);
   }
 
   /** Adds an element, or changes its value. */
   set(key: number, value: number): void {
-    const way = this.wayOf(key);
+    const way = this.find(key);
     if (way >= 0) {
-      this.home(key, way).values[way]![this.slotOf(key, way)] = value;
+      this.foundIn[way]!.values[way]![this.foundSlots[way]!] = value;
       return;
     }
     this.size++;
@@ -119,9 +146,9 @@ export class ElasticCuckooTable<Region> {
 
   /** Removes an element; false when it is absent. */
   delete(key: number): boolean {
-    const way = this.wayOf(key);
+    const way = this.find(key);
     if (way < 0) return false;
-    this.home(key, way).keys[way]![this.slotOf(key, way)] = empty;
+    this.foundIn[way]!.keys[way]![this.foundSlots[way]!] = empty;
     this.size--;
     this.goOn();
     return true;
@@ -132,13 +159,6 @@ export class ElasticCuckooTable<Region> {
       for (const [way, keys] of generation?.keys.entries() ?? [])
         for (const [slot, key] of keys.entries()) if (key !== empty) visit(key, generation!.values[way]![slot]!);
     }
-  }
-
-  /** The arrays in which `way` would keep `key`. */
-  private home(key: number, way: number): Generation<Region> {
-    const { current, next } = this;
-    if (next === undefined) return current;
-    return (hash(key, current.seeds[way]!) & (current.slots - 1)) < this.pointers[way]! ? next : current;
   }
 
   private newGeneration(slots: number): Generation<Region> {
@@ -169,8 +189,9 @@ export class ElasticCuckooTable<Region> {
     this.handKey = key;
     this.handValue = value;
     for (let kicks = 0; ; kicks++) {
-      const { keys, values } = this.home(this.handKey, way);
-      const slot = this.slotOf(this.handKey, way);
+      this.find(this.handKey);
+      const { keys, values } = this.foundIn[way]!;
+      const slot = this.foundSlots[way]!;
       const displaced = keys[way]![slot]!;
       const displacedValue = values[way]![slot]!;
       keys[way]![slot] = this.handKey;
@@ -246,9 +267,14 @@ export class ElasticCuckooTable<Region> {
   }
 }
 
-/** 32 bits of a 53-bit key: two rounds of multiply and shift (Wellons, hash prospector, lowbias32). */
-function hash(key: number, seed: number): number {
-  let mixed = (key | 0) ^ seed ^ Math.imul(Math.floor(key / 2 ** 32), 0x9e3779b1);
+/** 32 bits of a 53-bit key, for `hash`. */
+function fold(key: number): number {
+  return (key | 0) ^ Math.imul(Math.floor(key / 2 ** 32), 0x9e3779b1);
+}
+
+/** 32 bits of a folded key: two rounds of multiply and shift (Wellons, hash prospector, lowbias32). */
+function hash(folded: number, seed: number): number {
+  let mixed = folded ^ seed;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x7feb352d);
   mixed = Math.imul(mixed ^ (mixed >>> 15), 0x846ca68b);
   return (mixed ^ (mixed >>> 16)) >>> 0;

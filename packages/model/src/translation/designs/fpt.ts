@@ -177,7 +177,7 @@ class FlattenedDimension {
       memory.read(hostFrame, (slot & 511) * entryBytes, labels.number(index, context, read));
       const entry = table.entry(node, slot);
       const target = Math.floor(entry / 8);
-      if (entry % 8 !== childMark) return this.leaf(page, target, entry % 8, context);
+      if ((entry & 7) !== childMark) return this.leaf(page, target, entry & 7, context);
       this.keep(page, node.bottom, target);
       node = table.node(target);
     }
