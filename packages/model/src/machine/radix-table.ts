@@ -77,9 +77,13 @@ class RadixTable implements MutablePageTable {
   }
 
   entry(node: number, index: number): number {
-    const cell = this.cellAt(node, index);
+    const cell = this.cell(node, index);
     if (cell < 0) return -cell * 4 + 1;
     return cell === 0 ? 0 : (cell - 1) * 4 + 2;
+  }
+
+  cell(node: number, index: number): number {
+    return this.segments[node >>> segmentShift]![baseOf(node) + index]!;
   }
 
   translate(vpn: Vpn): Frame | -1 {
@@ -235,7 +239,7 @@ class RadixTable implements MutablePageTable {
   private dropSubtree(node: number, level: number, nodeFreed?: (level: number, frame: Frame) => void): number {
     let pages = 0;
     for (let index = 0; index < entriesPerTable; index++) {
-      const cell = this.cellAt(node, index);
+      const cell = this.cell(node, index);
       if (cell > 0) pages += pagesIn[level]!;
       else if (cell < 0) pages += this.dropSubtree(-cell, level - 1, nodeFreed);
     }
@@ -253,17 +257,13 @@ class RadixTable implements MutablePageTable {
     visit: (vpn: Vpn, frame: Frame, level: PageLevel) => void,
   ): void {
     for (let index = 0; index < entriesPerTable; index++) {
-      const cell = this.cellAt(node, index);
+      const cell = this.cell(node, index);
       if (cell === 0) continue;
       let vpn = start + index * 512 ** (level - 1);
       if (level === this.levels && vpn >= this.holeStart) vpn += this.holeEnd - this.holeStart;
       if (cell > 0) visit(vpn, cell - 1, level as PageLevel);
       else this.visitLeaves(-cell, level - 1, vpn, visit);
     }
-  }
-
-  private cellAt(node: number, index: number): number {
-    return this.segments[node >>> segmentShift]![baseOf(node) + index]!;
   }
 
   private setCell(node: number, index: number, cell: number): void {

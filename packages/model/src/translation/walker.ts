@@ -1,5 +1,5 @@
 import { entryBytes, type Frame, indexAt, type PageLevel, pagesPerEntry, type Vpn } from '../machine/address.ts';
-import { entryKind, entryTarget, type PageTable } from '../machine/page-table.ts';
+import type { PageTable } from '../machine/page-table.ts';
 import type { Geometry } from '../machine/tag-store.ts';
 import type { DesignResources, WalkCache, WalkMemory } from './design.ts';
 
@@ -75,6 +75,9 @@ function purposeOf(dimensions: readonly WalkDimension[], index: number, context:
   return index === 0 ? 'data' : purposeOf(dimensions, index - 1, above);
 }
 
+/** By level; powers of two, so exact. */
+const entriesPerPage = pagesPerEntry.map((pages) => 1 / pages);
+
 /** Address bits that select an entry of level 2 or higher are fewer than this says. */
 const prefixUnit = 2 ** 43;
 
@@ -85,9 +88,10 @@ class Dimension {
   private readonly next: Dimension | undefined;
   /** By level. */
   private readonly caches: readonly (WalkCache | undefined)[];
+  /** The lowest level with a cache, above which there may be levels without; beyond the root when there is none. */
+  private readonly lowestCached: number;
   /** By level: what tells the levels' keys apart in a unified cache. */
   private readonly keyTags: readonly number[];
-  private readonly cached: boolean;
   private readonly cacheCycles: number;
   private readonly nestedTlb: WalkCache | undefined;
   private readonly nestedTlbCycles: number;
@@ -121,7 +125,8 @@ class Dimension {
       return geometry && resources.walkCache(`${prefix}${unified ? 'unified' : `L${level}`}`, geometry);
     });
     this.keyTags = Array.from({ length: table.levels + 1 }, (_, level) => (unified ? level * prefixUnit : 0));
-    this.cached = this.caches.some((cache) => cache !== undefined);
+    const lowest = this.caches.findIndex((cache) => cache !== undefined);
+    this.lowestCached = lowest < 0 ? table.levels + 1 : lowest;
     this.cacheCycles = walkerMachine.pageWalkCacheCycles;
     this.nestedTlb = index > 0 && nestedTlb ? resources.walkCache(`${prefix}nested TLB`, nestedTlb) : undefined;
     this.nestedTlbCycles = walkerMachine.nestedTlbCycles;
@@ -156,19 +161,17 @@ class Dimension {
       this.arrivals.fill(0);
       this.prefetch(page, this.arrivals);
     }
-    if (this.cached) {
-      // The deepest entry wins; shallower caches are not asked any more. A look-up that finds nothing runs beside the root's read.
-      for (let cachedLevel = 2; cachedLevel <= this.levels; cachedLevel++) {
-        const cache = caches[cachedLevel];
-        if (cache === undefined) continue;
-        const child = cache.lookup(this.keyOf(page, cachedLevel));
-        if (child < 0) continue;
-        memory.wait(this.cacheCycles);
-        node = child;
-        level = cachedLevel - 1;
-        if (this.combined && next !== undefined) hostFrame = next.known(table.frameOf(node));
-        break;
-      }
+    // The deepest entry wins; shallower caches are not asked any more. A look-up that finds nothing runs beside the root's read.
+    for (let cachedLevel = this.lowestCached; cachedLevel <= this.levels; cachedLevel++) {
+      const cache = caches[cachedLevel];
+      if (cache === undefined) continue;
+      const child = cache.lookup(this.keyOf(page, cachedLevel));
+      if (child < 0) continue;
+      memory.wait(this.cacheCycles);
+      node = child;
+      level = cachedLevel - 1;
+      if (this.combined && next !== undefined) hostFrame = next.known(table.frameOf(node));
+      break;
     }
     for (; ; level--) {
       const step = context * contextBase + level;
@@ -182,17 +185,17 @@ class Dimension {
         const early = begin + this.arrivals[level]! - memory.cycles;
         if (early > 0) memory.wait(early);
       }
-      const entry = table.entry(node, index);
-      if (entryKind(entry) !== 1) return this.leaf(page, level, entry, context);
-      node = entryTarget(entry);
+      const cell = table.cell(node, index);
+      if (cell >= 0) return this.leaf(page, level, cell, context);
+      node = -cell;
       caches[level]?.insert(this.keyOf(page, level), node);
       hostFrame = -1;
     }
   }
 
-  private leaf(page: number, level: number, entry: number, context: number): Frame {
-    if (entry === 0) throw new Error(`walk of page ${page.toString(16)} met an absent entry at level ${level}`);
-    const frame = entryTarget(entry) + (page & (pagesPerEntry[level]! - 1));
+  private leaf(page: number, level: number, cell: number, context: number): Frame {
+    if (cell === 0) throw new Error(`walk of page ${page.toString(16)} met an absent entry at level ${level}`);
+    const frame = cell - 1 + (page & (pagesPerEntry[level]! - 1));
     return this.next === undefined ? frame : this.next.translate(frame, context * contextBase);
   }
 
@@ -223,6 +226,6 @@ class Dimension {
 
   /** Key in the page-walk caches: the address bits that select an entry of `level`. */
   private keyOf(page: number, level: number): number {
-    return Math.floor(page / pagesPerEntry[level]!) + this.keyTags[level]!;
+    return Math.floor(page * entriesPerPage[level]!) + this.keyTags[level]!;
   }
 }

@@ -1,5 +1,4 @@
 import { entryBytes, type Frame, guestPage, indexAt, pagesPerEntry, type Vpn } from '../../machine/address.ts';
-import { entryKind, entryTarget } from '../../machine/page-table.ts';
 import type { DesignResources, WalkCache, WalkMemory } from '../design.ts';
 import type { RadixWalker } from '../walker.ts';
 import type { GteaTable } from './gtea.ts';
@@ -110,15 +109,15 @@ export class DirectWalk {
     // The areas of both page sizes are read at once; the entry that is a leaf decides.
     const small = set.find(1, Math.floor(page / pagesOfTable(1)));
     const large = set.find(2, Math.floor(page / pagesOfTable(2)));
-    const smallEntry = small === undefined || !registers.holds(small) ? 0 : entryIn(set, small, page);
-    const largeEntry = large === undefined || !registers.holds(large) ? 0 : entryIn(set, large, page);
-    if (entryKind(smallEntry) === 2) {
+    const smallCell = small === undefined || !registers.holds(small) ? 0 : cellIn(set, small, page);
+    const largeCell = large === undefined || !registers.holds(large) ? 0 : cellIn(set, large, page);
+    if (smallCell > 0) {
       if (large !== undefined) this.probe(large, page);
-      return this.through(small!, page, entryTarget(smallEntry));
+      return this.through(small!, page, smallCell - 1);
     }
-    if (entryKind(largeEntry) === 2) {
+    if (largeCell > 0) {
       if (small !== undefined) this.probe(small, page);
-      return this.through(large!, page, entryTarget(largeEntry) + (page % pagesPerEntry[2]!));
+      return this.through(large!, page, largeCell - 1 + (page & (pagesPerEntry[2]! - 1)));
     }
     this.state.direct = false;
     this.state.count.fallbacks++;
@@ -160,8 +159,8 @@ function offsetIn(page: Vpn, { level }: Tea): number {
   return indexAt(page, level) * entryBytes;
 }
 
-/** The entry that the TEA holds for the page; 0 = absent. */
-function entryIn(set: TeaSet, tea: Tea, page: Vpn): number {
+/** The entry that the TEA holds for the page, as `PageTable.cell`; 0 = absent. */
+function cellIn(set: TeaSet, tea: Tea, page: Vpn): number {
   const node = tea.nodes[Math.floor(page / pagesOfTable(tea.level)) - tea.start]!;
-  return node === 0 ? 0 : set.table.entry(node - 1, indexAt(page, tea.level));
+  return node === 0 ? 0 : set.table.cell(node - 1, indexAt(page, tea.level));
 }
