@@ -1,4 +1,12 @@
-import { entryBytes, type Frame, indexAt, type PageLevel, pagesPerEntry, type Vpn } from '../machine/address.ts';
+import {
+  entriesPerPage,
+  entryBytes,
+  type Frame,
+  indexAt,
+  type PageLevel,
+  pagesPerEntry,
+  type Vpn,
+} from '../machine/address.ts';
 import type { PageTable } from '../machine/page-table.ts';
 import type { Geometry } from '../machine/tag-store.ts';
 import type { DesignResources, WalkCache, WalkMemory } from './design.ts';
@@ -74,9 +82,6 @@ function purposeOf(dimensions: readonly WalkDimension[], index: number, context:
   if (level !== 0) return labelOf(dimensions, index, above, level);
   return index === 0 ? 'data' : purposeOf(dimensions, index - 1, above);
 }
-
-/** By level; powers of two, so exact. */
-const entriesPerPage = pagesPerEntry.map((pages) => 1 / pages);
 
 /** Address bits that select an entry of level 2 or higher are fewer than this says. */
 const prefixUnit = 2 ** 43;
@@ -158,7 +163,8 @@ class Dimension {
     let hostFrame = -1;
     const begin = memory.cycles;
     if (this.prefetch !== undefined) {
-      this.arrivals.fill(0);
+      // `fill` is a call that two stores are not.
+      for (let level = 1; level <= prefetchedLevels; level++) this.arrivals[level] = 0;
       this.prefetch(page, this.arrivals);
     }
     // The deepest entry wins; shallower caches are not asked any more. A look-up that finds nothing runs beside the root's read.

@@ -78,7 +78,8 @@ export class CuckooPageTable implements OwnTable {
    */
   locate(vpn: Vpn): PageLevel | 0 {
     let found: PageLevel | 0 = 0;
-    for (const level of [1, 2, 3] as const) {
+    for (let size = 1; size < this.sizes.length; size++) {
+      const level = size as PageLevel;
       const cluster = this.sizes[level]?.get(clusterKey(vpn, level)) ?? -1;
       if (cluster < 0 || found !== 0) continue;
       const stored = this.entries[cluster * clusterPages + indexInCluster(vpn, level)]!;

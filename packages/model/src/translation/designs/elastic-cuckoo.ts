@@ -32,9 +32,8 @@ export interface ElasticCuckooCounts {
 interface Generation<Region> {
   readonly slots: number;
   readonly seeds: Int32Array;
-  /** By way; -1 = empty. */
-  readonly keys: readonly Float64Array[];
-  readonly values: readonly Float64Array[];
+  /** By way: key and value of each slot side by side, since who finds one reads the other; key -1 = empty. */
+  readonly cells: readonly Float64Array[];
   readonly regions: readonly Region[];
 }
 
@@ -105,7 +104,7 @@ export class ElasticCuckooTable<Region> {
       }
       foundSlots[way] = slot;
       foundIn[way] = home;
-      if (home.keys[way]![slot] === key) holder = way;
+      if (home.cells[way]![2 * slot] === key) holder = way;
     }
     this.holder = holder;
     return holder;
@@ -123,7 +122,7 @@ export class ElasticCuckooTable<Region> {
 
   /** Value in that slot. */
   valueAt(way: number): number {
-    return this.foundIn[way]!.values[way]![this.foundSlots[way]!]!;
+    return this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]! + 1]!;
   }
 
   /** Value of `key`, or -1 when it is absent. */
@@ -136,7 +135,7 @@ export class ElasticCuckooTable<Region> {
   set(key: number, value: number): void {
     const way = this.find(key);
     if (way >= 0) {
-      this.foundIn[way]!.values[way]![this.foundSlots[way]!] = value;
+      this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]! + 1] = value;
       return;
     }
     this.size++;
@@ -148,7 +147,7 @@ export class ElasticCuckooTable<Region> {
   delete(key: number): boolean {
     const way = this.find(key);
     if (way < 0) return false;
-    this.foundIn[way]!.keys[way]![this.foundSlots[way]!] = empty;
+    this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]!] = empty;
     this.size--;
     this.goOn();
     return true;
@@ -156,8 +155,8 @@ export class ElasticCuckooTable<Region> {
 
   forEach(visit: (key: number, value: number) => void): void {
     for (const generation of [this.current, this.next]) {
-      for (const [way, keys] of generation?.keys.entries() ?? [])
-        for (const [slot, key] of keys.entries()) if (key !== empty) visit(key, generation!.values[way]![slot]!);
+      for (const cells of generation?.cells ?? [])
+        for (let at = 0; at < cells.length; at += 2) if (cells[at] !== empty) visit(cells[at]!, cells[at + 1]!);
     }
   }
 
@@ -167,8 +166,7 @@ export class ElasticCuckooTable<Region> {
     return {
       slots,
       seeds: Int32Array.from(perWay(() => random.uint32() | 0)),
-      keys: perWay(() => new Float64Array(slots).fill(empty)),
-      values: perWay(() => new Float64Array(slots)),
+      cells: perWay(() => new Float64Array(2 * slots).fill(empty)),
       regions: perWay(() => allocate(slots)),
     };
   }
@@ -190,12 +188,12 @@ export class ElasticCuckooTable<Region> {
     this.handValue = value;
     for (let kicks = 0; ; kicks++) {
       this.find(this.handKey);
-      const { keys, values } = this.foundIn[way]!;
-      const slot = this.foundSlots[way]!;
-      const displaced = keys[way]![slot]!;
-      const displacedValue = values[way]![slot]!;
-      keys[way]![slot] = this.handKey;
-      values[way]![slot] = this.handValue;
+      const cells = this.foundIn[way]!.cells[way]!;
+      const at = 2 * this.foundSlots[way]!;
+      const displaced = cells[at]!;
+      const displacedValue = cells[at + 1]!;
+      cells[at] = this.handKey;
+      cells[at + 1] = this.handValue;
       this.handKey = displaced;
       this.handValue = displacedValue;
       if (displaced === empty) return true;
@@ -257,11 +255,12 @@ export class ElasticCuckooTable<Region> {
         return;
       }
       pointers[way]!++;
-      const key = current.keys[way]![slot]!;
+      const cells = current.cells[way]!;
+      const key = cells[2 * slot]!;
       if (key === empty) continue;
-      current.keys[way]![slot] = empty;
+      cells[2 * slot] = empty;
       this.counts.moves++;
-      this.put(key, current.values[way]![slot]!, way);
+      this.put(key, cells[2 * slot + 1]!, way);
       return;
     }
   }

@@ -179,8 +179,11 @@ function regionOf(vpn: Vpn): number {
 export function smallestLeaf(spaces: readonly AddressSpace[], vpn: Vpn): PageLevel {
   let level = 3;
   let page: number = vpn;
-  for (const { table } of spaces) {
+  for (let dimension = 0; dimension < spaces.length; dimension++) {
+    const { table } = spaces[dimension]!;
     level = Math.min(level, table.leafLevel(page));
+    // The smallest size is known without the rest of the way.
+    if (level <= 1) return level as PageLevel;
     page = table.translate(page);
   }
   return level as PageLevel;
