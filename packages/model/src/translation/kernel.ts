@@ -1,5 +1,5 @@
 import { unlikeAnyOther } from '../machine/print/compile.ts';
-import { type AccessStream, streamCapacity } from './access-stream.ts';
+import type { AccessStream } from './access-stream.ts';
 import { createDesignLoop, type DesignStage, type DesignStageLoop } from './design-stage.ts';
 import {
   canonicalShift,
@@ -62,7 +62,7 @@ return (block, from, to) => {
       further(block, index, core, frame);
       length = stream.length;
     }
-    if (length >= ${streamCapacity}) {
+    if (length >= ${stream.capacity}) {
       stream.length = length;
       drain();
       length = 0;
