@@ -11,7 +11,7 @@ import {
 import { StrataError } from './errors.ts';
 import type { MutablePageTable } from './page-table.ts';
 
-/** 256 KiB of entries per segment: growth never copies entries, and a small table stays small. */
+/** 128 KiB of entries per segment: growth never copies entries, and a small table stays small. */
 const segmentShift = 6;
 const nodesPerSegment = 1 << segmentShift;
 /** Page numbers are split into two integers of at most 27 bits, so that index arithmetic stays in 32 bits. */
@@ -32,21 +32,26 @@ export interface PageTableOptions {
   readonly addresses?: 'virtual' | 'physical';
 }
 
-/** An empty table. Costs 8 bytes per entry of the nodes in use (4 KiB a node); looking up allocates nothing. */
+/**
+ * An empty table. Costs 4 bytes per entry of the nodes in use, 8 where frames beyond 2^31 are (8 TiB); looking up allocates nothing.
+ */
 export function createPageTable(options: PageTableOptions): MutablePageTable {
   return new RadixTable(options);
 }
 
+/** The largest cell that a narrow segment holds; node numbers are smaller. */
+const narrowLimit = 2 ** 31 - 1;
+
 /**
  * Entries are cells of one array per segment: 0 = absent, n > 0 = leaf of frame n - 1, n < 0 = child node -n. A sign test replaces the
- * division that decoding `PageTable.entry` takes.
+ * division that decoding `PageTable.entry` takes. A segment is narrow until it has to hold a frame that needs more than 31 bits.
  */
 class RadixTable implements MutablePageTable {
   readonly levels: 4 | 5;
   mappedPages = 0;
   nodes = 0;
 
-  private readonly segments: Float64Array[] = [];
+  private readonly segments: (Int32Array | Float64Array)[] = [];
   private nodeFrames = new Float64Array(nodesPerSegment);
   /** Entries present per node. */
   private present = new Uint16Array(nodesPerSegment);
@@ -157,10 +162,8 @@ class RadixTable implements MutablePageTable {
     const leafLevel = (this.atLevel - 1) as PageLevel;
     const firstCell = this.atCell;
     const child = this.newNode(frameForNode(leafLevel, vpn - (vpn % pagesIn[this.atLevel]!)));
-    const segment = this.segments[child >>> segmentShift]!;
-    const base = baseOf(child);
     for (let index = 0; index < entriesPerTable; index++)
-      segment[base + index] = firstCell + index * pagesIn[leafLevel];
+      this.setCell(child, index, firstCell + index * pagesIn[leafLevel]);
     this.present[child] = entriesPerTable;
     this.setCell(parent, indexOf(vpn, leafLevel + 1), -child);
     return leafLevel;
@@ -201,7 +204,7 @@ class RadixTable implements MutablePageTable {
   private newNode(frame: Frame): number {
     const node = this.freeNodes.pop() ?? this.nextNode++;
     if (node >>> segmentShift === this.segments.length)
-      this.segments.push(new Float64Array(nodesPerSegment * entriesPerTable));
+      this.segments.push(new Int32Array(nodesPerSegment * entriesPerTable));
     if (node >= this.nodeFrames.length) {
       this.nodeFrames = grown(this.nodeFrames, new Float64Array(node * 2));
       this.present = grown(this.present, new Uint16Array(node * 2));
@@ -267,7 +270,10 @@ class RadixTable implements MutablePageTable {
   }
 
   private setCell(node: number, index: number, cell: number): void {
-    this.segments[node >>> segmentShift]![baseOf(node) + index] = cell;
+    const at = node >>> segmentShift;
+    if (cell > narrowLimit && this.segments[at] instanceof Int32Array)
+      this.segments[at] = Float64Array.from(this.segments[at]);
+    this.segments[at]![baseOf(node) + index] = cell;
   }
 
   private addCell(node: number, index: number, cell: number): void {

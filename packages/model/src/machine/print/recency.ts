@@ -18,8 +18,6 @@ export function printRecencyCache(prefix: string, geometry: Geometry, instances:
   if (policy !== 'lru' || ways > shiftedWays) return undefined;
   const small = sets >= setsForSmallTags;
   const lines = `${prefix}lines`;
-  // A row that does not cross a line of the host's caches, at the start of an allocation or 16 bytes behind it.
-  const stride = small && ways > 8 && ways <= 12 ? 16 : ways;
   const shift = Array.from(
     { length: ways - 1 },
     (_, index) => `
@@ -28,10 +26,10 @@ export function printRecencyCache(prefix: string, geometry: Geometry, instances:
   if (line${index + 1} === wanted) return true;`,
   ).join('');
   return `
-const ${lines} = new ${small ? 'Int32Array' : 'Float64Array'}(${instances * sets * stride}).fill(-1);
+const ${lines} = new ${small ? 'Int32Array' : 'Float64Array'}(${instances * sets * ways}).fill(-1);
 function ${prefix}touch(instance, line) {
   ${printPlace(sets, small)}
-  const row = (instance * ${sets} + set) * ${stride};
+  const row = (instance * ${sets} + set) * ${ways};
   const line0 = ${lines}[row];
   if (line0 === wanted) return true;
   ${lines}[row] = wanted;${shift}
