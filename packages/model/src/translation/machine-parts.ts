@@ -9,6 +9,9 @@ import { createTlb, type Tlb } from '../machine/tlb.ts';
 import type { TranslationConfig } from './config.ts';
 import type { WalkerMachine } from './design.ts';
 
+/** Ways up to which shifting a set by hand is faster than a clock. */
+const shiftedWays = 32;
+
 /** The machine of one simulation, built. */
 export interface MachineParts {
   readonly cores: number;
@@ -36,7 +39,7 @@ export function createMachineParts(
       const random = createRandom(seed);
       return (geometry, instances) => {
         const draws = Array.from({ length: instances }, () => random.fork());
-        if (printed && geometry.policy === 'lru') return new RecencyStore(geometry, instances);
+        if (printed && geometry.policy === 'lru' && geometry.ways <= shiftedWays) return new RecencyStore(geometry, instances);
         let next = 0;
         return createPayloadStore(instances, () =>
           (printed ? createPrintedTagStore : createTagStore)(geometry, draws[next++]!),
