@@ -10,6 +10,7 @@ export * from './machine-file.ts';
 export * from './mattson.ts';
 export * from './operating-system/index.ts';
 export * from './page-table.ts';
+export * from './payload-store.ts';
 export * from './presets/index.ts';
 export * from './print/index.ts';
 export * from './radix-table.ts';

@@ -2,7 +2,8 @@ import { linesPerPage } from '../machine/address.ts';
 import type { CacheHierarchy, CacheName } from '../machine/cache-hierarchy.ts';
 import { StrataError } from '../machine/errors.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
-import type { Geometry, TagStore } from '../machine/tag-store.ts';
+import type { PayloadStore } from '../machine/payload-store.ts';
+import type { Geometry } from '../machine/tag-store.ts';
 import type { AccessStream } from './access-stream.ts';
 import type { Design, DesignInstance, DesignResources, Setup, WalkerMachine } from './design.ts';
 import { createDesignMemory, type DesignMemory, type DesignMemoryOptions } from './design-memory.ts';
@@ -29,7 +30,8 @@ export interface DesignStageParts {
   readonly caches: CacheHierarchy;
   /** Default: one that counts. */
   readonly memory?: CountedMemory;
-  createStore(geometry: Geometry): TagStore;
+  /** An empty store of that shape for each core. */
+  createStore(geometry: Geometry, cores: number): PayloadStore;
 }
 
 /** One design at work: its own caches, walk caches and tables, its own books. */

@@ -1,12 +1,16 @@
 import { type CacheHierarchy, createHierarchy } from '../machine/cache-hierarchy.ts';
 import { walkerGeometryOf } from '../machine/machine-config.ts';
+import { createPayloadStore, type PayloadStore, RecencyStore } from '../machine/payload-store.ts';
 import { createPrintedHierarchy, createPrintedTagStore, createPrintedTlb } from '../machine/print/index.ts';
 import { createRandom } from '../machine/random.ts';
 import { createTagStore } from '../machine/set-associative.ts';
-import type { Geometry, TagStore } from '../machine/tag-store.ts';
+import type { Geometry } from '../machine/tag-store.ts';
 import { createTlb, type Tlb } from '../machine/tlb.ts';
 import type { TranslationConfig } from './config.ts';
 import type { WalkerMachine } from './design.ts';
+
+/** Ways up to which shifting a set by hand is faster than a clock. */
+const shiftedWays = 32;
 
 /** The machine of one simulation, built. */
 export interface MachineParts {
@@ -16,7 +20,7 @@ export interface MachineParts {
   /** The caches of one design, empty. Whatever else runs, each design's caches draw the same random victims. */
   createCaches(): CacheHierarchy;
   /** A maker of walk caches for one design. */
-  createStores(): (geometry: Geometry) => TagStore;
+  createStores(): (geometry: Geometry, instances: number) => PayloadStore;
 }
 
 /** @param levels of the process' tables, which say how many bits of a page number count */
@@ -33,7 +37,14 @@ export function createMachineParts(
     createCaches: () => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed)),
     createStores() {
       const random = createRandom(seed);
-      return (geometry) => (printed ? createPrintedTagStore : createTagStore)(geometry, random.fork());
+      return (geometry, instances) => {
+        const draws = Array.from({ length: instances }, () => random.fork());
+        if (printed && geometry.policy === 'lru' && geometry.ways <= shiftedWays) return new RecencyStore(geometry, instances);
+        let next = 0;
+        return createPayloadStore(instances, () =>
+          (printed ? createPrintedTagStore : createTagStore)(geometry, draws[next++]!),
+        );
+      };
     },
   };
 }

@@ -59,7 +59,7 @@ export function createSimulation(
   const machine = createMachineParts(config, levels);
   const { tlb } = machine;
   const cores = assignCores(machine.cores);
-  const stream = createAccessStream();
+  const stream = createAccessStream(Object.keys(config.designs).length);
   const counts: TlbStageCounts = { kinds: new Float64Array(4), lines: 0, walks: 0, notMapped: 0, notCanonical: 0 };
   const printed = config.engine === 'printed';
   const shared = {

@@ -1,4 +1,4 @@
-import { entryBytes, type Frame, type PageLevel, pagesIn, pagesPerEntry, type Vpn } from '../../machine/address.ts';
+import { entriesPerPage, entryBytes, type Frame, type PageLevel, pagesIn, type Vpn } from '../../machine/address.ts';
 import { choice } from '../../machine/fields.ts';
 import { type DesignResources, defineDesign, type WalkCache } from '../design.ts';
 import { childMark, type FlatNode, FlattenedTable, slotOf } from './flattened-table.ts';
@@ -177,7 +177,7 @@ class FlattenedDimension {
       memory.read(hostFrame, (slot & 511) * entryBytes, labels.number(index, context, read));
       const entry = table.entry(node, slot);
       const target = Math.floor(entry / 8);
-      if (entry % 8 !== childMark) return this.leaf(page, target, entry % 8, context);
+      if ((entry & 7) !== childMark) return this.leaf(page, target, entry & 7, context);
       this.keep(page, node.bottom, target);
       node = table.node(target);
     }
@@ -228,5 +228,5 @@ interface LevelCache {
 const prefixUnit = 2 ** 43;
 
 function keyOf(page: number, { level, keyTag }: LevelCache): number {
-  return Math.floor(page / pagesPerEntry[level]!) + keyTag;
+  return Math.floor(page * entriesPerPage[level]!) + keyTag;
 }

@@ -12,9 +12,7 @@ import { type DesignResources, defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
 import { smallestLeaf } from './pom-tlb.ts';
 import { walkDimensions } from './radix.ts';
-
-/** Translations of a TLB block: 8 of neighbouring pages, as many entries as a line of a page table holds. */
-const blockPages = 8;
+import { blockPages, TlbBlocks } from './tlb-blocks.ts';
 
 /**
  * Victima (Kanellopoulos et al., MICRO 2023): blocks of the second-level cache hold clusters of TLB entries and back up the last-level TLB. A
@@ -54,20 +52,18 @@ export const victima = defineDesign({
     const { spaces, memory, count, setup } = resources;
     const walker = createRadixWalker(resources, walkDimensions(resources));
     const lines = createLines(resources);
-    /** By key of the cluster: frame + 1 of each of its pages. */
-    const blocks = new Map<number, Float64Array>();
-    const costly = new Set<number>();
+    /** Clusters are numbered when they become costly, and get a block at once. */
+    const blocks = new TlbBlocks();
     const step = resources.step('TLB block');
 
     /** Host frame if a block has the page, and it is near; -1 otherwise. */
     function ask(vpn: Vpn, large: boolean): Frame | -1 {
-      const key = keyOf(vpn, large);
-      const stored = blocks.get(key)?.[indexOf(vpn, large)] ?? 0;
+      const cluster = blocks.find(keyOf(vpn, large));
+      const stored = cluster < 0 ? 0 : blocks.stored(cluster, indexOf(vpn, large));
       if (stored === 0) return -1;
-      const { frame, byteOffset } = lines.of(key);
-      const latency = memory.probe(frame, byteOffset, step);
+      const latency = memory.probe(lines.frameOf(cluster), byteOffsetOf(cluster), step);
       if (latency > nearCycles) {
-        blocks.delete(key);
+        blocks.drop(cluster);
         count.lost++;
         return -1;
       }
@@ -78,29 +74,28 @@ export const victima = defineDesign({
     function admit(vpn: Vpn, frame: Frame, cycles: number): void {
       const large = smallestLeaf(spaces, vpn) > 1;
       const key = keyOf(vpn, large);
-      if (cycles >= costlyCycles) costly.add(key);
-      if (!costly.has(key)) return;
-      let block = blocks.get(key);
-      if (block === undefined) {
-        block = new Float64Array(blockPages);
-        blocks.set(key, block);
-        count.blocks++;
-        const line = lines.of(key);
-        memory.probe(line.frame, line.byteOffset, step);
+      let cluster = blocks.find(key);
+      if (cluster < 0) {
+        if (cycles < costlyCycles) return;
+        cluster = blocks.number(key);
       }
-      if (setup === 'native') fillCluster(block, vpn, large);
-      else block[indexOf(vpn, large)] = frame - (large ? vpn % pagesIn[2] : 0) + 1;
+      if (blocks.make(cluster)) {
+        count.blocks++;
+        memory.probe(lines.frameOf(cluster), byteOffsetOf(cluster), step);
+      }
+      if (setup === 'native') fillCluster(cluster, vpn, large);
+      else blocks.store(cluster, indexOf(vpn, large), frame - (large ? vpn % pagesIn[2] : 0) + 1);
     }
 
     /** Enters every page of the cluster that one table of the process maps in the same size. */
-    function fillCluster(block: Float64Array, vpn: Vpn, large: boolean): void {
+    function fillCluster(cluster: number, vpn: Vpn, large: boolean): void {
       const { table } = spaces[0]!;
       const size = large ? pagesIn[2] : 1;
       const first = vpn - (vpn % (size * blockPages));
       for (let index = 0; index < blockPages; index++) {
         const page = first + index * size;
         const level = table.leafLevel(page);
-        block[index] = level === 0 || level > 1 !== large ? 0 : table.translate(page) + 1;
+        blocks.store(cluster, index, level === 0 || level > 1 !== large ? 0 : table.translate(page) + 1);
       }
     }
 
@@ -114,15 +109,14 @@ export const victima = defineDesign({
     }
 
     function dropPage(vpn: Vpn, large: boolean): void {
-      const block = blocks.get(keyOf(vpn, large));
-      if (block === undefined || block[indexOf(vpn, large)] === 0) return;
-      block[indexOf(vpn, large)] = 0;
+      const cluster = blocks.find(keyOf(vpn, large));
+      if (cluster < 0 || blocks.stored(cluster, indexOf(vpn, large)) === 0) return;
+      blocks.store(cluster, indexOf(vpn, large), 0);
       count.dropped++;
     }
 
     function clear(): void {
-      for (const block of blocks.values()) for (const stored of block) if (stored !== 0) count.dropped++;
-      blocks.clear();
+      count.dropped += blocks.clear();
     }
 
     return {
@@ -156,23 +150,23 @@ function keyOf(vpn: Vpn, large: boolean): number {
 }
 
 function indexOf(vpn: Vpn, large: boolean): number {
-  return Math.floor(vpn / (large ? pagesIn[2] : 1)) % blockPages;
+  // `&` truncates the quotient.
+  return (large ? vpn / pagesIn[2] : vpn) & (blockPages - 1);
 }
 
-/** The line that each cluster's block takes in the caches: at addresses that nothing else uses, in order of first use. */
-function createLines({ spaces }: DesignResources): { of(key: number): { frame: Frame; byteOffset: number } } {
+/** The lines that blocks take in the caches, by number of the cluster: at addresses that nothing else uses. */
+function createLines({ spaces }: DesignResources): { frameOf(cluster: number): Frame } {
   const { frames } = spaces.at(-1)!;
-  const numbers = new Map<number, number>();
   const pages: Frame[] = [];
   return {
-    of(key) {
-      let number = numbers.get(key);
-      if (number === undefined) {
-        number = numbers.size;
-        numbers.set(key, number);
-        if (number % linesPerPage === 0) pages.push(frames.allocate());
-      }
-      return { frame: pages[Math.floor(number / linesPerPage)]!, byteOffset: (number % linesPerPage) * lineBytes };
+    frameOf(cluster) {
+      const page = Math.floor(cluster / linesPerPage);
+      while (pages.length <= page) pages.push(frames.allocate());
+      return pages[page]!;
     },
   };
+}
+
+function byteOffsetOf(cluster: number): number {
+  return (cluster % linesPerPage) * lineBytes;
 }
