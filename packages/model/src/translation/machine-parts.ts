@@ -1,3 +1,4 @@
+import type { CacheBias } from '../machine/biased-store.ts';
 import { type CacheHierarchy, createHierarchy } from '../machine/cache-hierarchy.ts';
 import { walkerGeometryOf } from '../machine/machine-config.ts';
 import { createPrintedHierarchy, createPrintedTagStore, createPrintedTlb } from '../machine/print/index.ts';
@@ -14,7 +15,7 @@ export interface MachineParts {
   readonly tlb: Tlb;
   readonly walkerMachine: WalkerMachine;
   /** The caches of one design, empty. Whatever else runs, each design's caches draw the same random victims. */
-  createCaches(): CacheHierarchy;
+  createCaches(bias?: CacheBias): CacheHierarchy;
   /** A maker of walk caches for one design. */
   createStores(): (geometry: Geometry) => TagStore;
 }
@@ -30,7 +31,10 @@ export function createMachineParts(
     cores: machine.cores,
     tlb: (printed ? createPrintedTlb : createTlb)(tlbOptions, createRandom(seed)),
     walkerMachine: walkerGeometryOf(machine),
-    createCaches: () => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed)),
+    createCaches: (bias) =>
+      printed && bias === undefined
+        ? createPrintedHierarchy(machine, createRandom(seed))
+        : createHierarchy(machine, createRandom(seed), bias),
     createStores() {
       const random = createRandom(seed);
       return (geometry) => (printed ? createPrintedTagStore : createTagStore)(geometry, random.fork());
