@@ -129,7 +129,7 @@ export function createHierarchy(config: HierarchyConfig, random: Random, bias?: 
   function touch(cache: number, core: number, line: Line, kind: Kind): boolean {
     const { sharedByCores, instances } = caches[cache]!;
     const store = instances[Math.floor(core / sharedByCores)]!;
-    const hit = store.touch(line, bias !== undefined && bias.keeps(line, kind === Kind.walk));
+    const hit = store.touch(line, bias?.keeps(line, kind === Kind.walk) ?? false);
     counters[cache * countersPerCache + kind + (hit ? 0 : 1)]! += 1;
     return hit;
   }

@@ -41,7 +41,9 @@ export const fpt = defineDesign({
       ['pressure', 'always', 'off'],
       'pressure',
       'when the caches keep page tables rather than data: in periods of many TLB misses, always, or never',
-      { source: 'ASPLOS 2022, abstract: replacement biased to page-table entries during periods of high TLB miss rates' },
+      {
+        source: 'ASPLOS 2022, abstract: replacement biased to page-table entries during periods of high TLB miss rates',
+      },
     ),
     pressureMisses: real(5, 'TLB misses per thousand accesses from which on misses are frequent', {
       min: 0,
