@@ -1,5 +1,6 @@
 export * from './accesses.ts';
 export * from './address.ts';
+export type { CacheBias } from './biased-store.ts';
 export * from './buddy.ts';
 export * from './cache-hierarchy.ts';
 export * from './claims.ts';

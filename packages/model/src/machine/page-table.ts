@@ -86,6 +86,10 @@ export interface AddressSpaceObserver {
   /** A page-table node was allocated for the range that starts at `vpn`. */
   nodeAllocated?(level: number, vpn: Vpn, frame: Frame): void;
   nodeFreed?(level: number, vpn: Vpn, frame: Frame): void;
+  /** A leaf entry was written anew with the same frame and other rights. */
+  rewritten?(vpn: Vpn, frame: Frame, level: PageLevel): void;
+  /** Every leaf entry was: a fork took the right to store away. */
+  writeProtected?(): void;
 }
 
 /** A range of virtual pages with one meaning: what `mmap` made or the loader laid out. */

@@ -1,4 +1,5 @@
 import { linesPerPage } from '../machine/address.ts';
+import type { CacheBias } from '../machine/biased-store.ts';
 import type { CacheHierarchy, CacheName } from '../machine/cache-hierarchy.ts';
 import { StrataError } from '../machine/errors.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
@@ -47,6 +48,11 @@ export interface DesignStage {
   walkFor(stream: AccessStream, index: number): void;
   resetCounts(): void;
   result(): DesignFigures;
+}
+
+/** @param options resolved by the design's own spec */
+export function cacheBiasOf(design: Design, options: Readonly<Record<string, unknown>>): CacheBias | undefined {
+  return design.cacheBias?.(options as never);
 }
 
 export function createDesignStage(
@@ -137,6 +143,7 @@ export function createDesignStage(
       const process = stream.process[index]!;
       const instance = instances[process]!;
       memory.begin(core);
+      caches.missed?.();
       if (processOnCore[core] !== process) {
         processOnCore[core] = process;
         instance.switchedIn?.(core);

@@ -1,3 +1,4 @@
+import type { CacheBias } from '../machine/biased-store.ts';
 import { type CacheHierarchy, createHierarchy } from '../machine/cache-hierarchy.ts';
 import { walkerGeometryOf } from '../machine/machine-config.ts';
 import { createPayloadStore, type PayloadStore, RecencyStore } from '../machine/payload-store.ts';
@@ -18,7 +19,7 @@ export interface MachineParts {
   readonly tlb: Tlb;
   readonly walkerMachine: WalkerMachine;
   /** The caches of one design, empty. Whatever else runs, each design's caches draw the same random victims. */
-  createCaches(): CacheHierarchy;
+  createCaches(bias?: CacheBias): CacheHierarchy;
   /** A maker of walk caches for one design. */
   createStores(): (geometry: Geometry, instances: number) => PayloadStore;
 }
@@ -34,12 +35,16 @@ export function createMachineParts(
     cores: machine.cores,
     tlb: (printed ? createPrintedTlb : createTlb)(tlbOptions, createRandom(seed)),
     walkerMachine: walkerGeometryOf(machine),
-    createCaches: () => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed)),
+    createCaches: (bias) =>
+      printed && bias === undefined
+        ? createPrintedHierarchy(machine, createRandom(seed))
+        : createHierarchy(machine, createRandom(seed), bias),
     createStores() {
       const random = createRandom(seed);
       return (geometry, instances) => {
         const draws = Array.from({ length: instances }, () => random.fork());
-        if (printed && geometry.policy === 'lru' && geometry.ways <= shiftedWays) return new RecencyStore(geometry, instances);
+        if (printed && geometry.policy === 'lru' && geometry.ways <= shiftedWays)
+          return new RecencyStore(geometry, instances);
         let next = 0;
         return createPayloadStore(instances, () =>
           (printed ? createPrintedTagStore : createTagStore)(geometry, draws[next++]!),
