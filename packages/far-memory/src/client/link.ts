@@ -1,12 +1,14 @@
 import type { Socket } from 'node:net';
-import { FarAgentError, FarMemoryError, FarOperatorError, FarQuotaError } from '../errors.ts';
+import { FarAgentError, type FarMemoryError } from '../errors.ts';
 import { type AgentAddress, formatAddress } from '../protocol/address.ts';
 import { readBody, writeBody } from '../protocol/bytes.ts';
-import { encodeFrame, errorCode, type Frame, flag, op, ProtocolError, status } from '../protocol/frames.ts';
+import { encodeFrame, type Frame, flag, op, ProtocolError } from '../protocol/frames.ts';
 import type { Welcome } from '../protocol/hello.ts';
+import { errorOfAnswer, refusalOf } from './answer-errors.ts';
 import { encodeFree, encodeMultiGet, encodeMultiPut, maxObjectsPerFrame } from './encode.ts';
+import { expire, type InFlight, settleRead, settleWrite, sizeOfRead, sizeOfWrite, takeBatch } from './in-flight.ts';
 import { createReceiver, type ReadBatch } from './receiver.ts';
-import type { FreeRequest, ReadOutcome, ReadRequest, Waiting, WriteRequest } from './requests.ts';
+import type { FreeRequest, ReadRequest, Waiting, WriteRequest } from './requests.ts';
 import { type Credentials, type OpenConnection, openConnection } from './socket.ts';
 
 export interface LinkOptions {
@@ -42,15 +44,6 @@ export interface AgentLink {
   close(): void;
 }
 
-/** An agent does not have an object of a call. */
-export class ObjectAbsentError extends FarMemoryError {
-  readonly id: number;
-  constructor(id: number, message: string) {
-    super('FAR_OBJECT_ABSENT', message);
-    this.id = id;
-  }
-}
-
 const firstRetryMilliseconds = 20;
 const longestRetryMilliseconds = 1000;
 /** A request that was in flight on this many connections that ended is given up: it may be what ends them. */
@@ -61,30 +54,6 @@ const maxPutFrameBytes = 2 ** 20;
 const pingMilliseconds = 1000;
 /** A connection on which one answer is this many time-outs late is closed. */
 const patience = 4;
-
-type InFlight =
-  | {
-      readonly kind: 'reads';
-      readonly deadline: number;
-      readonly batch: ReadBatch;
-      readonly bytes: number;
-      readonly isBackground: boolean;
-    }
-  | {
-      readonly kind: 'writes';
-      readonly deadline: number;
-      readonly writes: readonly Waiting<WriteRequest>[];
-      readonly bytes: number;
-    }
-  | { readonly kind: 'frees'; readonly deadline: number; readonly frees: readonly FreeRequest[] }
-  | {
-      readonly kind: 'other';
-      readonly deadline: number;
-      readonly operation: number;
-      readonly parts: Uint8Array[];
-      resolve(body: Uint8Array): void;
-      reject(error: FarMemoryError): void;
-    };
 
 export function createAgentLink(options: LinkOptions): AgentLink {
   const { timeoutMilliseconds } = options;
@@ -222,25 +191,11 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   }
 
   function sendReads(queue: Waiting<ReadRequest>[], share: number, isBackground: boolean): boolean {
-    const mostBytes = options.windowBytes * share;
-    const reads: Waiting<ReadRequest>[] = [];
-    let bytes = 0;
     const used = isBackground ? flying.backgroundBytes : flying.bytes;
-    let taken = 0;
-    for (const read of queue) {
-      const { byteLength } = read.request.into;
-      const isFull =
-        flying.objects + reads.length >= options.windowObjects * share ||
-        reads.length >= maxObjectsPerFrame ||
-        used + bytes + byteLength > mostBytes;
-      // One object always goes, however large, when nothing else is in flight.
-      if (isFull && (reads.length > 0 || used > 0)) break;
-      taken++;
-      if (read.settled) continue;
-      reads.push(read);
-      bytes += byteLength;
-    }
-    queue.splice(0, taken);
+    const { taken: reads, bytes } = takeBatch(queue, sizeOfRead, used > 0, {
+      objects: Math.min(maxObjectsPerFrame, options.windowObjects * share - flying.objects),
+      bytes: options.windowBytes * share - used,
+    });
     if (reads.length === 0) return false;
     flying.objects += reads.length;
     flying.bytes += bytes;
@@ -266,22 +221,10 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   }
 
   function sendWrites(): boolean {
-    const batch: Waiting<WriteRequest>[] = [];
-    let bytes = 0;
-    let taken = 0;
-    for (const write of writes) {
-      const { byteLength } = write.request.bytes;
-      const isFull =
-        batch.length >= maxObjectsPerFrame ||
-        bytes + byteLength > maxPutFrameBytes ||
-        flying.backgroundBytes + bytes + byteLength > options.windowBytes * backgroundShare;
-      if (isFull && (batch.length > 0 || flying.backgroundBytes > 0)) break;
-      taken++;
-      if (write.settled) continue;
-      batch.push(write);
-      bytes += byteLength;
-    }
-    writes.splice(0, taken);
+    const { taken: batch, bytes } = takeBatch(writes, sizeOfWrite, flying.backgroundBytes > 0, {
+      objects: maxObjectsPerFrame,
+      bytes: Math.min(maxPutFrameBytes, options.windowBytes * backgroundShare - flying.backgroundBytes),
+    });
     if (batch.length === 0) return false;
     flying.objects += batch.length;
     flying.bytes += bytes;
@@ -349,16 +292,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     const refusals = new Map<number, number>();
     for (let left = reader.u32(); left > 0; left--) refusals.set(reader.u32(), reader.u32());
     reader.end();
-    for (const [index, write] of batch.entries()) settleWrite(write, refusalOf(refusals.get(index)));
-  }
-
-  function refusalOf(code: number | undefined): FarMemoryError | undefined {
-    if (code === undefined) return undefined;
-    return new FarQuotaError(
-      code === status.overQuota
-        ? `agent ${name}: the quota of this client is used up; free objects, add agents, or start the agent with a larger --quota`
-        : `agent ${name}: its memory is used up; free objects, add agents, or start the agent with more --memory`,
-    );
+    for (const [index, write] of batch.entries()) settleWrite(write, refusalOf(name, refusals.get(index)));
   }
 
   function onError(requestId: number, entry: InFlight | undefined, body: Uint8Array): void {
@@ -366,7 +300,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     const code = reader.u16();
     const detail = reader.f64();
     const message = reader.text(reader.remaining);
-    const error = errorOf(code, detail, message);
+    const error = errorOfAnswer(name, code, detail, message);
     if (entry === undefined) {
       // An error of the connection as a whole: the close that follows is its consequence.
       lastError = agentError('FAR_AGENT_PROTOCOL', message);
@@ -376,15 +310,6 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     else if (entry.kind === 'writes') for (const write of entry.writes) settleWrite(write, error);
     else if (entry.kind === 'reads') for (const read of entry.batch.reads) settleRead(read, { kind: 'failed', error });
     finish(entry, requestId);
-  }
-
-  function errorOf(code: number, detail: number, message: string): FarMemoryError {
-    if (code === errorCode.absent) return new ObjectAbsentError(detail, `agent ${name}: ${message}`);
-    if (code === errorCode.overQuota || code === errorCode.agentFull)
-      return new FarQuotaError(`agent ${name}: ${message}`);
-    if (code === errorCode.operator || code === errorCode.internal)
-      return new FarOperatorError(`agent ${name}: ${message}`);
-    return agentError(code === errorCode.refused ? 'FAR_AGENT_REFUSED' : 'FAR_AGENT_PROTOCOL', message);
   }
 
   // --- time
@@ -495,21 +420,4 @@ export function createAgentLink(options: LinkOptions): AgentLink {
       }
     },
   };
-}
-
-function settleRead(read: Waiting<ReadRequest>, outcome: ReadOutcome): void {
-  if (read.settled) return;
-  read.settled = true;
-  read.request.settle(outcome);
-}
-
-function settleWrite(write: Waiting<WriteRequest>, error: FarMemoryError | undefined): void {
-  if (write.settled) return;
-  write.settled = true;
-  write.request.settle(error);
-}
-
-/** Takes what is past its deadline out of a queue. */
-function expire<Request>(queue: Waiting<Request>[], now: number, onLate: (late: Waiting<Request>) => void): void {
-  while (queue.length > 0 && queue[0]!.deadline <= now) onLate(queue.shift()!);
 }

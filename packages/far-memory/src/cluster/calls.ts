@@ -1,4 +1,4 @@
-import { ObjectAbsentError } from '../client/link.ts';
+import { ObjectAbsentError } from '../client/answer-errors.ts';
 import { FarAgentError, type FarMemoryError, FarOperatorError } from '../errors.ts';
 import type { Operator, UnitPlan } from '../operators/operator.ts';
 import { type CallRequest, encodeCall } from '../protocol/call.ts';

@@ -3,7 +3,7 @@ import { dropFlags } from '../client/encode.ts';
 import { createAgentLink } from '../client/link.ts';
 import { type Credentials, secretOf } from '../client/socket.ts';
 import { createSyncReader, type SyncMode, type SyncReader } from '../client/sync-reader.ts';
-import { FarAgentError, FarMemoryError, FarUsageError } from '../errors.ts';
+import { FarAgentError, FarMemoryError, FarOperatorError, FarUsageError } from '../errors.ts';
 import { builtIns } from '../operators/built-ins.ts';
 import type { Operator } from '../operators/operator.ts';
 import { createOperatorTable } from '../operators/operator-table.ts';
@@ -64,7 +64,7 @@ export interface Cluster extends RemoteStore {
 const forgetMilliseconds = 1000;
 
 /**
- * Connects to agents. Resolves when at least one is there; the others may come later.
+ * Connects to agents. Resolves when each was reached or tried once, and at least one is there; the others may come later.
  * @throws FarUsageError for options that do not fit, FarAgentError when no agent can be reached
  */
 export async function connectAgents(options: ClusterOptions): Promise<Cluster> {
@@ -119,7 +119,7 @@ export async function connectAgents(options: ClusterOptions): Promise<Cluster> {
   }
 
   try {
-    await anyOf(options.agents.map(join));
+    await someOf(options.agents.map(join));
   } catch (cause) {
     state.isClosed = true;
     disconnect();
@@ -144,7 +144,12 @@ export async function connectAgents(options: ClusterOptions): Promise<Cluster> {
       // What is still on its way belongs to the input.
       if (state.pending.size > 0) await Promise.all(Array.from(ids, (id) => state.pending.get(keyOf(group, id))?.done));
       const callTimeout = options.callTimeoutMilliseconds ?? 60_000;
-      return callOperator(state, { operator, group, ids, argument, timeoutMilliseconds: callTimeout });
+      try {
+        return await callOperator(state, { operator, group, ids, argument, timeoutMilliseconds: callTimeout });
+      } catch (cause) {
+        if (cause instanceof FarMemoryError) throw cause;
+        throw new FarOperatorError(`operator ${name} failed: ${cause instanceof Error ? cause.message : cause}`);
+      }
     },
     async flush() {
       await Promise.all([...state.pending.values()].map(({ done }) => done));
@@ -216,11 +221,9 @@ function statsOf({ link, isDead, objects, bytes, lost }: Member): AgentStats {
   return { address: link.name, state, objects, bytes, inFlight: link.inFlightObjects, lost };
 }
 
-/** Resolves with the first that does; rejects with the first reason when none does. */
-async function anyOf(promises: readonly Promise<void>[]): Promise<void> {
-  try {
-    await Promise.any(promises);
-  } catch (error) {
-    throw error instanceof AggregateError ? error.errors[0] : error;
-  }
+/** Resolves when all are settled and one was fulfilled; rejects with the first reason when none was. */
+async function someOf(promises: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(promises);
+  const [first] = results;
+  if (first?.status === 'rejected' && results.every(({ status }) => status === 'rejected')) throw first.reason;
 }

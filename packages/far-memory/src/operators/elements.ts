@@ -71,7 +71,9 @@ export function valuesIn(type: ElementType, bytes: Uint8Array, offset: number, l
   const size = array.BYTES_PER_ELEMENT;
   const at = bytes.byteOffset + offset;
   if (at % size === 0) return new array(bytes.buffer, at, length);
-  return new array(bytes.slice(offset, offset + length * size).buffer, 0, length);
+  // A Buffer's own slice() would not copy.
+  const copy = Uint8Array.prototype.slice.call(bytes, offset, offset + length * size);
+  return new array(copy.buffer, copy.byteOffset, length);
 }
 
 /** One element as a number or bigint, assigned to another array of the same type. */

@@ -116,6 +116,12 @@ describe('built-in operators, worked examples (E16)', () => {
     expect(() => run('sum', { x: BigInt64Array.from([2n ** 62n, 2n ** 62n]) })).toThrow(/does not fit into i64/);
   });
 
+  it('reads columns that are not aligned, in a Buffer too', () => {
+    const chunk = Buffer.concat([Buffer.of(9, 9, 9), Buffer.from(new Uint8Array(f64(1.5, 2.5).buffer))]);
+    const argument = pack({ relation: { rows: 2, rowsPerObject: 2, columns: { x: { type: 'f64', offset: 3 } } } });
+    expect(lists(runOperator(table.get('sum', 1), argument, [chunk]))).toEqual({ sum: [4] });
+  });
+
   it('reads the fields of structs', () => {
     const rows = new DataView(new ArrayBuffer(3 * 13));
     for (const [row, [vendor, dist]] of [
@@ -242,7 +248,7 @@ describe('operators against naive code', () => {
         expect(at('count', { where }).count).toEqual([selected.length]);
         expect(at('scan', { from: 1, to: 5 }).key).toEqual(keys.slice(1, 5));
         expect(at('gather').value).toEqual(indices.map((index) => values[index]));
-        const scattered = values.map((value) => (typeof value === 'bigint' ? 0n : 0));
+        const scattered = values.map((value): number | bigint => (typeof value === 'bigint' ? 0n : 0));
         for (const [row, index] of indices.entries()) scattered[index] = values[row]!;
         expect(at('scatter').value).toEqual(scattered);
         const rows = values.map((_, row) => row);

@@ -33,7 +33,8 @@ export function readBody(body: Uint8Array): BodyReader {
   }
   function bytes(length: number): Uint8Array {
     const from = take(length);
-    return body.subarray(from, from + length);
+    // Not a Buffer, whose slice() would not copy.
+    return new Uint8Array(body.buffer, body.byteOffset + from, length);
   }
   return {
     get remaining() {
