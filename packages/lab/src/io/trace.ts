@@ -17,7 +17,7 @@ import { readTranslationRecords } from '@strata/traces/io';
 export interface OpenTranslations {
   blocks(): AsyncIterable<TranslationBlock> | Iterable<TranslationBlock>;
   /** Share read, 0 to 1. */
-  progress(): number;
+  progress(): number | undefined;
 }
 
 export interface OpenOptions {

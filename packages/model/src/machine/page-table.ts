@@ -47,6 +47,18 @@ export interface MutablePageTable extends PageTable {
    * @throws StrataError `page-table.conflict` where another mapping is in the way, `page-table.misaligned`
    */
   map(vpn: Vpn, frame: Frame, level: PageLevel, frameForNode: (level: number, vpn: Vpn) => Frame): number;
+  /**
+   * Maps consecutive 4 KiB pages from `vpn` on to `frames[from]` up to `frames[to - 1]`, as `map` would one by one, and faster where they
+   * lie in one last-level node.
+   * @throws StrataError `page-table.conflict`, `page-table.misaligned`, of the first page in the way; those before it are mapped
+   */
+  mapRun(
+    vpn: Vpn,
+    frames: Float64Array,
+    from: number,
+    to: number,
+    frameForNode: (level: number, vpn: Vpn) => Frame,
+  ): void;
   /** Removes the leaf that maps `vpn`; nodes left empty are freed and reported. Returns the leaf's level, 0 when nothing was mapped. */
   unmap(vpn: Vpn, nodeFreed?: (level: number, frame: Frame) => void): PageLevel | 0;
   /** Moves a node to another frame: contents and place in the tree stay. */

@@ -105,6 +105,43 @@ describe.each([4, 5] as const)('a table of %i levels', (levels) => {
     );
   });
 
+  it('maps a run as one page after the other, up to the first in the way', () => {
+    fc.assert(
+      fc.property(
+        fc.array(vpnArbitrary, { maxLength: 3 }),
+        vpnArbitrary,
+        fc.array(fc.oneof({ weight: 40, arbitrary: fc.nat(2 ** 31) }, fc.constant(-1)), { maxLength: 700 }),
+        fc.nat(5),
+        (taken, vpn, frames, from) => {
+          const build = (map: (table: MutablePageTable, nodeFrame: () => number) => void) => {
+            const table = createPageTable({ levels, rootFrame: 7 });
+            let nodeFrame = 1000;
+            const next = () => nodeFrame++;
+            for (const page of new Set(taken)) table.map(page, 5, 1, next);
+            let refusal = '';
+            try {
+              map(table, next);
+            } catch (error) {
+              refusal = String(error);
+            }
+            const leaves: unknown[] = [];
+            table.forEachLeaf((page, frame, level) =>
+              leaves.push([page, frame, level, table.frameOf(table.nodeAt(page, 1))]),
+            );
+            return { refusal, leaves, mapped: table.mappedPages, nodes: table.nodes };
+          };
+          const values = Float64Array.from(frames);
+          const run = build((table, next) => table.mapRun(vpn, values, from, values.length, next));
+          const single = build((table, next) => {
+            for (let at = from; at < values.length; at++) table.map(vpn + at - from, values[at]!, 1, next);
+          });
+          expect(run).toEqual(single);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
   it('creates the nodes on the way and tells which range each covers', () => {
     const table = createPageTable({ levels, rootFrame: 1 });
     const asked: [number, number][] = [];

@@ -139,6 +139,32 @@ class RadixTable implements MutablePageTable {
     return missing;
   }
 
+  mapRun(
+    vpn: Vpn,
+    frames: Float64Array,
+    from: number,
+    to: number,
+    frameForNode: (level: number, vpn: Vpn) => Frame,
+  ): void {
+    if (from >= to) return;
+    this.map(vpn, frames[from]!, 1, frameForNode);
+    const node = this.nodeAt(vpn, 1);
+    const segment = this.segments[node >>> segmentShift]!;
+    const base = baseOf(node);
+    const first = indexOf(vpn, 1);
+    let index = first + 1;
+    for (let at = from + 1; at < to; at++, index++) {
+      const frame = frames[at]!;
+      // What cannot be put in place here is told by the way that says why.
+      if (index === entriesPerTable || segment[base + index] !== 0 || !(frame >= 0 && frame < frameLimit)) break;
+      segment[base + index] = frame + 1;
+    }
+    const mapped = index - first - 1;
+    this.present[node]! += mapped;
+    this.mappedPages += mapped;
+    for (let at = from + 1 + mapped; at < to; at++) this.map(vpn + at - from, frames[at]!, 1, frameForNode);
+  }
+
   unmap(vpn: Vpn, nodeFreed?: (level: number, frame: Frame) => void): PageLevel | 0 {
     this.seek(vpn, 1);
     if (this.atCell <= 0) return 0;

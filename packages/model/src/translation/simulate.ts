@@ -30,6 +30,8 @@ export interface Simulation {
   /** Simulates the accesses of one block. The block may be reused afterwards; where blocks are split does not matter. */
   feed(block: AccessBlock): void;
   readonly progress: SimulationProgress;
+  /** Every count restarts at 0, as at the end of warm-up; what caches, TLBs, walk caches and tables hold stays. */
+  restartCounts(): void;
   /** The result so far; feeding may go on afterwards. */
   finish(): TranslationResult;
 }
@@ -129,7 +131,7 @@ export function createSimulation(
     };
   }
 
-  function startCounting(): void {
+  function restartCounts(): void {
     counts.kinds.fill(0);
     counts.lines = 0;
     counts.walks = 0;
@@ -154,12 +156,13 @@ export function createSimulation(
         from = warmUpWithin(block);
         runTlbs(block, 0, from);
         drain();
-        if (warmupLeft === 0) startCounting();
+        if (warmupLeft === 0) restartCounts();
       }
       runTlbs(block, from, block.length);
       drain();
       accesses += accessesIn(block);
     },
+    restartCounts,
     get progress() {
       return { accesses, walks: counts.walks, counting: warmupLeft === 0 };
     },

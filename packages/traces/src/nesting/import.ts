@@ -29,7 +29,7 @@ export interface ImportOptions {
   /** Give what was read when `signal` aborts, marked `interrupted`, rather than throw. Texts and pages of events only. */
   readonly partial?: boolean;
   /** Called after each block with the share of the file read. */
-  readonly onProgress?: (share: number) => void;
+  readonly onProgress?: (share: number | undefined) => void;
 }
 
 /** Reports are read whole; a text of events is not a report. */
