@@ -48,7 +48,7 @@ const nouns: readonly Noun[] = [
   },
   {
     name: 'far',
-    summary: 'far memory: agents that hold objects for other processes',
+    summary: 'far memory: agents that hold objects for other processes; objects against pages, modelled',
     load: () => import('./commands/far.ts'),
   },
   {

@@ -11,4 +11,5 @@ export * from './input/input.ts';
 export * from './native/index.ts';
 export * from './open.ts';
 export * from './reader.ts';
+export * from './sampled.ts';
 export { inTurns } from './turns.ts';

@@ -8,14 +8,20 @@ import { isGeneratorText, openGeneratorText } from './generators/index.ts';
 import { type Input, openInput } from './input/input.ts';
 import { readable } from './input/readable.ts';
 import type { OpenOptions, TraceReader } from './reader.ts';
+import { sampledReader } from './sampled.ts';
 
 /**
  * Opens a trace of any known format, whatever compression wraps it. The format is recognised from the content, never from the name.
- * @param path a file, a folder of drmemtrace thread files, or a generator: `gen:gups,size=1GiB,accesses=1e6,seed=42`
+ * @param path a file, `-` for standard input, a folder of drmemtrace thread files, or a generator: `gen:gups,size=1GiB,accesses=1e6,seed=42`
  * @throws StrataError `trace.unreadable`, `trace.empty`, `trace.unknown-format`, `trace.ambiguous`, `registry.unknown-name`, and what
  * decompression finds
  */
 export async function openTrace(path: string, options: OpenOptions = {}): Promise<TraceReader> {
+  const reader = await openWhole(path, options);
+  return options.sample === undefined ? reader : sampledReader(reader, options.sample);
+}
+
+async function openWhole(path: string, options: OpenOptions): Promise<TraceReader> {
   options.signal?.throwIfAborted();
   if (isGeneratorText(path)) return openGeneratorText(path, options);
   // Who names columns means a table of columns.

@@ -1,4 +1,5 @@
 import type { AccessBlock, BlockColumns } from '@strata/model/machine';
+import type { Sample } from './sampled.ts';
 
 /** What a reader knows of its trace. Before the end of the stream the counts are those so far. */
 export interface TraceSummary {
@@ -31,6 +32,8 @@ export interface ReadOptions {
   readonly skip?: number;
   /** Accesses to deliver at most. */
   readonly limit?: number;
+  /** Of what `skip` and `limit` leave, deliver only samples. */
+  readonly sample?: Sample;
   /** Read a truncated trace as far as it goes, with a warning, instead of refusing it. Default false. */
   readonly allowTruncated?: boolean;
   /** Ends the reading: `blocks()` throws its reason. */

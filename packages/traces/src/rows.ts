@@ -28,7 +28,8 @@ export function selectRows(block: AccessBlock, { skip, keep, events }: RowSelect
   return skipped;
 }
 
-function moveRow(block: AccessBlock, from: number, to: number): void {
+/** Copies a row of a block to an earlier one. */
+export function moveRow(block: AccessBlock, from: number, to: number): void {
   if (from === to) return;
   block.lo[to] = block.lo[from]!;
   block.hi[to] = block.hi[from]!;

@@ -15,7 +15,7 @@ import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/ou
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { formatBytes, parseCount } from '../terminal/quantities.ts';
 import { type Row, tableOf } from '../terminal/table.ts';
-import { headRows } from '../trace/head.ts';
+import { accessesFor, headRows } from '../trace/head.ts';
 import { addReadingOptions, openOptionsOf, type ReadingOptions } from '../trace/options.ts';
 import { type Survey, survey } from '../trace/survey.ts';
 import { type Conversion, convert, targetFor, targets } from '../trace/targets.ts';
@@ -81,10 +81,10 @@ function registerHead(command: Command): void {
         const opened = openOptionsOf(options, signal, progress);
         const reader = await openTrace(path, {
           ...opened,
-          limit: Math.min(limit, opened.limit ?? limit),
+          limit: Math.min(accessesFor(limit, opened.sample), opened.limit ?? Number.MAX_SAFE_INTEGER),
           events: options.events === true,
         });
-        return headRows(reader, opened.skip ?? 0).finally(() => reader.close());
+        return headRows(reader, opened.skip ?? 0, opened.sample).finally(() => reader.close());
       }).finally(() => progress.end());
       await emit({ document: { trace: path, accesses: rows }, tables: [tableOf('head', rows)] }, options);
     });
@@ -146,7 +146,7 @@ function registerFormats(command: Command): void {
 function verb(command: Command, usage: string, description: string): Command {
   const made = command
     .command(usage)
-    .description(`${description}; a trace is a file, a drmemtrace folder, or gen:NAME,KEY=VALUE,...`);
+    .description(`${description}; a trace is a file, - for a pipe, a drmemtrace folder, or gen:NAME,KEY=VALUE,...`);
   return addOutputOptions(addReadingOptions(made));
 }
 

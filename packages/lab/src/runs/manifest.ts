@@ -73,16 +73,31 @@ export function versionRecord(): Manifest['versions'] {
   return { strata: version(), node: process.versions.node };
 }
 
-/** Hashes a file in bounded memory; a folder by the names and contents of its files. @throws StrataError `input.unreadable` */
+/** Hashes a file in bounded memory; a folder by the names and contents of its files. @throws StrataError of `readableStat` */
 export function recordFile(path: string): FileRecord {
-  return orUnreadable(path, () => (statSync(path).isDirectory() ? recordFolder(path) : recordPlainFile(path)));
+  return orUnreadable(path, () => {
+    const info = readableStat(path);
+    return info.isDirectory() ? recordFolder(path) : recordPlainFile(path);
+  });
 }
 
-/** @throws StrataError `input.unreadable` */
+function notRepeatable(path: string): StrataError {
+  return new StrataError({
+    code: 'input.not-repeatable',
+    what: 'a run folder cannot be made from a pipe: its input could not be read again',
+    where: path,
+    mend: 'Save the input as a file first, or leave --out out.',
+  });
+}
+
+/** Of an input that a run folder can name. @throws StrataError `input.unreadable`, `input.not-repeatable` on a pipe */
 export function readableStat(path: string): Stats {
   return orUnreadable(path, () => {
+    if (path === '-') throw notRepeatable(path);
     accessSync(path, constants.R_OK);
-    return statSync(path);
+    const info = statSync(path);
+    if (!info.isFile() && !info.isDirectory()) throw notRepeatable(path);
+    return info;
   });
 }
 

@@ -44,6 +44,31 @@ export function parseCount(text: string, where = 'count'): number {
   return count;
 }
 
+/**
+ * How many of how many, from `1e5/1e7`.
+ * @throws StrataError `usage.sample`, `usage.count`
+ */
+export function parseSample(text: string, where = '--sample'): { readonly length: number; readonly period: number } {
+  const [length, period, ...rest] = text.split('/');
+  if (length === undefined || period === undefined || rest.length > 0)
+    throw new StrataError({
+      code: 'usage.sample',
+      what: 'not a sample',
+      where,
+      expected: 'LENGTH/PERIOD such as 1e5/1e7: 100,000 accesses of every 10 million',
+      found: text,
+    });
+  const sample = { length: parseCount(length, where), period: parseCount(period, where) };
+  if (sample.length >= 1 && sample.length <= sample.period) return sample;
+  throw new StrataError({
+    code: 'usage.sample',
+    what: 'the sample does not fit its period',
+    where,
+    expected: 'at least one access, and no more than the period has',
+    found: text,
+  });
+}
+
 /** `1.5 GiB`, `64 KiB`, `12 B`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];

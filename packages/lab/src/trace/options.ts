@@ -1,7 +1,7 @@
 import type { OpenOptions } from '@strata/traces';
 import type { Command } from 'commander';
 import type { Progress } from '../terminal/progress.ts';
-import { parseCount } from '../terminal/quantities.ts';
+import { parseCount, parseSample } from '../terminal/quantities.ts';
 
 /** The options that `addReadingOptions` gives a command. */
 export interface ReadingOptions {
@@ -9,6 +9,7 @@ export interface ReadingOptions {
   readonly columns?: string;
   readonly skip?: string;
   readonly limit?: string;
+  readonly sample?: string;
   readonly allowTruncated?: boolean;
 }
 
@@ -18,6 +19,7 @@ export function addReadingOptions(command: Command): Command {
     .option('--columns <names>', 'columns of a CSV or TSV file in order, such as addr,kind,pc')
     .option('--skip <count>', 'accesses to leave out at the start')
     .option('--limit <count>', 'accesses to read at most')
+    .option('--sample <length/period>', 'only the first length accesses of each period, such as 1e5/1e7')
     .option('--allow-truncated', 'read a truncated trace as far as it goes');
 }
 
@@ -32,6 +34,7 @@ export function openOptionsOf(options: ReadingOptions, signal: AbortSignal, prog
     ...(options.columns === undefined ? {} : { fields: options.columns }),
     ...(skip === undefined ? {} : { skip }),
     ...(options.limit === undefined ? {} : { limit: parseCount(options.limit, '--limit') }),
+    ...(options.sample === undefined ? {} : { sample: parseSample(options.sample) }),
     ...(options.allowTruncated ? { allowTruncated: true } : {}),
   };
 }

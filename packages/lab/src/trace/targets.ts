@@ -157,9 +157,14 @@ async function* watch(reader: TraceReader, onBlock: (reader: TraceReader) => voi
   }
 }
 
-async function sourceOf(input: string, { skip, limit, signal }: OpenOptions): Promise<Partial<NativeSource>> {
-  const selection = { ...(skip ? { skip } : {}), ...(limit === undefined ? {} : { limit }) };
+async function sourceOf(input: string, { skip, limit, sample, signal }: OpenOptions): Promise<Partial<NativeSource>> {
+  const selection = {
+    ...(skip ? { skip } : {}),
+    ...(limit === undefined ? {} : { limit }),
+    ...(sample === undefined ? {} : { sample }),
+  };
   if (isGeneratorText(input)) return { name: input, ...selection };
+  if (input === '-') return { name: 'standard input', ...selection };
   const name = basename(input);
   const info = statSync(input);
   if (!info.isFile()) return { name, ...selection };

@@ -53,6 +53,49 @@ describe('strata trace', () => {
     });
   });
 
+  it('reads from a pipe what can be read from front to end, and says what cannot', () => {
+    const piped = (file: string, ...args: string[]) =>
+      spawnSync(process.execPath, [strataCommand, ...args], {
+        cwd: folder,
+        input: readFileSync(join(folder, file)),
+        encoding: 'utf8',
+        timeout: 60_000,
+      });
+    const long = 'gen:chase,size=1MiB,accesses=2e5';
+    for (const file of ['p.din', 'p.trace.gz', 'p.strata', 'p.trace.zip']) strata('trace', 'convert', long, file);
+    for (const file of ['p.din', 'p.trace.gz']) {
+      const { stdout, stderr } = piped(file, 'trace', 'info', '-', '--json');
+      expect(stderr).toBe('');
+      expect(JSON.parse(stdout)).toMatchObject({ accesses: 200_000 });
+    }
+    for (const [file, reason] of [
+      ['p.strata', /own format cannot be read from a pipe.*Save it/],
+      ['p.trace.zip', /zip archive cannot be read from a pipe/],
+    ] as const)
+      expect(piped(file, 'trace', 'info', '-')).toMatchObject({ status: 2, stderr: expect.stringMatching(reason) });
+    expect(piped('p.din', 'translate', 'run', '--trace', '-', '--limit', '1000').status).toBe(0);
+    const kept = piped('p.din', 'translate', 'run', '--trace', '-', '--out', 'kept');
+    expect(kept).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/made from a pipe/) });
+    expect(readdirSync(folder)).not.toContain('kept');
+  });
+
+  it('samples what it shows and converts, and says so', () => {
+    const of = (...args: string[]) => json('trace', 'head', workload, ...args).accesses as { number: number }[];
+    const all = of('120');
+    expect(of('7', '--sample', '3/50')).toEqual(all.filter(({ number }) => number % 50 < 3).slice(0, 7));
+    const { stderr, stdout } = strata('trace', 'convert', workload, 's.strata', '--sample', '100/1000', '--json');
+    expect(stderr).toMatch(/warning: sampled: 100 of every 1000 accesses/);
+    expect(JSON.parse(stdout)).toMatchObject({ accesses: 3000, dropped: { 'left out between samples': 27_000 } });
+    expect(strata('trace', 'info', 's.strata').stderr).toMatch(/sampled: 100 of every 1000/);
+    for (const [text, reason] of [
+      ['5', /not a sample/],
+      ['0/5', /does not fit/],
+      ['6/5', /does not fit/],
+      ['a/5', /not a count/],
+    ] as const)
+      expect(refused('trace', 'info', workload, '--sample', text)).toMatch(reason);
+  });
+
   it('converts to its own format and back without losing an access, and says where it came from', () => {
     expect(json('trace', 'convert', workload, 'a.strata')).toMatchObject({ format: 'native', accesses: 30_000 });
     writeFileSync(join(folder, 'as.csv'), strata('trace', 'head', workload, '30000', '--csv').stdout);

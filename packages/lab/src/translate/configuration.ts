@@ -1,6 +1,7 @@
 import {
   choice,
   flag,
+  group,
   integer,
   resolve,
   type Spec,
@@ -9,7 +10,7 @@ import {
   text,
   type ValuesOf,
 } from '@strata/model/machine';
-import { resolveTranslationConfig, studyFields } from '@strata/model/translation';
+import { checkPlan, resolveTranslationConfig, type SamplePlan, studyFields } from '@strata/model/translation';
 import { type Configuration, isMapping, merge } from '../config/load.ts';
 import { designsWith } from './plugin.ts';
 
@@ -26,6 +27,13 @@ export const inputFields = {
   page: choice(['4k', '2m', '1g', 'thp'], '4k', 'page size of every address space that does not say its own'),
   skip: integer(0, 'accesses to leave out at the start', { unit: 'accesses' }),
   limit: integer(0, 'accesses to read at most; 0 = all', { unit: 'accesses' }),
+  sample: group(
+    {
+      length: integer(0, 'accesses counted of each period; 0 = count everything', { unit: 'accesses' }),
+      period: integer(0, 'accesses from one sample to the next', { unit: 'accesses' }),
+    },
+    'systematic sampling: of each period the warm-up is simulated, then length accesses are counted, the rest is left out',
+  ),
   seeds: integer(1, 'simulations with this seed and the next ones, for confidence intervals', { min: 1, max: 1000 }),
   window: integer(-1, 'simulate only this window of a drmemtrace (by its window markers); -1 = everything', {
     min: -1,
@@ -87,6 +95,14 @@ export function split(configuration: Configuration): { input: InputValues; rest:
   return { input, rest: Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(inputFields, key))) };
 }
 
+export function isSampled({ sample }: InputValues): boolean {
+  return sample.length > 0 || sample.period > 0;
+}
+
+export function samplePlanOf({ sample }: InputValues, warmup: number): SamplePlan {
+  return { ...sample, warmup };
+}
+
 function resolveCorrect(input: InputValues, rest: Configuration): Configuration {
   if (rest.compat !== undefined) throw onlyIn('compat', 'compat');
   if (input.tables === '' && input.hostTables !== '')
@@ -96,6 +112,7 @@ function resolveCorrect(input: InputValues, rest: Configuration): Configuration 
       where: 'hostTables',
       mend: 'Give the guest tables of the same moment with --tables, or leave --host-tables out.',
     });
+  if (isSampled(input)) checkPlan(samplePlanOf(input, Number(rest.warmup ?? 0)));
   const { page } = input;
   const spaces = merge({ process: { page }, vm: { page }, l1: { page } }, isMapping(rest.spaces) ? rest.spaces : {});
   return { ...input, ...resolveTranslationConfig({ ...rest, spaces }, designsWith(input.plugin)) };
@@ -117,6 +134,13 @@ function resolveCompat(input: InputValues, { designs, compat = {}, machine, ...r
       what: 'the original simulators know no windows',
       where: 'window',
       mend: 'Leave --window out, or use --mode correct.',
+    });
+  if (isSampled(input))
+    throw new StrataError({
+      code: 'config.wrong-mode',
+      what: 'the original simulators know no sampling',
+      where: 'sample',
+      mend: 'Leave --sample out, or use --mode correct.',
     });
   if (input.page === '2m' || input.page === '1g')
     throw new StrataError({

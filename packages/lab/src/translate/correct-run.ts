@@ -1,15 +1,19 @@
 import {
+  createSampledSimulation,
   createSimulation,
   resolveTranslationConfig,
+  type Simulation,
+  type SpacesOfProcess,
   type TranslationConfig,
   type TranslationResult,
 } from '@strata/model/translation';
 import type { Configuration } from '../config/load.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { readWalkCounters, withApplicationSpeedups } from './application.ts';
-import type { InputValues } from './configuration.ts';
+import { type InputValues, isSampled, samplePlanOf } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
 import { designsWith } from './plugin.ts';
+import { type SamplesDocument, sampleNotes, samplesDocument } from './samples.ts';
 import { prepareSpaces } from './spaces.ts';
 import { ofTables } from './tables-input.ts';
 import { eachBlock } from './trace-input.ts';
@@ -31,12 +35,15 @@ export async function runCorrect(
   const config = resolveTranslationConfig(rest, designs);
   const counters = input.perf === '' ? undefined : await readWalkCounters(input.perf);
   const prepared = await ofTables(prepareSpaces(input, config));
-  const simulation = createSimulation(config, (process) => prepared.of(process), designs);
+  const { simulation, samples } = counting(input, config, (process) => prepared.of(process));
   const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
   const result = simulation.finish();
+  const sampled = samples?.();
+  const document = counters === undefined ? result : withApplicationSpeedups(result, counters);
   return {
-    document: counters === undefined ? result : withApplicationSpeedups(result, counters),
+    document: sampled === undefined ? document : { ...document, samples: sampled },
     warnings: [
+      ...(sampled === undefined || context.signal.aborted ? [] : sampleNotes(sampled)),
       ...(context.signal.aborted ? [] : warmUpWarnings(config, result)),
       ...(counters?.warnings ?? []),
       ...prepared.warnings,
@@ -44,6 +51,19 @@ export async function runCorrect(
     ],
     interrupted: context.signal.aborted,
   };
+}
+
+/** The simulation of the whole trace, or of samples of it. */
+function counting(
+  input: InputValues,
+  config: TranslationConfig,
+  spaces: SpacesOfProcess,
+): { simulation: Pick<Simulation, 'feed' | 'finish'>; samples?: () => SamplesDocument } {
+  const designs = designsWith(input.plugin);
+  if (!isSampled(input)) return { simulation: createSimulation(config, spaces, designs) };
+  const plan = samplePlanOf(input, config.warmup);
+  const simulation = createSampledSimulation(plan, createSimulation({ ...config, warmup: 0 }, spaces, designs));
+  return { simulation, samples: () => samplesDocument(plan, simulation.statistics()) };
 }
 
 /** A warm-up that takes the whole trace leaves zeros that look like results. */

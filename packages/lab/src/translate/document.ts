@@ -1,6 +1,7 @@
 import type { Figure } from '../figures/figure.ts';
 import type { Row, Table } from '../terminal/table.ts';
 import type { PerfDocument } from './application.ts';
+import { type SamplesDocument, samplesTable } from './samples.ts';
 
 interface HitCounts {
   readonly hits: number;
@@ -48,13 +49,19 @@ export interface TranslateDocument {
   readonly walkCaches: unknown;
   readonly histogram: readonly unknown[];
   readonly perf?: PerfDocument;
+  /** With --sample: what the samples say about each other. */
+  readonly samples?: SamplesDocument;
 }
 
 /** Designs first: it is what --csv and --parquet write. */
 export function tablesOf(document: TranslateDocument): Table[] {
-  return [designsTable(document), structuresTable(document), stepsTable(document), latencyTable(document)].filter(
-    (table) => table.rows.length > 0,
-  );
+  return [
+    designsTable(document),
+    structuresTable(document),
+    stepsTable(document),
+    latencyTable(document),
+    ...(document.samples === undefined ? [] : [samplesTable(document.samples)]),
+  ].filter((table) => table.rows.length > 0);
 }
 
 function designsTable({ setup, mode, designs }: TranslateDocument): Table {

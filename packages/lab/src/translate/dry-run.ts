@@ -5,7 +5,7 @@ import { generatorSpec, parseSettings } from '@strata/traces/generators';
 import type { Configuration } from '../config/load.ts';
 import { formatBytes, formatCount, formatDuration } from '../terminal/quantities.ts';
 import type { Row } from '../terminal/table.ts';
-import { split } from './configuration.ts';
+import { type InputValues, isSampled, split } from './configuration.ts';
 import { designsWith } from './plugin.ts';
 import { prepareSpaces } from './spaces.ts';
 import { ofTables } from './tables-input.ts';
@@ -80,7 +80,9 @@ export async function dryRun(
       accesses,
       accessesExact: ended,
       accessesPerSecond: Math.round(rate),
-      seconds: (simulations * (loadSeconds + (rate === 0 ? 0 : accesses / rate))) / Math.min(workers, simulations),
+      seconds:
+        (simulations * (loadSeconds + (rate === 0 ? 0 : (accesses * simulatedShare(input, config.warmup)) / rate))) /
+        Math.min(workers, simulations),
       simulations,
       memoryBytes: Math.round(process.memoryUsage.rss() + growth),
       diskBytes: writes ? folderBytes + pointBytes * ((options.simulations ?? 1) - 1) : 0,
@@ -88,6 +90,11 @@ export async function dryRun(
   } finally {
     await reader.close();
   }
+}
+
+/** What --sample leaves out is only read. */
+function simulatedShare(input: InputValues, warmup: number): number {
+  return isSampled(input) ? (warmup + input.sample.length) / input.sample.period : 1;
 }
 
 /**

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { StrataError } from '@strata/model/machine';
 import { type Command, Option } from 'commander';
 import { type Configuration, isMapping, loadConfiguration, merge, parseAssignment } from '../config/load.ts';
-import { parseCount } from '../terminal/quantities.ts';
+import { parseCount, parseSample } from '../terminal/quantities.ts';
 
 /** The options of everything that simulates translation, as commander hands them over. */
 export interface TranslateOptions {
@@ -26,6 +26,7 @@ export interface TranslateOptions {
   readonly skip?: string;
   readonly limit?: string;
   readonly window?: string;
+  readonly sample?: string;
   readonly seed?: string;
   readonly seeds?: string;
   readonly allowTruncated?: boolean;
@@ -45,7 +46,10 @@ const ofOneRun = ['native', 'virtualized', 'nested'];
 export function addTranslateOptions(command: Command, setups: readonly string[] = ofOneRun): Command {
   return command
     .option('--config <file>', 'configuration (YAML or JSON); options on the command line win')
-    .option('--trace <file>', 'trace in any known format, compressed or not, or gen:NAME,option=value,...')
+    .option(
+      '--trace <file>',
+      'trace in any known format, compressed or not, - for a pipe, or gen:NAME,option=value,...',
+    )
     .option('--format <name>', 'format of the trace, where it cannot be told from its content')
     .option('--tables <file>', 'page tables of the process (guest tables); correct mode builds its own without')
     .option('--host-tables <file>', 'page tables of the VM at its hypervisor')
@@ -77,6 +81,10 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
     .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
     .option('--skip <n>', 'accesses to leave out at the start')
     .option('--limit <n>', 'accesses to read at most')
+    .option(
+      '--sample <length/period>',
+      'count only length accesses of each period, such as 1e5/1e7; --warmup then precedes every sample',
+    )
     .option('--window <n>', 'only this window of a drmemtrace, by its window markers; what comes before warms nothing')
     .option('--seed <n>', 'seed of everything random')
     .option('--seeds <n>', 'simulate with that many seeds from --seed on; gives means with 95 % confidence intervals')
@@ -134,6 +142,7 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
         text === undefined ? undefined : parseCount(text, `--${name}`),
       ]),
     ),
+    sample: options.sample === undefined ? undefined : { ...parseSample(options.sample) },
     designs: designs === undefined ? undefined : designsOf(designs),
     machine: machine === undefined ? undefined : await machineOf(machine),
   };

@@ -1,4 +1,5 @@
 import { flatten } from '@strata/model/machine';
+import type { Moments } from '@strata/model/translation';
 import { generatorSpec } from '@strata/traces/generators';
 import type { Row, Table } from '../terminal/table.ts';
 import type { InputValues } from './configuration.ts';
@@ -36,10 +37,15 @@ export function estimateOf(values: readonly number[]): Estimate {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+  return estimateFrom({ count, mean, variance, min: Math.min(...values), max: Math.max(...values) });
+}
+
+/** @param moments of at least two values */
+export function estimateFrom({ count, mean, variance, min, max }: Moments): Estimate {
   // Beyond the table the quantile nears the normal one as 1/n (error below 0.002).
   const quantile = quantiles[count - 2] ?? normalQuantile + 2.4 / (count - 1);
   const half = quantile * Math.sqrt(variance / count);
-  return { mean, low: mean - half, high: mean + half, min: Math.min(...values), max: Math.max(...values) };
+  return { mean, low: mean - half, high: mean + half, min, max };
 }
 
 /** The trace of one seed: a generator whose seed is not given is random too; a file is what it is. */

@@ -61,3 +61,22 @@ export function createBlock(capacity: number = blockCapacity, columns: BlockColu
     ...(columns.physical ? { physicalLo: new Uint32Array(capacity), physicalHi: new Uint32Array(capacity) } : {}),
   };
 }
+
+/** Rows `from` to `to` (exclusive) of a block, in the same memory; the block itself when these are all. */
+export function rowsOfBlock(block: AccessBlock, from: number, to: number): AccessBlock {
+  if (from === 0 && to === block.length) return block;
+  const { lo, hi, kind, size, thread, process, pcLo, pcHi, physicalLo, physicalHi } = block;
+  return {
+    length: to - from,
+    lo: lo.subarray(from, to),
+    hi: hi.subarray(from, to),
+    kind: kind.subarray(from, to),
+    size: size.subarray(from, to),
+    thread: thread.subarray(from, to),
+    process: process.subarray(from, to),
+    ...(pcLo && pcHi ? { pcLo: pcLo.subarray(from, to), pcHi: pcHi.subarray(from, to) } : {}),
+    ...(physicalLo && physicalHi
+      ? { physicalLo: physicalLo.subarray(from, to), physicalHi: physicalHi.subarray(from, to) }
+      : {}),
+  };
+}

@@ -105,6 +105,43 @@ describe.each([4, 5] as const)('a table of %i levels', (levels) => {
     );
   });
 
+  it('maps a run as one page after the other, up to the first in the way', () => {
+    fc.assert(
+      fc.property(
+        fc.array(vpnArbitrary, { maxLength: 3 }),
+        vpnArbitrary,
+        fc.array(fc.oneof({ weight: 40, arbitrary: fc.nat(2 ** 31) }, fc.constant(-1)), { maxLength: 700 }),
+        fc.nat(5),
+        (taken, vpn, frames, from) => {
+          const build = (map: (table: MutablePageTable, nodeFrame: () => number) => void) => {
+            const table = createPageTable({ levels, rootFrame: 7 });
+            let nodeFrame = 1000;
+            const next = () => nodeFrame++;
+            for (const page of new Set(taken)) table.map(page, 5, 1, next);
+            let refusal = '';
+            try {
+              map(table, next);
+            } catch (error) {
+              refusal = String(error);
+            }
+            const leaves: unknown[] = [];
+            table.forEachLeaf((page, frame, level) =>
+              leaves.push([page, frame, level, table.frameOf(table.nodeAt(page, 1))]),
+            );
+            return { refusal, leaves, mapped: table.mappedPages, nodes: table.nodes };
+          };
+          const values = Float64Array.from(frames);
+          const run = build((table, next) => table.mapRun(vpn, values, from, values.length, next));
+          const single = build((table, next) => {
+            for (let at = from; at < values.length; at++) table.map(vpn + at - from, values[at]!, 1, next);
+          });
+          expect(run).toEqual(single);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
   it('creates the nodes on the way and tells which range each covers', () => {
     const table = createPageTable({ levels, rootFrame: 1 });
     const asked: [number, number][] = [];
@@ -213,5 +250,31 @@ describe('addresses', () => {
     expect(() => table.map(1, 512, 2, () => 1)).toThrow(/2 MiB/);
     expect(() => table.map(512, 1, 2, () => 1)).toThrow(/2 MiB/);
     expect(() => table.map(1, 2 ** 40, 1, () => 1)).toThrow(/2\^52/);
+  });
+
+  it('holds frames on both sides of 31 bits in one node, a split huge page across the border included', () => {
+    const table = createPageTable({ levels: 4, rootFrame: 1 });
+    let node = 2;
+    const border = 2 ** 31;
+    table.map(0, 7, 1, () => node++);
+    table.map(512, border - 512, 2, () => node++);
+    table.split(512, () => node++);
+    for (const [vpn, frame] of [
+      [1, border - 2],
+      [2, border - 1],
+      [3, border],
+      [4, 2 ** 40 - 1],
+    ] as const)
+      table.map(vpn, frame, 1, () => node++);
+    expect([0, 1, 2, 3, 4].map((vpn) => table.translate(vpn))).toEqual([
+      7,
+      border - 2,
+      border - 1,
+      border,
+      2 ** 40 - 1,
+    ]);
+    expect([512, 1022, 1023].map((vpn) => table.translate(vpn))).toEqual([border - 512, border - 2, border - 1]);
+    table.unmap(4);
+    expect([table.translate(4), table.translate(3), table.translate(0)]).toEqual([-1, border, 7]);
   });
 });

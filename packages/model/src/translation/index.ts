@@ -6,4 +6,6 @@ export * from './design.ts';
 export { designs } from './designs/index.ts';
 export * from './explain.ts';
 export * from './result.ts';
+export * from './sampling.ts';
 export * from './simulate.ts';
+export * from './sum-results.ts';

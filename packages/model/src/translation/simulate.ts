@@ -8,7 +8,7 @@ import { baselineDesign, type TranslationConfig } from './config.ts';
 import { assignCores } from './cores.ts';
 import { designMemories } from './demand-spaces.ts';
 import { type Design, dimensionsOf, type Setup } from './design.ts';
-import { createDesignLoop, createDesignStage } from './design-stage.ts';
+import { cacheBiasOf, createDesignLoop, createDesignStage } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
 import { printDesignLoop, printTlbStage } from './kernel.ts';
 import { createMachineParts } from './machine-parts.ts';
@@ -30,6 +30,8 @@ export interface Simulation {
   /** Simulates the accesses of one block. The block may be reused afterwards; where blocks are split does not matter. */
   feed(block: AccessBlock): void;
   readonly progress: SimulationProgress;
+  /** Every count restarts at 0, as at the end of warm-up; what caches, TLBs, walk caches and tables hold stays. */
+  restartCounts(): void;
   /** The result so far; feeding may go on afterwards. */
   finish(): TranslationResult;
 }
@@ -59,7 +61,7 @@ export function createSimulation(
   const machine = createMachineParts(config, levels);
   const { tlb } = machine;
   const cores = assignCores(machine.cores);
-  const stream = createAccessStream();
+  const stream = createAccessStream(Object.keys(config.designs).length);
   const counts: TlbStageCounts = { kinds: new Float64Array(4), lines: 0, walks: 0, notMapped: 0, notCanonical: 0 };
   const printed = config.engine === 'printed';
   const shared = {
@@ -70,8 +72,8 @@ export function createSimulation(
     seed: config.seed,
   };
   const stages = Object.entries(config.designs).map(([name, options]) => {
-    const caches = machine.createCaches();
     const design = registry.get(name);
+    const caches = machine.createCaches(cacheBiasOf(design, options));
     return createDesignStage(shared, { design, options, caches, createStore: machine.createStores() });
   });
   const spaces = admitSpaces();
@@ -129,7 +131,7 @@ export function createSimulation(
     };
   }
 
-  function startCounting(): void {
+  function restartCounts(): void {
     counts.kinds.fill(0);
     counts.lines = 0;
     counts.walks = 0;
@@ -154,12 +156,13 @@ export function createSimulation(
         from = warmUpWithin(block);
         runTlbs(block, 0, from);
         drain();
-        if (warmupLeft === 0) startCounting();
+        if (warmupLeft === 0) restartCounts();
       }
       runTlbs(block, from, block.length);
       drain();
       accesses += accessesIn(block);
     },
+    restartCounts,
     get progress() {
       return { accesses, walks: counts.walks, counting: warmupLeft === 0 };
     },

@@ -1,11 +1,15 @@
 import { type AccessBlock, AccessKind } from '@strata/model/machine';
 import { type DecodeContext, type Decoder, endOnRecord, recordSlots, truncated } from '../stream-reader.ts';
 import type { Window } from '../window.ts';
+import { batchRecords, drmemtraceBatch, type PlainRecords } from './drmemtrace-batch.ts';
 import { type Dialect, FileType, Marker, newestKnownVersion, RecordClass } from './drmemtrace-records.ts';
 import { malformed } from './format.ts';
 
 const maxAccessBytes = 65_535;
 const maxBundle = 8;
+/** Fewer plain records than this in a row are not worth the copying of a batch: many are then taken one by one. */
+const fewRecords = 64;
+const manyRecords = 512;
 
 /**
  * One stream of drmemtrace records. The rules are those of DynamoRIO's own reader: an instruction record sets the PC, and is a fetch unless
@@ -28,10 +32,17 @@ export class DrmemtraceDecoder implements Decoder {
   readonly #processOfThread: number[] = [];
   #thread = 0;
   #process = 0;
-  #pcLo = 0;
-  #pcHi = 0;
-  #nextPcLo = 0;
-  #nextPcHi = 0;
+  readonly #plain: PlainRecords = {
+    pcLo: 0,
+    pcHi: 0,
+    nextPcLo: 0,
+    nextPcHi: 0,
+    records: 0,
+    rows: 0,
+    instructions: 0,
+    encodings: 0,
+    emptyFetches: 0,
+  };
   #flushLo = 0;
   #flushHi = 0;
   #sawHeader = false;
@@ -50,17 +61,52 @@ export class DrmemtraceDecoder implements Decoder {
   }
 
   decode(window: Window, block: AccessBlock): void {
-    const { words } = window;
     const { recordBytes, classes } = this.#dialect;
-    const { lo, hi, kind, size, thread, process, pcLo, pcHi } = block;
+    const { words } = window;
     const step = recordBytes >>> 2;
     const stop = (window.start + Math.floor((window.end - window.start) / recordBytes) * recordBytes) >>> 2;
-    const full = lo.length - recordSlots;
+    const full = block.lo.length - recordSlots;
     let at = window.start >>> 2;
     if (!this.#sawHeader && at < stop && classes[words[at]! & 0xffff] !== RecordClass.header)
       this.#noHeader(window.offset);
-    let to = block.length;
     this.paused = false;
+    // Where records that are no plain access are frequent, taking plain ones in bulk does not pay.
+    let singleUntil = block.physicalLo === undefined ? at : stop;
+    while (at < stop && block.length <= full && !this.paused) {
+      if (at < singleUntil) {
+        at = this.#oneByOne(window, block, at, Math.min(stop, singleUntil));
+        continue;
+      }
+      const records = Math.min(batchRecords, (stop - at) / step, full + 1 - block.length);
+      const taken = this.#inBulk(words, block, at, records);
+      at += taken * step;
+      if (taken < records) singleUntil = at + (taken < fewRecords ? manyRecords : 1) * step;
+    }
+    window.start = at * 4;
+  }
+
+  /** Takes plain records up to the first other one; returns how many. */
+  #inBulk(words: Uint32Array, block: AccessBlock, at: number, records: number): number {
+    const plain = this.#plain;
+    const { recordBytes, classes } = this.#dialect;
+    const instructions = this.pauseAtInstruction - this.instructions;
+    drmemtraceBatch.take(plain, words, at, recordBytes >>> 2, classes, { records, instructions });
+    drmemtraceBatch.append(block, plain.rows, this.#thread, this.#process);
+    this.instructions += plain.instructions;
+    this.#encodings += plain.encodings;
+    this.#emptyFetches += plain.emptyFetches;
+    return plain.records;
+  }
+
+  #oneByOne(window: Window, block: AccessBlock, from: number, stop: number): number {
+    const { words } = window;
+    const { recordBytes, classes } = this.#dialect;
+    const { lo, hi, kind, size, thread, process, pcLo, pcHi } = block;
+    const plain = this.#plain;
+    const step = recordBytes >>> 2;
+    const full = lo.length - recordSlots;
+    let at = from;
+    let to = block.length;
     for (; at < stop && to <= full && !this.paused; at += step) {
       const head = words[at]!;
       const recordClass = classes[head & 0xffff]!;
@@ -75,10 +121,10 @@ export class DrmemtraceDecoder implements Decoder {
         }
         this.instructions++;
         const bytes = head >>> 16;
-        this.#pcLo = low;
-        this.#pcHi = high;
-        this.#nextPcLo = (low + bytes) >>> 0;
-        this.#nextPcHi = this.#nextPcLo < low ? high + 1 : high;
+        plain.pcLo = low;
+        plain.pcHi = high;
+        plain.nextPcLo = (low + bytes) >>> 0;
+        plain.nextPcHi = plain.nextPcLo < low ? high + 1 : high;
         if (bytes === 0) {
           this.#emptyFetches++;
           continue;
@@ -99,14 +145,14 @@ export class DrmemtraceDecoder implements Decoder {
       thread[to] = this.#thread;
       process[to] = this.#process;
       if (pcLo !== undefined && pcHi !== undefined) {
-        pcLo[to] = this.#pcLo;
-        pcHi[to] = this.#pcHi;
+        pcLo[to] = plain.pcLo;
+        pcHi[to] = plain.pcHi;
       }
       if (block.physicalLo !== undefined) this.#translate(block, to);
       to++;
     }
     block.length = to;
-    window.start = at * 4;
+    return at;
   }
 
   end(window: Window): void {
@@ -206,8 +252,8 @@ export class DrmemtraceDecoder implements Decoder {
     block.thread[to] = this.#thread;
     block.process[to] = this.#process;
     if (block.pcLo !== undefined && block.pcHi !== undefined) {
-      block.pcLo[to] = this.#pcLo;
-      block.pcHi[to] = this.#pcHi;
+      block.pcLo[to] = this.#plain.pcLo;
+      block.pcHi[to] = this.#plain.pcHi;
     }
     if (block.physicalLo !== undefined && block.physicalHi !== undefined) {
       block.physicalLo[to] = 0;
@@ -224,13 +270,13 @@ export class DrmemtraceDecoder implements Decoder {
     for (let i = 0; i < count; i++) {
       const bytes = ((i < 4 ? low : high) >>> ((i & 3) * 8)) & 255;
       this.instructions++;
-      this.#pcLo = this.#nextPcLo;
-      this.#pcHi = this.#nextPcHi;
-      this.#nextPcLo = (this.#pcLo + bytes) >>> 0;
-      if (this.#nextPcLo < this.#pcLo) this.#nextPcHi++;
+      this.#plain.pcLo = this.#plain.nextPcLo;
+      this.#plain.pcHi = this.#plain.nextPcHi;
+      this.#plain.nextPcLo = (this.#plain.pcLo + bytes) >>> 0;
+      if (this.#plain.nextPcLo < this.#plain.pcLo) this.#plain.nextPcHi++;
       const to = block.length++;
-      block.lo[to] = this.#pcLo;
-      block.hi[to] = this.#pcHi;
+      block.lo[to] = this.#plain.pcLo;
+      block.hi[to] = this.#plain.pcHi;
       block.kind[to] = AccessKind.fetch;
       block.size[to] = bytes;
       this.#owner(block, to);

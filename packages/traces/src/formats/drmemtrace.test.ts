@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { AccessKind } from '@strata/model/machine';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
 import { openTrace } from '../open.ts';
@@ -87,6 +88,38 @@ describe('drmemtrace records', () => {
     const types = [2, 9, 27, 32, 46];
     const path = folder.file('prefetch', records([...begin, ...types.map((type): Entry => [type, 1, 0x1000]), end]));
     expect((await readAll(path)).summary.prefetches).toBe(types.length);
+  });
+
+  it('read the same in bulk and one by one, whatever stands between the plain ones', async () => {
+    const other: readonly Entry[] = [
+      [28, 2, 99],
+      [22, 4, 8],
+      [24, 4, 80],
+      [29, 2, 0x1000],
+      [17, 3, 0x050403],
+      [10, 0, 0x4444],
+      [20, 0, 0x4000],
+    ];
+    const stretch = fc.tuple(fc.nat(3000), fc.array(fc.constantFrom(...other), { maxLength: 4 }), fc.nat(2 ** 31));
+    const plainTypes = [0, 1, 5, 10, 12, 47, 48, 27];
+    await fc.assert(
+      fc.asyncProperty(fc.array(stretch, { maxLength: 5 }), fc.boolean(), async (stretches, events) => {
+        const entries = stretches.flatMap(([plain, others, seed]) => [
+          ...Array.from({ length: plain }, (_, at): Entry => {
+            const mixed = Math.imul(at + seed, 2_654_435_761) >>> 0;
+            return [plainTypes[mixed >>> 29]!, mixed & 15, BigInt(mixed) << 9n];
+          }),
+          ...others,
+        ]);
+        const path = folder.file('mixed', records([...begin, ...entries, end]));
+        const bulk = await readAll(path, { columns: { pc: true }, events });
+        // Whoever wants physical addresses gets every record decoded by itself.
+        const single = await readAll(path, { columns: { pc: true, physical: true }, events });
+        expect(bulk.accesses).toEqual(single.accesses.map(({ physical: _, ...access }) => access));
+        expect(bulk.summary).toEqual(single.summary);
+      }),
+      { numRuns: 25 },
+    );
   });
 
   it('translate by their marker pairs', async () => {

@@ -1,4 +1,5 @@
 import { StrataError } from '@strata/model/machine';
+import { needsFile } from '../input/readable.ts';
 import { isNativeTrace, nativeVersion, openNative } from '../native/index.ts';
 import type { TraceFormat } from './format.ts';
 
@@ -10,8 +11,9 @@ export const native: TraceFormat = {
   end: 'manifest, index and trailer; a truncated or damaged file is noticed, with the chunk',
   recognise: ({ bytes }) => (isNativeTrace(bytes) ? { by: 'magic', dialect: `version ${nativeVersion}` } : undefined),
   async open(input, _dialect, options) {
-    const { path, compression } = input;
+    const { path, compression, isFile } = input;
     await input.close();
+    if (!isFile) throw needsFile(path, "a trace in Strata's own format");
     if (compression.length === 0) return openNative(path, options);
     throw new StrataError({
       code: 'trace.archive',

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { StrataError } from '@strata/model/machine';
-import { readable, unreadable } from './readable.ts';
+import { needsFile, readable, standardInput, unreadable } from './readable.ts';
 import { type Chunks, compressionOf, type Decompressors, decompress, startsWith } from './stages.ts';
 import { openZipStream, type ZipStream } from './zip.ts';
 
@@ -15,8 +15,10 @@ export interface Input {
   readonly headIsAll: boolean;
   /** The content from its beginning; read once. */
   readonly chunks: Chunks;
-  /** Share of the file consumed, 0 to 1. */
-  progress(): number;
+  /** Whether it is a file, which can be entered anywhere, rather than a pipe. */
+  readonly isFile: boolean;
+  /** Share of the file consumed, 0 to 1; undefined for a pipe. */
+  progress(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -39,9 +41,9 @@ const tarMagicAt = 257;
  * @throws StrataError `trace.unreadable`, `trace.empty`, `trace.archive` (a tar), and what decompression finds
  */
 export async function openInput(path: string, options: InputOptions = {}): Promise<Input> {
-  const { size } = await readable(path);
+  const { size, isFile } = await readable(path);
   const headBytes = options.headBytes ?? defaultHeadBytes;
-  const file = fileChunks(path, size, options);
+  const file = fileChunks(path, isFile ? size : Infinity, options);
   const open: (() => void)[] = [];
   let content = await peek(file.chunks, headBytes);
   const compression: string[] = [];
@@ -50,6 +52,7 @@ export async function openInput(path: string, options: InputOptions = {}): Promi
     if (content.head.length === 0) throw empty(path);
     if (isZip(content.head)) {
       await content.close();
+      if (!isFile) throw needsFile(path, 'a zip archive');
       zip = await openZipStream(path);
       open.push(zip.close);
       content = await peek(zip.chunks, headBytes);
@@ -81,8 +84,10 @@ export async function openInput(path: string, options: InputOptions = {}): Promi
     compression,
     head: content.head,
     headIsAll: content.headIsAll,
+    isFile,
     chunks: content.chunks,
-    progress: () => Math.min(1, (zip === undefined ? file.consumed() : zip.consumed()) / Math.max(1, size)),
+    progress: () =>
+      isFile ? Math.min(1, (zip === undefined ? file.consumed() : zip.consumed()) / Math.max(1, size)) : undefined,
     async close() {
       if (closed) return;
       closed = true;
@@ -127,7 +132,10 @@ function fileChunks(
 ): { chunks: Chunks; consumed(): number } {
   let consumed = 0;
   async function* chunks(): AsyncGenerator<Uint8Array> {
-    const stream = createReadStream(path, { highWaterMark: Math.max(1, Math.min(readBytes, size)) });
+    const stream =
+      path === standardInput
+        ? process.stdin
+        : createReadStream(path, { highWaterMark: Math.max(1, Math.min(readBytes, size)) });
     try {
       for await (const chunk of stream as AsyncIterable<Buffer>) {
         signal?.throwIfAborted();

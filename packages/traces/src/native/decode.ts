@@ -1,4 +1,13 @@
 import type { AccessBlock } from '@strata/model/machine';
+import {
+  batch,
+  batchRows,
+  type Forms,
+  type Frames,
+  type LaneState,
+  type PlaneCursor,
+  type RowPlanes,
+} from './batch.ts';
 import * as payload from './payload.ts';
 
 /** Gives the rows of one chunk, block by block. */
@@ -11,53 +20,11 @@ export interface ChunkDecoder {
 /** What the planes contradict; the caller knows file and chunk. */
 export class PayloadError extends Error {}
 
-interface Planes {
-  readonly codes: Uint8Array;
-  readonly forms: Uint8Array;
-  readonly formKind: Uint8Array;
-  readonly formSize: Uint16Array;
-  /** First register of the set that the form's accesses use. */
-  readonly formRegisters: Uint8Array;
+interface Planes extends RowPlanes {
+  readonly table: Forms;
+  /** Thread and process of each lane. */
   readonly lanes: Uint16Array;
   readonly runs: Uint8Array;
-  readonly near: Int8Array;
-  readonly medium: Int16Array;
-  readonly far: Int32Array;
-  readonly absoluteLo: Int32Array;
-  readonly absoluteHi: Int32Array;
-  readonly pcClasses: Uint8Array;
-  readonly pcNear: Int8Array;
-  readonly pcMedium: Int16Array;
-  readonly pcFar: Int32Array;
-  readonly pcAbsoluteLo: Int32Array;
-  readonly pcAbsoluteHi: Int32Array;
-  readonly physicalLo: Int32Array;
-  readonly physicalHi: Int32Array;
-}
-
-/** How far each plane is read. */
-interface Cursor {
-  row: number;
-  run: number;
-  near: number;
-  medium: number;
-  far: number;
-  absolute: number;
-  pc: number;
-  pcNear: number;
-  pcMedium: number;
-  pcFar: number;
-  pcAbsolute: number;
-  physical: number;
-}
-
-interface State {
-  readonly registerLo: Int32Array;
-  readonly registerHi: Int32Array;
-  readonly lanePcLo: Int32Array;
-  readonly lanePcHi: Int32Array;
-  readonly frameLo: Int32Array;
-  readonly frameHi: Int32Array;
 }
 
 /**
@@ -67,36 +34,23 @@ interface State {
 export function createChunkDecoder(raw: Uint8Array, rows: number): ChunkDecoder {
   const planes = splitPlanes(raw, rows);
   const laneCount = planes.lanes.length / 2;
-  const hasPhysical = planes.physicalLo.length > 0;
-  const state: State = {
+  const hasPhysical = planes.physicalLo.values.length > 0;
+  const lanes: LaneState = {
     registerLo: new Int32Array(laneCount * payload.registersPerLane),
     registerHi: new Int32Array(laneCount * payload.registersPerLane),
-    lanePcLo: new Int32Array(laneCount),
-    lanePcHi: new Int32Array(laneCount),
-    frameLo: new Int32Array(hasPhysical ? payload.translationSlots : 0),
-    frameHi: new Int32Array(hasPhysical ? payload.translationSlots : 0),
+    pcLo: new Int32Array(laneCount),
+    pcHi: new Int32Array(laneCount),
   };
-  const cursor: Cursor = {
-    row: 0,
-    run: 0,
-    near: 0,
-    medium: 0,
-    far: 0,
-    absolute: 0,
-    pc: 0,
-    pcNear: 0,
-    pcMedium: 0,
-    pcFar: 0,
-    pcAbsolute: 0,
-    physical: 0,
-  };
+  const frames: Frames = {};
+  let rowsLeft = rows;
+  let runAt = 0;
   let lane = 0;
   let runLeft = 0;
 
   function varint(): number {
     let value = 0;
     for (let shift = 0; shift < 28; shift += 7) {
-      const byte = planes.runs[cursor.run++];
+      const byte = planes.runs[runAt++];
       if (byte === undefined) throw new PayloadError('the runs of threads end early');
       value |= (byte & 127) << shift;
       if (byte < 128) return value;
@@ -104,40 +58,47 @@ export function createChunkDecoder(raw: Uint8Array, rows: number): ChunkDecoder 
     throw new PayloadError('a run of one thread is too long');
   }
 
+  function nextRun(): void {
+    lane = varint();
+    runLeft = varint();
+    if (lane >= laneCount || runLeft === 0) throw new PayloadError('a run names a thread that is not in the table');
+  }
+
   function read(block: AccessBlock, wanted: number): void {
-    const length = Math.min(wanted, block.lo.length, rows - cursor.row);
-    const { pcLo, pcHi, physicalLo, physicalHi } = block;
-    let done = 0;
-    while (done < length) {
-      if (runLeft === 0) {
-        lane = varint();
-        runLeft = varint();
-        if (lane >= laneCount || runLeft === 0) throw new PayloadError('a run names a thread that is not in the table');
-      }
-      const end = Math.min(length, done + runLeft);
+    const length = Math.min(wanted, block.lo.length, rowsLeft);
+    for (let done = 0; done < length; done += batchRows) readBatch(block, done, Math.min(batchRows, length - done));
+    block.length = length;
+    rowsLeft -= length;
+    if (rowsLeft === 0) end();
+  }
+
+  function readBatch(block: AccessBlock, at: number, size: number): void {
+    const pc = block.pcLo !== undefined;
+    const physical = block.physicalLo !== undefined && hasPhysical;
+    batch.begin(planes, planes.table, size, { pc, physical });
+    for (let done = 0; done < size; ) {
+      if (runLeft === 0) nextRun();
+      const end = Math.min(size, done + runLeft);
       const process = planes.lanes[2 * lane + 1]!;
-      block.thread.fill(planes.lanes[2 * lane]!, done, end);
-      block.process.fill(process, done, end);
-      readAddresses(planes, cursor, state, lane, block, done, end);
-      if (pcLo && pcHi) readProgramCounters(planes, cursor, state, lane, block, pcLo, pcHi, done, end);
-      if (physicalLo && physicalHi && hasPhysical)
-        readPhysical(planes, cursor, state, process, block, physicalLo, physicalHi, done, end);
-      cursor.row += end - done;
+      block.thread.fill(planes.lanes[2 * lane]!, at + done, at + end);
+      block.process.fill(process, at + done, at + end);
+      batch.addresses(lanes, lane, done, end);
+      if (pc) batch.programCounters(lanes, lane, done, end);
+      if (physical) batch.physical(frames, process, done, end);
       runLeft -= end - done;
       done = end;
     }
-    block.length = length;
-    if (cursor.row === rows) checkUsedUp();
+    batch.finish(planes, block, at, size);
+    if (pc) batch.finishProgramCounters(planes, block, at, size);
+    if (physical) batch.finishPhysical(planes, block, at, size);
   }
 
-  function checkUsedUp(): void {
+  function end(): void {
+    batch.releaseFrames(frames);
     const { near, medium, far, absoluteLo, runs } = planes;
     const complete =
-      cursor.near === near.length &&
-      cursor.medium === medium.length &&
-      cursor.far === far.length &&
-      cursor.absolute === absoluteLo.length &&
-      cursor.run === runs.length &&
+      [near, medium, far, absoluteLo].every(({ at, values }) => at === values.length) &&
+      runAt === runs.length &&
       runLeft === 0;
     if (!complete) throw new PayloadError('the planes hold another number of addresses than the codes call for');
   }
@@ -145,137 +106,9 @@ export function createChunkDecoder(raw: Uint8Array, rows: number): ChunkDecoder 
   return {
     read,
     get rowsLeft() {
-      return rows - cursor.row;
+      return rowsLeft;
     },
   };
-}
-
-function readAddresses(
-  planes: Planes,
-  cursor: Cursor,
-  { registerLo, registerHi }: State,
-  lane: number,
-  block: AccessBlock,
-  start: number,
-  end: number,
-): void {
-  const { codes, forms, formKind, formSize, formRegisters, near, medium, far, absoluteLo, absoluteHi } = planes;
-  const { lo: blockLo, hi: blockHi, kind: blockKind, size: blockSize } = block;
-  const data = lane * payload.registersPerLane;
-  let { near: nearAt, medium: mediumAt, far: farAt, absolute: absoluteAt } = cursor;
-  let source = cursor.row;
-  for (let row = start; row < end; row++, source++) {
-    const code = codes[source]!;
-    const form = forms[source]!;
-    const kind = formKind[form]!;
-    const size = formSize[form]!;
-    const register = data + formRegisters[form]! + (code & payload.registerMask);
-    const distanceClass = (code >> payload.classShift) & payload.classMask;
-    let lo = registerLo[register]!;
-    let hi = registerHi[register]!;
-    if (distanceClass === payload.absolute) {
-      lo = absoluteLo[absoluteAt]!;
-      hi = absoluteHi[absoluteAt++]!;
-    } else if (distanceClass !== payload.exact) {
-      const distance =
-        distanceClass === payload.near
-          ? near[nearAt++]!
-          : distanceClass === payload.medium
-            ? medium[mediumAt++]!
-            : far[farAt++]!;
-      const sum = (lo + distance) | 0;
-      // Sign extension and carry: a branch on the sign would be mispredicted half of the time.
-      hi += (distance >> 31) + (sum >>> 0 < lo >>> 0 ? 1 : 0);
-      lo = sum;
-    }
-    blockLo[row] = lo;
-    blockHi[row] = hi;
-    blockKind[row] = kind;
-    blockSize[row] = size;
-    const next = (lo + size) | 0;
-    registerLo[register] = next;
-    registerHi[register] = next >>> 0 < lo >>> 0 ? hi + 1 : hi;
-  }
-  cursor.near = nearAt;
-  cursor.medium = mediumAt;
-  cursor.far = farAt;
-  cursor.absolute = absoluteAt;
-}
-
-function readProgramCounters(
-  planes: Planes,
-  cursor: Cursor,
-  state: State,
-  lane: number,
-  block: AccessBlock,
-  pcLo: Uint32Array,
-  pcHi: Uint32Array,
-  start: number,
-  end: number,
-): void {
-  const { codes, pcClasses, pcNear, pcMedium, pcFar, pcAbsoluteLo, pcAbsoluteHi } = planes;
-  const { lo: blockLo, hi: blockHi, kind: blockKind } = block;
-  let lo = state.lanePcLo[lane]!;
-  let hi = state.lanePcHi[lane]!;
-  let source = cursor.row;
-  for (let row = start; row < end; row++, source++) {
-    if (payload.isInstruction(blockKind[row]!)) {
-      lo = blockLo[row]! | 0;
-      hi = blockHi[row]! | 0;
-    }
-    if ((codes[source]! & payload.explicitPc) !== 0) {
-      const distanceClass = pcClasses[cursor.pc++]!;
-      if (distanceClass === payload.absolute) {
-        lo = pcAbsoluteLo[cursor.pcAbsolute]!;
-        hi = pcAbsoluteHi[cursor.pcAbsolute++]!;
-      } else {
-        const distance =
-          distanceClass === payload.near
-            ? pcNear[cursor.pcNear++]!
-            : distanceClass === payload.medium
-              ? pcMedium[cursor.pcMedium++]!
-              : pcFar[cursor.pcFar++]!;
-        const sum = (lo + distance) | 0;
-        hi += (distance >> 31) + (sum >>> 0 < lo >>> 0 ? 1 : 0);
-        lo = sum;
-      }
-    }
-    pcLo[row] = lo;
-    pcHi[row] = hi;
-  }
-  state.lanePcLo[lane] = lo;
-  state.lanePcHi[lane] = hi;
-}
-
-function readPhysical(
-  planes: Planes,
-  cursor: Cursor,
-  { frameLo, frameHi }: State,
-  process: number,
-  block: AccessBlock,
-  physicalLo: Uint32Array,
-  physicalHi: Uint32Array,
-  start: number,
-  end: number,
-): void {
-  const { codes, physicalLo: explicitLo, physicalHi: explicitHi } = planes;
-  const { lo: blockLo, hi: blockHi } = block;
-  let source = cursor.row;
-  for (let row = start; row < end; row++, source++) {
-    const lo = blockLo[row]!;
-    const slot = payload.translationSlot(lo, blockHi[row]!, process);
-    if ((codes[source]! & payload.explicitPhysical) === 0) {
-      physicalLo[row] = frameLo[slot]! | (lo & 4095);
-      physicalHi[row] = frameHi[slot]!;
-      continue;
-    }
-    const recordedLo = explicitLo[cursor.physical]!;
-    const recordedHi = explicitHi[cursor.physical++]!;
-    physicalLo[row] = recordedLo;
-    physicalHi[row] = recordedHi;
-    frameLo[slot] = recordedLo & ~4095;
-    frameHi[slot] = recordedHi;
-  }
 }
 
 function splitPlanes(raw: Uint8Array, rows: number): Planes {
@@ -296,41 +129,46 @@ function splitPlanes(raw: Uint8Array, rows: number): Planes {
   const signed = (name: payload.Plane) => new Int8Array(...plane(name));
   const halves = (name: payload.Plane) => new Int16Array(plane(name)[0], plane(name)[1], plane(name)[2] >> 1);
   const words = (name: payload.Plane) => new Int32Array(plane(name)[0], plane(name)[1], plane(name)[2] >> 2);
-  const [buffer, formOffset, formBytes] = plane('formTable');
-  const formTable = new Uint16Array(buffer, formOffset, formBytes >> 1);
-  const [, laneOffset, laneBytes] = plane('lanes');
-  // Full tables, so that a code of a damaged file cannot read past the end.
-  const formKind = new Uint8Array(payload.maxForms);
-  const formSize = new Uint16Array(payload.maxForms);
-  const formRegisters = new Uint8Array(payload.maxForms);
-  for (let form = 0; form < formTable.length >> 1; form++) {
-    formKind[form] = formTable[2 * form]!;
-    formSize[form] = formTable[2 * form + 1]!;
-    formRegisters[form] = payload.isInstruction(formKind[form]!) ? payload.registersPerSet : 0;
-  }
-  const planes: Planes = {
-    codes: bytes('codes'),
-    forms: bytes('forms'),
-    formKind,
-    formSize,
-    formRegisters,
+  const [buffer, laneOffset, laneBytes] = plane('lanes');
+  const codes = cursor(bytes('codes'));
+  const forms = cursor(bytes('forms'));
+  if (codes.values.length !== rows || forms.values.length !== rows)
+    throw new PayloadError('the planes hold another number of rows than the chunk says');
+  return {
+    codes,
+    forms,
+    table: formsOf(halves('formTable')),
     lanes: new Uint16Array(buffer, laneOffset, laneBytes >> 1),
     runs: bytes('runs'),
-    near: signed('near'),
-    medium: halves('medium'),
-    far: words('far'),
-    absoluteLo: words('absoluteLo'),
-    absoluteHi: words('absoluteHi'),
-    pcClasses: bytes('pcClasses'),
-    pcNear: signed('pcNear'),
-    pcMedium: halves('pcMedium'),
-    pcFar: words('pcFar'),
-    pcAbsoluteLo: words('pcAbsoluteLo'),
-    pcAbsoluteHi: words('pcAbsoluteHi'),
-    physicalLo: words('physicalLo'),
-    physicalHi: words('physicalHi'),
+    near: cursor(signed('near')),
+    medium: cursor(halves('medium')),
+    far: cursor(words('far')),
+    absoluteLo: cursor(words('absoluteLo')),
+    absoluteHi: cursor(words('absoluteHi')),
+    pcClasses: cursor(bytes('pcClasses')),
+    pcNear: cursor(signed('pcNear')),
+    pcMedium: cursor(halves('pcMedium')),
+    pcFar: cursor(words('pcFar')),
+    pcAbsoluteLo: cursor(words('pcAbsoluteLo')),
+    pcAbsoluteHi: cursor(words('pcAbsoluteHi')),
+    physicalLo: cursor(words('physicalLo')),
+    physicalHi: cursor(words('physicalHi')),
   };
-  if (planes.codes.length !== rows || planes.forms.length !== rows)
-    throw new PayloadError('the planes hold another number of rows than the chunk says');
-  return planes;
+}
+
+function cursor<T>(values: T): PlaneCursor<T> {
+  return { values, at: 0 };
+}
+
+/** @param table kind and size of each form */
+function formsOf(table: Int16Array): Forms {
+  const kind = new Uint8Array(payload.maxForms);
+  const size = new Uint16Array(payload.maxForms);
+  const registers = new Uint8Array(payload.maxForms);
+  for (let form = 0; form < table.length >> 1; form++) {
+    kind[form] = table[2 * form]!;
+    size[form] = table[2 * form + 1]!;
+    registers[form] = payload.isInstruction(kind[form]!) ? payload.registersPerSet : 0;
+  }
+  return { kind, size, registers };
 }

@@ -17,6 +17,8 @@ export interface NativeSource {
   /** Accesses of the source that were left out at the start, and the most that were taken, where not all were. */
   readonly skip?: number;
   readonly limit?: number;
+  /** The first `length` accesses of each `period` were taken. */
+  readonly sample?: { readonly length: number; readonly period: number };
 }
 
 /** What a native trace says about itself; kept inside the file as JSON. */

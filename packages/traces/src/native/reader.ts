@@ -2,6 +2,7 @@ import { type AccessBlock, AccessKind, blockCapacity, createBlock } from '@strat
 import type { ReadOptions, TraceReader, TraceSummary } from '../reader.ts';
 import { selectRows } from '../rows.ts';
 import { createTurns } from '../turns.ts';
+import { countKinds } from './batch.ts';
 import { type ChunkDecoder, createChunkDecoder, PayloadError } from './decode.ts';
 import { damaged, type NativeFile, openNativeFile, placeOf } from './file.ts';
 import type { NativeManifest } from './manifest.ts';
@@ -92,23 +93,11 @@ function createReader(file: NativeFile, options: ReadOptions): NativeReader {
 
   function count({ kind, length }: AccessBlock): number {
     const before = total();
-    let odd = 0;
-    let high = 0;
-    let both = 0;
-    let events = 0;
-    // Kinds 0 to 3 by their two bits, without a branch for each access.
-    for (let row = 0; row < length; row++) {
-      const of = kind[row]!;
-      const isAccess = of < AccessKind.noFetch ? 1 : 0;
-      events += 1 - isAccess;
-      odd += of & isAccess;
-      high += (of >> 1) & isAccess;
-      both += of & (of >> 1) & isAccess;
-    }
-    counts.stores += odd - both;
-    counts.fetches += high - both;
-    counts.prefetches += both;
-    counts.loads += length - events - odd - high + both;
+    const of = countKinds(kind, length);
+    counts.loads += of[AccessKind.load]!;
+    counts.stores += of[AccessKind.store]!;
+    counts.fetches += of[AccessKind.fetch]!;
+    counts.prefetches += of[AccessKind.prefetch]!;
     return total() - before;
   }
 

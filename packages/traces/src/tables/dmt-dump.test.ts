@@ -75,7 +75,7 @@ describe('a DMT dump', () => {
       fc.asyncProperty(
         tableArbitrary(false),
         fc.constantFrom<TableUnit>('bytes', 'pfn'),
-        fc.integer({ min: 1, max: 99 }),
+        fc.oneof(fc.integer({ min: 1, max: 99 }), fc.integer({ min: 100, max: 10_000 })),
         async (table, unit, pieceBytes) => {
           const text = dump(table, unit);
           const imported = await read(text, {}, pieceBytes);
@@ -92,8 +92,10 @@ describe('a DMT dump', () => {
   it('gives huge pages back when folded, and warns of the tables that do not exist when not', async () => {
     await fc.assert(
       fc.asyncProperty(tableArbitrary(true), async (table) => {
-        const folded = await read(dump(table), { unit: 'bytes', foldHugePages: true });
-        expect(contents(folded.table)).toEqual(contents(table));
+        for (const pieceBytes of [7, 100_000]) {
+          const folded = await read(dump(table), { unit: 'bytes', foldHugePages: true }, pieceBytes);
+          expect(contents(folded.table)).toEqual(contents(table));
+        }
         const rows = await read(dump(table), { unit: 'bytes' });
         expect(rows.table.mappedPages).toBe(table.mappedPages);
         let huge = 0;
@@ -103,6 +105,31 @@ describe('a DMT dump', () => {
         expect(rows.warnings.join()).toContain(huge > 0 ? `(${huge} of 2 MiB) are expanded to 4 KiB rows` : '');
       }),
       { numRuns: 25 },
+    );
+  });
+
+  it('with any byte changed reads the same, or is refused in the same words, line by line and in bulk', async () => {
+    const outcome = (text: string, unit: TableUnit | undefined, pieceBytes: number) =>
+      read(text, unit === undefined ? {} : { unit }, pieceBytes).then(
+        ({ table, rows, vmas, warnings }) => ({ contents: contents(table), rows, vmas, warnings }),
+        (error: unknown) => (error instanceof StrataError ? `${error.where} ${error.message}` : error),
+      );
+    const change = fc.record({ at: fc.nat(), to: fc.constantFrom(...'0f9A,x \n\r') });
+    await fc.assert(
+      fc.asyncProperty(
+        tableArbitrary(false),
+        fc.constantFrom<TableUnit | undefined>('bytes', 'pfn', undefined),
+        fc.constantFrom<TableUnit>('bytes', 'pfn'),
+        fc.option(change),
+        fc.constantFrom('\n', '\r\n'),
+        async (table, read, written, changed, lineBreak) => {
+          const text = dump(table, written).replaceAll('\n', lineBreak);
+          const at = changed === null ? 0 : changed.at % text.length;
+          const damaged = changed === null ? text : text.slice(0, at) + changed.to + text.slice(at + 1);
+          expect(await outcome(damaged, read, 100_000)).toEqual(await outcome(damaged, read, 1));
+        },
+      ),
+      { numRuns: 200 },
     );
   });
 

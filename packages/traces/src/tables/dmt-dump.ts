@@ -2,6 +2,7 @@ import { StrataError } from '@strata/model/machine';
 import { DmtRow } from './dmt-row.ts';
 import { recogniseUnit } from './dmt-unit.ts';
 import { DumpBuilder } from './dump-builder.ts';
+import { dumpScan, type ScannedRows } from './dump-scan.ts';
 import {
   collectVmas,
   type ImportedTables,
@@ -12,8 +13,9 @@ import {
   type TableSource,
   type TableUnit,
 } from './imported-tables.ts';
-import { forEachLine, lineText } from './lines.ts';
+import { forEachLine, type LineVisitor, lineText } from './lines.ts';
 
+const nothing = { bytes: 0, rows: 0 };
 const headerPattern = /^( *)(\d+)$/;
 
 /** The DMT artifact's dumps of a process's table or a VM's EPT (eval/dump_pagetables): one row per present 4 KiB page. */
@@ -35,7 +37,25 @@ async function readDmtDump(source: TableSource, options: TableOptions): Promise<
   let rowReader: DmtRow | undefined;
   let rows = 0;
 
-  const { ended } = await forEachLine(source.chunks, path, (bytes, start, end, line) => {
+  const { found } = dumpScan;
+  const columns = new Float64Array(5);
+  /** Hands well-formed rows on in bulk, once the line that says their unit has been read. */
+  function takeRows(bytes: Uint8Array, start: number, firstLine: number): { bytes: number; rows: number } {
+    if (unit === undefined) return nothing;
+    dumpScan.scan(bytes, start, unit);
+    for (let row = 0; row < found.rows; ) {
+      const end = endOfRun(found, row);
+      const tables = 4 * found.tableSet[row]!;
+      for (let column = 0; column < 4; column++) columns[column] = found.tables[tables + column]!;
+      builder.addRun(found.vpn[row]!, columns, found.frame, row, end, firstLine + row);
+      addToVmas(found.vpn[row]!, end - row);
+      row = end;
+    }
+    rows += found.rows;
+    return found;
+  }
+
+  const visit: LineVisitor = (bytes, start, end, line) => {
     if (line === 1) {
       header = readHeader(lineText(bytes, start, end), path);
       return;
@@ -47,7 +67,8 @@ async function readDmtDump(source: TableSource, options: TableOptions): Promise<
     builder.add(rowReader.vpn, rowReader.frames, line);
     addToVmas(rowReader.vpn, 1);
     rows++;
-  });
+  };
+  const { ended } = await forEachLine(source.chunks, path, visit, takeRows);
   builder.finish();
   if (header?.kind === 'count' && header.value !== rows) throw wrongCount(header.value, rows, path);
   if (builder.table === undefined || unit === undefined) throw noPages(path);
@@ -59,6 +80,19 @@ async function readDmtDump(source: TableSource, options: TableOptions): Promise<
     rows,
     warnings: warningsAbout(builder, unit, ended, foldHugePages),
   };
+}
+
+/** Row after the consecutive pages from `first` on that are in the same 2 MiB and name the same tables. */
+function endOfRun({ rows, vpn, tableSet }: ScannedRows, first: number): number {
+  const set = tableSet[first]!;
+  let next = vpn[first]! + 1;
+  let left = 512 - (vpn[first]! % 512);
+  let row = first + 1;
+  while (row < rows && --left > 0 && vpn[row] === next && tableSet[row] === set) {
+    row++;
+    next++;
+  }
+  return row;
 }
 
 /** The kernel module writes the process id right-aligned by blanks; the artifact's scripts overwrite it with the count of rows. */

@@ -68,6 +68,26 @@ export class DumpBuilder {
     this.lastVpn = vpn;
   }
 
+  /**
+   * Adds consecutive pages from `vpn` on, in `frames[from]` up to `frames[to - 1]`, that lie in one 2 MiB range and name the same tables.
+   * @param row tables of all of them; its last column is overwritten
+   * @throws StrataError as `add`
+   */
+  addRun(vpn: Vpn, row: Float64Array, frames: Float64Array, from: number, to: number, line: number): void {
+    row[dataColumn] = frames[from]!;
+    this.add(vpn, row, line);
+    if (to - from < 2) return;
+    try {
+      this.table!.mapRun(vpn + 1, frames, from + 1, to, this.frameForNode);
+    } catch (error) {
+      throw atLine(error, this.options.path, line);
+    }
+    for (let at = from + 1; at < to; at++) if (frames[at]! !== frames[at - 1]! + 1) this.rangeIsBlock = false;
+    this.rowsInRange += to - from - 1;
+    this.previous[dataColumn] = frames[to - 1]!;
+    this.lastVpn = vpn + to - from - 1;
+  }
+
   finish(): void {
     this.closeRange();
     this.closeGiB();

@@ -7,8 +7,15 @@ const longestLineBytes = 65_536;
 /** `bytes[start, end)` is a line without its line break; valid during the call. Lines are numbered from 1. */
 export type LineVisitor = (bytes: Uint8Array, start: number, end: number, line: number) => void;
 
+/** Takes many lines at a time where it can: how many bytes and whole lines from `start` on, or none to have the next line visited. */
+export type LinesTaker = (
+  bytes: Uint8Array,
+  start: number,
+  line: number,
+) => { readonly bytes: number; readonly rows: number };
+
 /**
- * Every line of a byte stream, without a string per line.
+ * Every line of a byte stream, without a string per line. `take` is asked first wherever a line begins, `visit` gets the lines it leaves.
  * @returns the number of lines, and whether the last one was ended by a line break
  * @throws StrataError `tables.malformed-line` when a line is longer than 64 KiB: not a text file
  */
@@ -16,6 +23,7 @@ export async function forEachLine(
   chunks: AsyncIterable<Uint8Array>,
   path: string,
   visit: LineVisitor,
+  take?: LinesTaker,
 ): Promise<{ readonly lines: number; readonly ended: boolean }> {
   let line = 0;
   let rest: Uint8Array = new Uint8Array(0);
@@ -27,7 +35,15 @@ export async function forEachLine(
       bytes.set(chunk, rest.length);
     }
     let start = 0;
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
+    for (;;) {
+      if (take !== undefined) {
+        const taken = take(bytes, start, line + 1);
+        start += taken.bytes;
+        line += taken.rows;
+        if (taken.rows > 0) continue;
+      }
+      const end = bytes.indexOf(newline, start);
+      if (end < 0) break;
       visit(bytes, start, withoutReturn(bytes, start, end), ++line);
       start = end + 1;
     }
