@@ -47,7 +47,7 @@ export interface AgentLink {
 const firstRetryMilliseconds = 20;
 const longestRetryMilliseconds = 1000;
 /** A request that was in flight on this many connections that ended is given up: it may be what ends them. */
-const maxInterruptions = 2;
+const maxInterruptions = 4;
 /** Prefetches and write-backs leave this part of the window to demand reads. */
 const backgroundShare = 0.5;
 const maxPutFrameBytes = 2 ** 20;
@@ -72,6 +72,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   let isPumpDue = false;
   let retryMilliseconds = firstRetryMilliseconds;
   let nextRequestId = 2;
+  let failedAttempts = 0;
   let lastHeard = 0;
   let isSuspect = false;
   let lastError = agentError('FAR_AGENT_CLOSED', 'not connected yet');
@@ -88,9 +89,13 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   function open(): void {
     openConnection(options.address, options.credentials, timeoutMilliseconds).then(onOpen, (error: FarAgentError) => {
       if (isClosed) return;
-      state = 'down';
+      failedAttempts++;
       lastError = error;
-      failQueued(error);
+      // One greeting that was cut short is tried again before anything fails for it.
+      if (failedAttempts > 1 || error.code !== 'FAR_AGENT_CLOSED') {
+        state = 'down';
+        failQueued(error);
+      }
       options.onDown(error);
       retryTimer = setTimeout(open, retryMilliseconds);
       retryMilliseconds = Math.min(longestRetryMilliseconds, retryMilliseconds * 2);
@@ -118,6 +123,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     socket.on('close', onClose);
     lastHeard = performance.now();
     state = 'up';
+    failedAttempts = 0;
     retryMilliseconds = firstRetryMilliseconds;
     lastError = agentError('FAR_AGENT_CLOSED', 'the connection was closed');
     options.onUp(connection.welcome);
