@@ -21,8 +21,8 @@ export class FarObjectLostError extends FarMemoryError {
 
 /** Local memory is full inside a scope, or with `onFull: 'throw'`. Nothing was changed. */
 export class FarMemoryFullError extends FarMemoryError {
-  constructor(message: string) {
-    super('FAR_MEMORY_FULL', message);
+  constructor(message: string, options?: ErrorOptions) {
+    super('FAR_MEMORY_FULL', message, options);
   }
 }
 

@@ -1,2 +1,30 @@
+export type { Views } from './arena/index.ts';
 export * from './errors.ts';
+export { FarMemory } from './far-memory.ts';
+export { type Group, type Handle, type Location, MISS } from './handles/index.ts';
+export * from './layout/index.ts';
+export { createLocalStore, type LocalStoreOptions, type OperatorRunner } from './local-store/index.ts';
+export type { FarMemoryOptions } from './options.ts';
 export type * from './remote-store.ts';
+export type { Scope } from './scope/index.ts';
+export type { FarMemoryStats, SegmentStats } from './statistics.ts';
+export {
+  type ChunkOptions,
+  type FarArray,
+  type FarList,
+  type FarMap,
+  type FarQueue,
+  type FarSortedMap,
+  type FarStack,
+  type FarVector,
+  type KeyRange,
+  type ListOptions,
+  type MapOptions,
+  PENDING,
+  type Pending,
+  type RowChunk,
+  type Rows,
+  type SortedMapOptions,
+  type Structures,
+  type VectorOptions,
+} from './structures/index.ts';

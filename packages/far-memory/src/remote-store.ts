@@ -3,7 +3,8 @@
  * what holds the far side (agents over the wire, several of them, or a store in this process). Neither side knows the other's inside.
  *
  * Ids are chosen by the runtime: integers from 0 to 2^53 - 1, never reused while the object lives. A `group` names the objects that belong
- * together (one per structure): objects of one group can be operated on where they are.
+ * together (one per structure): objects of one group can be operated on where they are. Ids of a group that agree modulo 2^32 live on the
+ * same agents, so that a table whose ids are column x 2^32 + chunk is operated on without moving a row.
  */
 export interface RemoteStore {
   /**

@@ -47,6 +47,11 @@ const nouns: readonly Noun[] = [
     inOneGo: true,
   },
   {
+    name: 'far',
+    summary: 'far memory: agents that hold objects for other processes; objects against pages, modelled',
+    load: () => import('./commands/far.ts'),
+  },
+  {
     name: 'sweep',
     summary: 'simulate many points: inputs and configuration axes, on all cores',
     load: () => import('./commands/sweep.ts'),

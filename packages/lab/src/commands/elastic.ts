@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { registerExplain } from '../elastic/explain.ts';
 import { registerFootprint } from '../elastic/footprint.ts';
 import { registerInterference } from '../elastic/interference.ts';
 import { registerLLFree } from '../elastic/llfree-replay.ts';
@@ -9,6 +10,7 @@ import { registerTechniques } from '../elastic/techniques.ts';
 /** `strata elastic`: how VMs shrink and grow, and what of the host they occupy. */
 export function register(command: Command): void {
   registerResize(command);
+  registerExplain(command);
   registerFootprint(command);
   registerPack(command);
   registerInterference(command);

@@ -78,7 +78,7 @@ function registerRun(command: Command): void {
   addOutputOptions(addRunOptions(command).addOption(modeOption())).action(async ({ mode, ...options }: RunFlags) => {
     const { document, tables } = await withProgress('simulating', 'translations', options, async (context) => {
       if (mode === 'correct') {
-        const { result } = await runCorrect(options, context);
+        const result = await runCorrect(options, context);
         return { document: correctDocument(options, result), tables: correctTables(result) };
       }
       const result = await runCompat(options, context);
@@ -89,12 +89,16 @@ function registerRun(command: Command): void {
   addExamples(command, [
     'strata io run --trace gen:iperf3,tenants=64,packets=50 --config hypertrio --queue 32 --mode compat',
     'strata io run --trace gen:websearch,tenants=16,packets=100,order=rand --queue 32 --scheme strict --set walkers=4 --json',
+    'strata io run --trace gen:nic,tenants=2,queues=4,mtu=1500,sizes=imix,arrivals=poisson --queue 32 --scheme deferred --set scheme.batch=64',
   ]);
 }
 
 function addRunOptions(command: Command): Command {
   return command
-    .requiredOption('--trace <file>', '..._iotlb_trace.bin, or gen:iperf3,tenants=1024,packets=50,...')
+    .requiredOption(
+      '--trace <file>',
+      '..._iotlb_trace.bin, or gen:iperf3,tenants=1024,packets=50,...; in correct mode also gen:nic,queues=8,...',
+    )
     .option('--config <file>', 'caches: a .cfg file, or base or hypertrio', 'base')
     .option('--queue <entries>', 'pending translation buffer, in translations', positive, 1)
     .option('--gbps <rate>', 'link rate', positiveReal, 200)
@@ -108,7 +112,10 @@ function addRunOptions(command: Command): Command {
         .choices([...protectionSchemes.names])
         .default('persistent-pools'),
     )
-    .option('--set <key=value...>', 'parameters of the machine (correct): walkers=4, dimensions=2, iotlb.entries=64');
+    .option(
+      '--set <key=value...>',
+      'parameters (correct): walkers=4, dimensions=2, iotlb.entries=64, ats=false; of the scheme: scheme.batch=64',
+    );
 }
 
 interface SweepFlags extends OutputOptions {
@@ -127,7 +134,11 @@ function registerSweep(command: Command): void {
   addOutputOptions(
     command
       .option('--tenants <list>', 'counts of tenants', counts, [1, 4, 16, 64, 256, 1024])
-      .option('--designs <list>', 'compat: architectures; correct: protection schemes; all when absent', commaList)
+      .option(
+        '--designs <list>',
+        'compat: architectures; correct: protection schemes, architectures, or ARCHITECTURE/SCHEME',
+        commaList,
+      )
       .option('--workload <name>', `one of ${ioWorkloads.names.join(', ')}`, 'iperf3')
       .option('--packets <count>', 'packets per tenant', positive, 50)
       .addOption(new Option('--order <order>', 'whose turn is next').choices(['rr', 'rand']).default('rr'))
@@ -176,7 +187,7 @@ interface ExplainFlags extends OutputOptions, CorrectInput {
 
 function registerExplain(command: Command): void {
   addOutputOptions(
-    addRunOptions(command).option('--translation <number>', 'which translation of the trace, from 0', natural, 0),
+    addRunOptions(command).option('--translation <number>', 'which translation of the input, from 0', natural, 0),
   ).action(async (options: ExplainFlags) => {
     const { descriptor, steps } = await withProgress('simulating', 'translations', options, (context) =>
       explainTranslation(options, context),
@@ -201,8 +212,26 @@ function registerExplain(command: Command): void {
   ]);
 }
 
-function descriptorText({ translation, packet, part, sid, did, iova, pageBytes }: Descriptor): string {
-  return `translation ${translation}: packet ${packet}, ${part}; SID 0x${sid.toString(16)}, domain ${did}, IOVA ${iova}, page of ${pageBytes} bytes`;
+function descriptorText({
+  translation,
+  packet,
+  part,
+  sid,
+  did,
+  pasid,
+  ring,
+  slot,
+  iova,
+  bytes,
+  pageBytes,
+}: Descriptor): string {
+  const place = [
+    ...(packet === null ? [] : [`packet ${packet}`]),
+    ...(ring === null ? [] : [`ring ${ring}, slot ${slot}`]),
+    part,
+  ].join(', ');
+  const owner = `SID 0x${sid.toString(16)}, domain ${did}${pasid === null ? '' : `, PASID ${pasid}`}`;
+  return `translation ${translation}: ${place}; ${owner}, IOVA ${iova}, ${bytes} bytes, page of ${pageBytes} bytes`;
 }
 
 function counts(text: string): number[] {

@@ -39,6 +39,34 @@ function runFile(name: string): string {
   return path;
 }
 
+describe('strata elastic explain', () => {
+  it('cuts a device off before the memory goes, and lets it in after it came', async () => {
+    const { code, json } = await strata('explain --technique hyperalloc --vfio --mib 2 --json');
+    expect(code).toBe(0);
+    const steps: { phase: string; operations: string; microseconds: number; residentMiB: number }[] = json().steps;
+    const [shrink] = steps;
+    expect(shrink).toMatchObject({
+      phase: 'shrink',
+      operations: '1 x reclaimState2m, 1 x iommuUnmap2m, 1 x zap2m',
+      microseconds: expect.closeTo(0.4308 + 32.82 + 5.89, 6),
+      residentMiB: 254,
+    });
+    expect(steps.some(({ operations }) => operations === '1 x install2m, 1 x zero2m, 1 x iommuMap2m')).toBe(true);
+  });
+
+  it('shows what each technique says, and refuses an amount that the small VM has not', async () => {
+    for (const name of ['virtio-balloon', 'virtio-balloon-huge', 'virtio-mem', 'fpr', 'hinting']) {
+      const { code, out } = await strata(`explain --technique ${name}`);
+      expect(code, name).toBe(0);
+      expect(out).toMatch(/guest +(inflate|unplug|report|hint)/);
+    }
+    expect((await strata('explain --technique static')).out).toMatch(/use +- +end .* 65536 x guestTouch4k/);
+    const { code, err } = await strata('explain --technique hyperalloc --mib 3');
+    expect(code).toBe(2);
+    expect(err).toContain('an even number from 2 to 128');
+  });
+});
+
 describe('strata elastic resize', () => {
   it('keeps its contract', async () => {
     const { code, json } = await strata('resize --technique hyperalloc --from 20 --to 2 --json');

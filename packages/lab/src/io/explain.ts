@@ -1,21 +1,29 @@
-import type { IoStep } from '@strata/model/io';
-import { StrataError } from '@strata/model/machine';
-import { type CorrectInput, type RunContext, runCorrect } from './run.ts';
-import { openTranslations } from './trace.ts';
+import { type IoMachine, type IoStep, type IoSubject, Probe, type ProtectionScheme, ringSlots } from '@strata/model/io';
+import { hexAddress, StrataError } from '@strata/model/machine';
+import { type CorrectInput, correctSetup, type RunContext, runCorrect } from './run.ts';
+import { isRecording, openTranslations } from './trace.ts';
 
 /** What the device asked for. */
 export interface Descriptor {
   readonly translation: number;
-  readonly packet: number;
+  /** Number of the packet in a recording; null for generated queues. */
+  readonly packet: number | null;
   /** What the address is for. */
   readonly part: string;
   readonly sid: number;
   readonly did: number;
+  readonly pasid: number | null;
+  /** Where the buffer was posted; null for addresses as recorded. */
+  readonly ring: number | null;
+  readonly slot: number | null;
   readonly iova: string;
+  readonly bytes: number;
   readonly pageBytes: number;
 }
 
-const parts = ['descriptor (ring)', 'data buffer', 'completion (mailbox)'];
+type Recorded = Pick<Descriptor, 'iova' | 'pageBytes'> & { readonly packet: number };
+
+const parts = 3;
 const pageBytes = [0, 2 ** 12, 2 ** 21, 2 ** 30];
 
 /** Simulates as far as the translation, and tells its steps: the same engine as `run`. */
@@ -24,14 +32,58 @@ export async function explainTranslation(
   context: RunContext,
 ): Promise<{ readonly descriptor: Descriptor; readonly steps: readonly IoStep[] }> {
   const { translation } = input;
-  const descriptor = await descriptorOf(input.trace, translation, context);
-  // A packet that is lost is not translated; a buffer large enough loses none before this one.
-  const set = [`receiveBuffer=${Math.max(64, translation + 1)}`, ...(input.set ?? [])];
-  const { steps } = await runCorrect({ ...input, set }, context, translation);
-  return { descriptor, steps };
+  const probe = new Probe(translation);
+  // A packet that is lost is not translated; one that waits at its sender is not lost.
+  await runCorrect({ ...input, set: ['arrival=backlog', ...(input.set ?? [])] }, context, probe);
+  const { subject } = probe;
+  const recorded = isRecording(input.trace) ? await descriptorOf(input.trace, translation, context) : undefined;
+  if (subject === undefined && recorded === undefined)
+    throw new StrataError({
+      code: 'io.no-such-translation',
+      what: 'the packets end before that translation',
+      where: input.trace,
+      expected: 'a smaller --translation, or more packets',
+      found: String(translation),
+    });
+  if (subject === undefined || probe.steps.length === 0)
+    throw new StrataError({
+      code: 'io.lost-translation',
+      what: `the packet of translation ${translation} is lost before it is translated`,
+      where: input.trace,
+      mend: 'Leave --set arrival=line out, or give it a larger receiveBuffer.',
+    });
+  const { scheme, machine } = correctSetup(input);
+  return { descriptor: described(subject, translation, recorded, scheme, machine), steps: probe.steps };
 }
 
-async function descriptorOf(path: string, translation: number, { signal }: RunContext): Promise<Descriptor> {
+/** What the engine issued; of a recording also the packet, and the size of the page recorded. */
+function described(
+  subject: IoSubject,
+  translation: number,
+  recorded: Recorded | undefined,
+  { translation: how, recordedLevel }: ProtectionScheme,
+  { tenancy }: IoMachine,
+): Descriptor {
+  const { part, domain, requester, pasid, vpn, bytes, ring, slot } = subject;
+  const keepsAddress = recordedLevel !== undefined || part !== 'data buffer';
+  const address =
+    how === 'ring' ? `slot ${vpn % ringSlots} of ring table ${Math.floor(vpn / ringSlots)}` : hexAddress(vpn);
+  return {
+    translation,
+    packet: recorded?.packet ?? null,
+    part,
+    sid: requester,
+    did: domain,
+    pasid: tenancy === 'pasid' ? pasid : null,
+    ring: ring < 0 ? null : ring,
+    slot: slot < 0 ? null : slot,
+    iova: recorded !== undefined && keepsAddress && how !== 'ring' ? recorded.iova : address,
+    bytes,
+    pageBytes: recorded !== undefined && keepsAddress ? recorded.pageBytes : 4096,
+  };
+}
+
+async function descriptorOf(path: string, translation: number, { signal }: RunContext): Promise<Recorded> {
   const trace = await openTranslations(path, { signal });
   let first = 0;
   for await (const block of trace.blocks()) {
@@ -39,11 +91,7 @@ async function descriptorOf(path: string, translation: number, { signal }: RunCo
       const at = translation - first;
       const iova = (BigInt(block.iovaHi[at]!) << 32n) | BigInt(block.iovaLo[at]!);
       return {
-        translation,
-        packet: Math.floor(translation / parts.length),
-        part: parts[translation % parts.length]!,
-        sid: block.sid[at]!,
-        did: block.did[at]!,
+        packet: Math.floor(translation / parts),
         iova: `0x${iova.toString(16)}`,
         pageBytes: pageBytes[block.level[at]!] ?? 0,
       };

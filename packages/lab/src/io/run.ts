@@ -8,15 +8,19 @@ import {
   createCompatSimulation,
   createIoSimulation,
   type IoMachine,
-  type IoStep,
   ioMachineSpec,
+  machineFields,
+  type Probe,
+  type ProtectionScheme,
   parseConfigurationFile,
   protectionSchemes,
+  resolveIoMachine,
+  resolveScheme,
 } from '@strata/model/io';
-import { flatten, resolve, StrataError } from '@strata/model/machine';
+import { type Field, flatten, type Spec, StrataError } from '@strata/model/machine';
 import type { Progress } from '../terminal/progress.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
-import { openTranslations } from './trace.ts';
+import { openIoInput, openTranslations } from './trace.ts';
 
 export interface RunInput {
   readonly trace: string;
@@ -153,12 +157,19 @@ export function compatTables(result: CompatIoResult): readonly Table[] {
 
 export interface CorrectInput extends RunInput {
   readonly scheme: string;
-  /** `key=value` of the machine: `walkers=4`, `iotlb.entries=64`. */
+  /** `key=value` of the machine or the scheme: `walkers=4`, `iotlb.entries=64`, `scheme.batch=64`. */
   readonly set?: readonly string[];
 }
 
-/** The configuration's caches in the machine: its IOTLB is the device's, its page caches are the walker's. */
-export function machineOf(input: CorrectInput): IoMachine {
+/** What of `--set` is the scheme's: `scheme.batch=64`. */
+const schemePrefix = 'scheme.';
+
+/** The machine and the scheme of a run, from the configuration's caches, the options and `--set`. */
+export function correctSetup(input: CorrectInput): {
+  readonly machine: IoMachine;
+  readonly scheme: ProtectionScheme;
+  readonly values: ReturnType<typeof resolveScheme>['values'];
+} {
   if (input.inOrder || input.selective || input.replacement !== 'lru')
     throw new StrataError({
       code: 'io.compat-only',
@@ -166,66 +177,92 @@ export function machineOf(input: CorrectInput): IoMachine {
       where: 'options',
       mend: 'Add --mode compat.',
     });
-  const { contextCache, deviceTlb, l2PageCache, l3PageCache } = loadConfiguration(input.config);
-  const given: Record<string, unknown> = {
+  const machine: Record<string, unknown> = {
+    ...machineFields(loadConfiguration(input.config)),
     gbps: input.gbps,
     queueEntries: input.queue,
-    contextCache: { entries: contextCache.entries, ways: contextCache.ways },
-    deviceTlb: { entries: deviceTlb.entries, ways: deviceTlb.ways },
-    l2Cache: { entries: l2PageCache.entries, ways: l2PageCache.ways },
-    l3Cache: { entries: l3PageCache.entries, ways: l3PageCache.ways },
   };
-  for (const setting of input.set ?? []) assign(given, setting);
-  return resolve(ioMachineSpec, given, 'machine');
+  const values: Record<string, unknown> = {};
+  const known = protectionSchemes.get(input.scheme);
+  for (const setting of input.set ?? [])
+    if (setting.startsWith(schemePrefix)) assign(values, setting.slice(schemePrefix.length), known.spec);
+    else assign(machine, setting, ioMachineSpec);
+  return { machine: resolveIoMachine(machine), ...resolveScheme(input.scheme, values) };
 }
 
-function assign(given: Record<string, unknown>, setting: string): void {
+/** `path=value` into an object of the spec's fields; what the value is, the field says. */
+function assign(given: Record<string, unknown>, setting: string, spec: Spec): void {
   const equals = setting.indexOf('=');
-  const path = setting.slice(0, Math.max(0, equals));
-  const value = setting.slice(equals + 1);
-  const field = flatten(ioMachineSpec).find((row) => row.path === path)?.field;
-  const parsed = field?.kind === 'choice' || value === '' || Number.isNaN(Number(value)) ? value : Number(value);
+  if (equals < 1)
+    throw new StrataError({
+      code: 'io.setting',
+      what: 'a setting is malformed',
+      where: '--set',
+      expected: 'key=value, such as walkers=4 or iotlb.entries=64',
+      found: setting,
+    });
+  const path = setting.slice(0, equals);
+  const text = setting.slice(equals + 1);
+  const field = flatten(spec).find((row) => row.path === path)?.field;
   const [name = '', member] = path.split('.');
-  if (member === undefined) given[name] = parsed;
-  else given[name] = { ...(given[name] as Record<string, unknown> | undefined), [member]: parsed };
+  const value = settingValue(field?.kind, text);
+  if (member === undefined) given[name] = value;
+  else given[name] = { ...(given[name] as Record<string, unknown> | undefined), [member]: value };
 }
 
-export interface Explained {
-  readonly result: CorrectIoResult;
-  readonly steps: readonly IoStep[];
+function settingValue(kind: Field['kind'] | undefined, text: string): unknown {
+  if (kind === 'flag') return text === 'true' ? true : text === 'false' ? false : text;
+  if (kind === 'choice' || kind === 'text' || text === '' || Number.isNaN(Number(text))) return text;
+  return Number(text);
 }
 
-/** @param translation number of the one whose steps are wanted */
+/** @param probe watches one translation; the run ends when its packet is through */
 export async function runCorrect(
   input: CorrectInput,
   { signal, progress }: RunContext,
-  translation = -1,
-): Promise<Explained> {
-  const steps: IoStep[] = [];
-  const scheme = protectionSchemes.get(input.scheme);
-  const simulation = createIoSimulation(machineOf(input), scheme, { translation, steps });
-  const trace = await openTranslations(input.trace, { signal });
+  probe?: Probe,
+): Promise<CorrectIoResult> {
+  const trace = await openIoInput(input.trace, { signal });
+  const simulation = createIoSimulation({
+    ...correctSetup(input),
+    ...(trace.kind === 'packets' && { queues: trace.queues }),
+    ...(probe && { probe }),
+  });
   let done = 0;
-  for await (const block of trace.blocks()) {
+  const update = (length: number) => {
     signal.throwIfAborted();
-    simulation.feed(block);
-    done += block.length;
+    done += length;
     progress.update({ done, share: trace.progress() });
-    if (translation >= 0 && done > translation) break;
+    // Some packets more, so that the one watched meets what follows it.
+    return probe !== undefined && done > probe.position + watchedBeyond;
+  };
+  if (trace.kind === 'packets') {
+    for await (const block of trace.blocks()) {
+      simulation.feedPackets(block);
+      if (update(block.length)) break;
+    }
+  } else {
+    for await (const block of trace.blocks()) {
+      simulation.feed(block);
+      if (update(block.length)) break;
+    }
   }
-  return { result: simulation.finish(), steps };
+  return simulation.finish();
 }
 
+const watchedBeyond = 10_000;
+
 export function correctDocument(input: CorrectInput, result: CorrectIoResult): Readonly<Record<string, unknown>> {
+  const { machine, scheme, values } = correctSetup(input);
   return {
     mode: 'correct',
     trace: input.trace,
     config: input.config,
-    scheme: input.scheme,
-    machine: machineOf(input),
+    scheme: scheme.name,
+    schemeValues: values,
+    promises: scheme.promises,
+    machine,
     ...result,
-    // The machine has no prefetcher; the key stays so that scripts find it.
-    prefetch: { accesses: 0, made: 0, fill: 0, buf_hit: 0, buf_miss: 0 },
   };
 }
 
@@ -242,16 +279,13 @@ export function correctTables(result: CorrectIoResult): readonly Table[] {
     fairness,
     medianTenantP99Ns: p99[p99.length >> 1] ?? null,
     worstTenantP99Ns: p99.at(-1) ?? null,
+    invalidations: result.invalidations,
     windowMeanNs: result.vulnerabilityWindowNs.mean,
+    coresBusy: result.coresBusy,
   };
-  const caches = Object.entries(result.caches).map(
-    ([cache, { hit, miss, conflict }]): Row => ({
-      cache,
-      hit,
-      miss,
-      conflict,
-      hitRate: hit + miss === 0 ? null : hit / (hit + miss),
-    }),
-  );
+  // A cache that nothing has asked is not part of this machine.
+  const caches = Object.entries(result.caches)
+    .filter(([, { hit, miss }]) => hit + miss > 0)
+    .map(([cache, { hit, miss, conflict }]): Row => ({ cache, hit, miss, conflict, hitRate: hit / (hit + miss) }));
   return [tableOf('io', [summary]), tableOf('caches', caches)];
 }

@@ -3,11 +3,14 @@ import {
   createIoSimulation,
   generateTranslations,
   ioArchitectures,
-  ioMachineSpec,
+  isOfOriginal,
+  machineOfArchitecture,
   parseIoGenerator,
   protectionSchemes,
+  resolveIoMachine,
+  resolveScheme,
 } from '@strata/model/io';
-import { resolve, StrataError, suggestion } from '@strata/model/machine';
+import { StrataError, suggestion } from '@strata/model/machine';
 import type { RunContext } from './run.ts';
 
 export interface SweepInput {
@@ -30,6 +33,11 @@ export interface SweepPoint {
   readonly utilization: number;
   readonly packetsDropped: number;
   readonly iotlbHitRate: number;
+  /** In correct mode only: what the original's model does not know. */
+  readonly readsPerTranslation?: number;
+  readonly fairness?: number;
+  readonly worstTenantP99Ns?: number;
+  readonly windowMeanNs?: number;
 }
 
 /** Where a design stops keeping up: the last count of tenants at 90 % of its best utilization, and the first below. */
@@ -44,18 +52,20 @@ export interface Knee {
 export const kneeShare = 0.9;
 
 export function sweepDesigns(mode: SweepInput['mode']): readonly string[] {
-  return mode === 'compat' ? ioArchitectures.names : protectionSchemes.names;
+  return mode === 'compat'
+    ? [...ioArchitectures].filter(isOfOriginal).map(({ name }) => name)
+    : [...protectionSchemes.names, ...ioArchitectures.names];
 }
 
 export async function sweep(input: SweepInput, { signal, progress }: RunContext): Promise<SweepPoint[]> {
   const known = sweepDesigns(input.mode);
   for (const design of input.designs)
-    if (!known.includes(design))
+    if (!isKnown(design, input.mode))
       throw new StrataError({
         code: 'io.unknown-design',
         what: `unknown design ${design} in mode ${input.mode}`,
         where: '--designs',
-        expected: known.join(', '),
+        expected: `${known.join(', ')}${input.mode === 'correct' ? ', or ARCHITECTURE/SCHEME' : ''}`,
         mend: suggestion(design, known),
       });
   const points: SweepPoint[] = [];
@@ -98,11 +108,36 @@ function pointOf(design: string, tenants: number, input: SweepInput): SweepPoint
     const { hit, miss } = caches.IOTLB;
     return { design, tenants, mbps, utilization, packetsDropped, iotlbHitRate: hit / (hit + miss) };
   }
-  const machine = resolve(ioMachineSpec, { gbps, queueEntries: input.queue }, 'machine');
-  const simulation = createIoSimulation(machine, protectionSchemes.get(design));
+  const simulation = createIoSimulation(correctDesign(design, { gbps }, input.queue));
   for (const block of generateTranslations(generator)) simulation.feed(block);
-  const { mbps, utilization, packetsDropped, caches } = simulation.finish();
+  const result = simulation.finish();
+  const { mbps, utilization, packetsDropped, caches, fairness, readsPerTranslation, vulnerabilityWindowNs } = result;
   const { hit, miss } = caches.IOTLB;
   const iotlbHitRate = hit + miss === 0 ? 0 : hit / (hit + miss);
-  return { design, tenants, mbps, utilization, packetsDropped, iotlbHitRate };
+  const worstTenantP99Ns = Math.max(...result.tenants.map(({ p99Ns }) => p99Ns));
+  const windowMeanNs = vulnerabilityWindowNs.mean;
+  return {
+    ...{ design, tenants, mbps, utilization, packetsDropped, iotlbHitRate },
+    ...{ readsPerTranslation, fairness, worstTenantP99Ns, windowMeanNs },
+  };
+}
+
+/** A scheme on the base caches with `queue` pending translations, an architecture with pools, or both: `hypertrio/strict`. */
+function correctDesign(design: string, fields: Readonly<Record<string, unknown>>, queue: number) {
+  const [first = '', second] = design.split(separator);
+  if (protectionSchemes.has(first))
+    return { machine: resolveIoMachine({ ...fields, queueEntries: queue }), ...resolveScheme(first) };
+  return {
+    machine: machineOfArchitecture(ioArchitectures.get(first), fields),
+    ...resolveScheme(second ?? 'persistent-pools'),
+  };
+}
+
+const separator = '/';
+
+function isKnown(design: string, mode: SweepInput['mode']): boolean {
+  if (mode === 'compat') return sweepDesigns('compat').includes(design);
+  const [first = '', second] = design.split(separator);
+  if (second !== undefined) return ioArchitectures.has(first) && protectionSchemes.has(second);
+  return ioArchitectures.has(first) || protectionSchemes.has(first);
 }

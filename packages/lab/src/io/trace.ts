@@ -1,4 +1,15 @@
-import { generateTranslations, parseIoGenerator, type TranslationBlock } from '@strata/model/io';
+import {
+  generatePackets,
+  generateTranslations,
+  ioWorkloads,
+  isQueueGenerator,
+  type PacketBlock,
+  parseIoGenerator,
+  parseQueueGenerator,
+  type QueueShape,
+  type TranslationBlock,
+} from '@strata/model/io';
+import { StrataError } from '@strata/model/machine';
 import { inTurns, openInput } from '@strata/traces';
 import { readTranslationRecords } from '@strata/traces/io';
 
@@ -15,6 +26,35 @@ export interface OpenOptions {
   readonly nextAccess?: boolean;
 }
 
+/** What the machine takes: a trace's translations, or packets for queues whose buffers its driver maps. */
+export type IoInput =
+  | (OpenTranslations & { readonly kind: 'translations' })
+  | {
+      readonly kind: 'packets';
+      readonly queues: QueueShape;
+      blocks(): AsyncIterable<PacketBlock> | Iterable<PacketBlock>;
+      progress(): number;
+    };
+
+/** As `openTranslations`, and generators of packets for queues: `gen:nic,...`, `gen:nvme-queues,...`. */
+export async function openIoInput(path: string, options: OpenOptions): Promise<IoInput> {
+  const text = path.startsWith(generatorPrefix) ? path.slice(generatorPrefix.length) : undefined;
+  if (text === undefined || !isQueueGenerator(text))
+    return { kind: 'translations', ...(await openTranslations(path, options)) };
+  const generator = parseQueueGenerator(text, path);
+  return {
+    kind: 'packets',
+    queues: generator.shape,
+    blocks: () => inTurns(generatePackets(generator), options.signal),
+    progress: () => 0,
+  };
+}
+
+/** Whether an input has addresses of its own. */
+export function isRecording(path: string): boolean {
+  return !(path.startsWith(generatorPrefix) && isQueueGenerator(path.slice(generatorPrefix.length)));
+}
+
 const generatorPrefix = 'gen:';
 
 /** @param path an `..._iotlb_trace.bin`, compressed or not, or `gen:NAME,key=value,...` */
@@ -22,6 +62,14 @@ export async function openTranslations(
   path: string,
   { signal, nextAccess = false }: OpenOptions,
 ): Promise<OpenTranslations> {
+  if (!isRecording(path))
+    throw new StrataError({
+      code: 'io.queue-workload',
+      what: 'packets for queues, whose addresses the driver chooses',
+      where: path,
+      expected: `recorded addresses, or one of ${ioWorkloads.names.join(', ')}`,
+      mend: 'Run it with --mode correct.',
+    });
   if (path.startsWith(generatorPrefix)) {
     const spec = parseIoGenerator(path.slice(generatorPrefix.length), path);
     return { blocks: () => inTurns(generateTranslations(spec, nextAccess), signal), progress: () => 0 };

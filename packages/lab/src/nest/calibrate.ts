@@ -1,4 +1,4 @@
-import { type Calibration, calibrate, profileFileOf } from '@strata/model/nesting';
+import { type Calibration, calibrate, errorOf, profileFileOf } from '@strata/model/nesting';
 import { cyclesByKind, readText, readVmexit } from '@strata/traces/nesting';
 import type { Command } from 'commander';
 import { writeFileAtomically } from '../terminal/atomic-files.ts';
@@ -28,13 +28,15 @@ export function registerCalibrate(parent: Command): void {
     'strata nest calibrate --l1 packages/lab/fixtures/nest/vmexit-l1.txt --l2 packages/lab/fixtures/nest/vmexit-l2.txt --json',
   ]).action(async (options: CalibrateOptions) => {
     const base = await profileOf(options);
-    const [one, two] = await Promise.all(
-      [options.l1, options.l2].map(async (path) => cyclesByKind(readVmexit(await readText(path), path))),
-    );
     const clocked =
       options.clock === undefined ? base : { ...base, clockGHz: positiveNumber(options.clock, '--clock') };
+    const [one, two] = await Promise.all(
+      [options.l1, options.l2].map(async (path) =>
+        cyclesByKind(readVmexit(await readText(path), path, clocked.clockGHz)),
+      ),
+    );
     const calibration = calibrate(one!, two!, clocked);
-    const file = profileFileOf(calibration.profile, base);
+    const file = profileFileOf(calibration.profile);
     for (const warning of calibration.warnings) note(`strata: ${warning}`, options);
     if (options.out !== undefined) {
       const { stringify } = await import('yaml');
@@ -48,6 +50,7 @@ export function registerCalibrate(parent: Command): void {
           rows: calibration.rows,
           level3Hypercall: calibration.level3 ?? null,
           errors: calibration.profile.knownErrors.byLevel,
+          errorsByKind: calibration.profile.knownErrors.byKind,
           warnings: calibration.warnings,
         },
         tables: [table],
@@ -58,7 +61,7 @@ export function registerCalibrate(parent: Command): void {
   });
 }
 
-function rowTable({ rows }: Calibration): Table {
+function rowTable({ profile, rows }: Calibration): Table {
   return {
     name: 'calibration',
     columns: [
@@ -68,8 +71,13 @@ function rowTable({ rows }: Calibration): Table {
       { name: 'modelled', type: 'integer' },
       { name: 'error', type: 'real', title: 'error (%)', decimals: 1 },
       { name: 'fitted', type: 'flag' },
+      { name: 'band', type: 'real', title: 'band (± %)', decimals: 0 },
     ],
-    rows: rows.map((row) => ({ ...row, error: 100 * row.error })),
+    rows: rows.map((row) => ({
+      ...row,
+      error: 100 * row.error,
+      band: row.fitted ? null : 100 * errorOf(profile, row.level, row.kind),
+    })),
   };
 }
 
@@ -83,7 +91,7 @@ function textOf({ profile, level3 }: Calibration, table: Table, out: string | un
     level3 === undefined
       ? `Level 3 is not available: ${profile.deepest?.why ?? 'the profile ends before'}.`
       : `Hypercall at level 3, predicted: ${whole(level3.cycles)} cycles, between ${whole(level3.low)} and ${whole(level3.high)}`,
-    `Bands by level: ${profile.knownErrors.byLevel.map((share) => `± ${Math.round(100 * share)} %`).join(', ')}`,
+    `Bands by level, for kinds not measured at level 2: ${profile.knownErrors.byLevel.map((share) => `± ${Math.round(100 * share)} %`).join(', ')}`,
     out === undefined ? 'Keep it with --out profile.yaml.' : `Written to ${out}.`,
   ].join('\n');
 }

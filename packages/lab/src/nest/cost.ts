@@ -1,4 +1,4 @@
-import { costsOf, createExitModel, type ExplainNode, explain } from '@strata/model/nesting';
+import { type Basis, costsOf, createExitModel, type ExplainNode, explain } from '@strata/model/nesting';
 import type { Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
@@ -50,11 +50,12 @@ export function registerCost(parent: Command): void {
       basis,
       low: basis === 'fitted' ? cost.cycles : cost.cycles * (1 - error),
       high: basis === 'fitted' ? cost.cycles : cost.cycles * (1 + error),
+      constants: profile.constants,
       notes: profile.notes,
       tree: explain(cost, depth),
     };
     const band = basis === 'fitted' ? 'fitted, exact by construction' : `${basis}, ± ${Math.round(100 * error)} %`;
-    const tree = treeTable(explain(cost, depth ?? 2));
+    const tree = treeTable(explain(cost, depth ?? 2), basis);
     await emit(
       {
         document,
@@ -73,14 +74,16 @@ export function registerCost(parent: Command): void {
   });
 }
 
-function treeTable(root: ExplainNode): Table {
-  const rows: { part: string; count: number; cycles: number; exits: number }[] = [];
+/** The basis is that of the whole cost: its parts were never measured one by one. */
+function treeTable(root: ExplainNode, basis: Basis): Table {
+  const rows: { part: string; count: number; cycles: number; exits: number; basis: Basis }[] = [];
   const visit = (node: ExplainNode, depth: number) => {
     rows.push({
       part: `${'  '.repeat(depth)}${node.label}${node.folded ? ' ...' : ''}`,
       count: node.count,
       cycles: node.cycles,
       exits: node.hardwareExits,
+      basis,
     });
     for (const child of node.children ?? []) visit(child, depth + 1);
   };
@@ -92,6 +95,7 @@ function treeTable(root: ExplainNode): Table {
       { name: 'count', type: 'integer' },
       { name: 'cycles', type: 'integer' },
       { name: 'exits', type: 'integer', title: 'hardware exits' },
+      { name: 'basis', type: 'text', title: 'basis of the whole' },
     ],
     rows,
   };

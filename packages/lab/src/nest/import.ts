@@ -17,8 +17,17 @@ export function addRecordingOptions(command: Command): Command {
     .option('--event-formats <file>', 'events/*/*/format of the machine that recorded, for ring-buffer pages');
 }
 
-/** @throws StrataError what the importer finds */
-export async function recordingOf(path: string, options: RecordingOptions): Promise<ExitRecording> {
+/**
+ * @param kinds exit kinds of the user's own profile
+ * @param partial what was read when Ctrl-C came is worth having
+ * @throws StrataError what the importer finds
+ */
+export async function recordingOf(
+  path: string,
+  options: RecordingOptions,
+  kinds: readonly string[] = [],
+  partial = false,
+): Promise<ExitRecording> {
   const format = exitFormats.find(({ name }) => name === options.format)?.name as ExitFormat | undefined;
   if (options.format !== undefined && format === undefined)
     throw new StrataError({
@@ -32,7 +41,13 @@ export async function recordingOf(path: string, options: RecordingOptions): Prom
     });
   const eventFormats = options.eventFormats === undefined ? undefined : await readText(options.eventFormats);
   return interruptible(async (signal) =>
-    importExits(path, { signal, ...(format && { format }), ...(eventFormats !== undefined && { eventFormats }) }),
+    importExits(path, {
+      signal,
+      kinds,
+      partial,
+      ...(format && { format }),
+      ...(eventFormats !== undefined && { eventFormats }),
+    }),
   );
 }
 
@@ -45,7 +60,7 @@ export function registerImport(parent: Command): void {
     'strata nest import packages/lab/fixtures/nest/web-server.perf-kvm-stat.txt',
     'strata nest import packages/lab/fixtures/nest/web-server.perf-kvm-stat.txt --json',
   ]).action(async (file: string, options: RecordingOptions) => {
-    const recording = await recordingOf(file, options);
+    const recording = await recordingOf(file, options, [], true);
     for (const warning of recording.warnings) note(`strata: ${warning}`, options);
     const table = reasonTable(recording);
     await emit(

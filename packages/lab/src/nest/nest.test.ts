@@ -148,6 +148,102 @@ describe('strata nest import', () => {
 });
 
 describe('strata nest predict', () => {
+  it('prices the kinds of a profile file that no profile of its own has: the worked example V3', async () => {
+    const profile = written(
+      'v3.yaml',
+      'HW: 1000\nRM0: 10000\nsw: { h: 500 }\nsw_vm: 200\nHANDLER: { h: { S: 2, N: 1 }, vm: {} }\nREFLECT: { N: 3 }\nRUN: { N: 2 }\nshadow: [1]\n',
+    );
+    const exits = written('v3.csv', 'kind,count\nh,20\n');
+    const { code, json } = await strata(
+      'predict',
+      '--profile-file',
+      profile,
+      '--exits',
+      exits,
+      '--ops',
+      '10',
+      '--native-cycles',
+      '10000',
+      '--levels',
+      '4',
+      '--json',
+    );
+    expect(code).toBe(0);
+    expect(json().profile).toBe(profile);
+    expect(json().levels.map(({ cyclesPerOp }: { cyclesPerOp: number }) => (cyclesPerOp - 10_000) / 2)).toEqual([
+      1_500, 13_700, 67_100, 212_100,
+    ]);
+  });
+
+  it('charges expiries of the timer at depth and bounds the interrupts that a report by reason leaves out', async () => {
+    const report = (expiries: number) =>
+      `VM-EXIT  Samples  Samples%  Time%  Min Time  Max Time  Avg time\n${[
+        ['MSR_WRITE', 100],
+        ['HLT', 40],
+        ['EXTERNAL_INTERRUPT', 20],
+        ...(expiries > 0 ? [['PREEMPTION_TIMER', expiries] as const] : []),
+      ]
+        .map(([name, count]) => `  ${name}  ${count}  1.00%  1.00%  0.60us  9.00us 1.00us ( +- 0.86% )\n`)
+        .join('')}`;
+    const predicted = async (name: string, text: string, ...more: string[]) => {
+      const { out, err } = await strata(
+        'predict',
+        '--exits',
+        written(name, text),
+        '--ops',
+        '10',
+        '--native-cycles',
+        '20000',
+        '--msr-split',
+        'timer=1',
+        '--json',
+        ...more,
+      );
+      return { document: JSON.parse(out), err };
+    };
+    const model = createExitModel(profiles.get('dvh-paper'));
+    const { document, err } = await predicted('expiries.txt', report(30));
+    const without = (await predicted('quiet.txt', report(0))).document;
+    expect(err).toMatch(/does not count interrupts delivered/);
+    for (const level of [1, 2, 3]) {
+      const [one, other] = [document.levels[level - 1], without.levels[level - 1]];
+      const expiry = model.cost(level, 'preemption-timer').cycles + (level - 1) * model.cost(level, 'interrupt').cycles;
+      expect(one.cyclesPerOp - other.cyclesPerOp).toBeCloseTo(3 * expiry, 6);
+      // 4 wake-ups and 2 host interrupts per operation.
+      expect(one.leftOut.cyclesPerOp - one.cyclesPerOp).toBeCloseTo(
+        6 * (level - 1) * model.cost(level, 'interrupt').cycles,
+        6,
+      );
+    }
+    // Virtual timers post the expiry as well.
+    const timers = document.levels[1].mechanisms.timer.cyclesPerOp - without.levels[1].mechanisms.timer.cyclesPerOp;
+    expect(timers).toBeCloseTo(3 * model.cost(2, 'preemption-timer').cycles, 6);
+    const given = (await predicted('given.txt', report(30), '--interrupts', '50')).document;
+    expect(given.interrupts).toEqual({ from: 'given', perOp: { timer: 3, ipi: 0, device: 2 }, leftOutPerOp: 0 });
+    expect(given.levels[1].leftOut).toBeUndefined();
+    expect(given.levels.map((level: { basis: string }) => level.basis)).toEqual(['assumed', 'assumed', 'assumed']);
+    const bare = written(
+      'bare.yaml',
+      'HW: 1000\nRM0: 10000\nsw: { timer: 500, hlt: 500, host-interrupt: 10, preemption-timer: 10 }\n',
+    );
+    expect((await predicted('bare.txt', report(30), '--profile-file', bare)).err).toMatch(/has no kind `interrupt`/);
+    const unknown = await strata(
+      'predict',
+      '--exits',
+      written('u.csv', 'reason,count\nCPUID,1\n'),
+      '--ops',
+      '1',
+      '--native-cycles',
+      '9',
+      '--profile-file',
+      bare,
+    );
+    expect([unknown.code, unknown.err]).toEqual([
+      2,
+      expect.stringMatching(/exits of kind cpuid.*sw: \{ cpuid: CYCLES \}/s),
+    ]);
+  });
+
   it('gives the worked example, by the prices of Table 3', async () => {
     const exits = written('mix.csv', 'reason,count\ndevnotify,0.3\ntimer,0.2\nipi,0.1\n');
     const { levels } = (
@@ -373,4 +469,14 @@ describe('what can be named', () => {
   it('validates itself with exit code 0', async () => {
     expect((await strata('validate', '--quiet')).code).toBe(0);
   });
+});
+
+it('marks the basis in the tables and CSV of every command that prices exits', async () => {
+  const csv = async (...args: string[]) => (await strata(...args, '--csv')).out.split('\n');
+  const cost = await csv('cost', '--level', '2', '--kind', 'cpuid');
+  expect([cost[0], cost[1]]).toEqual([expect.stringMatching(/,basis$/), expect.stringMatching(/,assumed$/)]);
+  const predicted = await csv('predict', '--exits', fixture('web-server.perf-kvm-stat.txt'), '--ops', '120000');
+  expect(predicted[0]).toMatch(/,basis$/);
+  const simulated = await csv('simulate', '--app', 'netperf-rr', '--level', '1', '--operations', '50');
+  expect([simulated[0], simulated[1]]).toEqual([expect.stringMatching(/,exits$/), expect.stringMatching(/,assumed$/)]);
 });

@@ -1,6 +1,7 @@
 import { StrataError } from '@strata/model/machine';
 import {
   type CostSource,
+  type InterruptSource,
   nativeCyclesFrom,
   type OperationProfile,
   type Profile,
@@ -18,14 +19,30 @@ export interface OperationOptions {
   readonly nativeCycles?: string;
   readonly cycles?: string;
   readonly msrSplit?: string;
+  readonly interrupts?: string;
 }
 
 export interface Operation {
   readonly profile: OperationProfile;
   readonly operations: number;
   readonly opsPerSecond: number | undefined;
+  readonly interrupts: Interrupts;
   /** What had to be assumed, in sentences: printed with the result. */
   readonly assumptions: readonly string[];
+}
+
+/** Interrupts delivered to the guest, as far as the recording tells. */
+export interface Interrupts {
+  /** `recorded`: kvm_inj_virq; `given`: --interrupts; `expiries`: only those of the timer, from a report by reason; `none`: not priced. */
+  readonly from: 'recorded' | 'given' | 'expiries' | 'none';
+  readonly perOp: Readonly<Record<InterruptSource, number>>;
+  /** At most so many more left a trace in the exits (IPIs received, host interrupts, wake-ups from HLT). */
+  readonly leftOutPerOp: number;
+}
+
+/** Whether the hypercall of DVH's prototype has a price. */
+export function canCallDown({ kinds }: Profile): boolean {
+  return Object.hasOwn(kinds, 'hypercall');
 }
 
 /** `sleep 10` of the recording commands that perf's documentation and ours give. */
@@ -53,16 +70,75 @@ export function operationOf(
   );
   for (const [kind, count] of counts) if (count > 0) exits[knownKind(machine, kind)]! += count / operations;
   const nativeCycles = nativeOf(recording, options, machine, costs, { exits, operations, window, assumptions });
+  const interrupts = interruptsOf(recording, options, exits, operations, machine);
+  if (interrupts.from === 'none')
+    assumptions.push(
+      `Profile ${machine.name} has no kind \`interrupt\`: what interrupts of the guest cost at depth is left out.`,
+    );
+  if (!canCallDown(machine))
+    assumptions.push(
+      `Profile ${machine.name} has no kind \`hypercall\`: dvh is priced without the prototype's hypercall before each entry.`,
+    );
+  if (interrupts.from === 'expiries') assumptions.push(leftOutSentence(interrupts));
   return {
-    profile: { nativeCycles, exits, interrupts: recording.interrupts / operations },
+    profile: { nativeCycles, exits, interrupts: interrupts.perOp },
     operations,
+    interrupts,
     opsPerSecond: rate ?? (window.known ? operations / window.seconds : undefined),
     assumptions,
   };
 }
 
+/**
+ * At depth every interrupt passes through the hypervisors in between, although at level 1 its delivery may cost no exit at all. Each armed
+ * timer expires at most once and each IPI arrives once; what is left comes from devices.
+ */
+function interruptsOf(
+  recording: ExitRecording,
+  options: OperationOptions,
+  exits: OperationProfile['exits'],
+  operations: number,
+  machine: Profile,
+): Interrupts {
+  if (!Object.hasOwn(machine.kinds, 'interrupt'))
+    return { from: 'none', perOp: { timer: 0, ipi: 0, device: 0 }, leftOutPerOp: 0 };
+  const of = (...kinds: string[]) => kinds.reduce((sum, kind) => sum + (exits[kind] ?? 0), 0);
+  const expiries = (recording.kinds.get('preemption-timer') ?? 0) / operations;
+  const given = options.interrupts === undefined ? recording.interrupts : nonNegative(options.interrupts);
+  if (options.interrupts === undefined && recording.interrupts === 0)
+    return {
+      from: 'expiries',
+      perOp: { timer: expiries, ipi: 0, device: 0 },
+      leftOutPerOp: of('ipi', 'host-interrupt', 'hlt', 'mwait'),
+    };
+  const all = given / operations;
+  const timer = Math.min(all, expiries > 0 ? expiries : of('timer'));
+  const ipi = Math.min(all - timer, of('ipi'));
+  return {
+    from: options.interrupts === undefined ? 'recorded' : 'given',
+    perOp: { timer, ipi, device: all - timer - ipi },
+    leftOutPerOp: 0,
+  };
+}
+
+function nonNegative(text: string): number {
+  return text.trim() === '0' ? 0 : positiveNumber(text, '--interrupts');
+}
+
+function leftOutSentence({ perOp, leftOutPerOp }: Interrupts): string {
+  return `The recording does not count interrupts delivered to the guest: ${Number(perOp.timer.toPrecision(3))} expiries of the timer per operation are charged at depth, at most ${Number(leftOutPerOp.toPrecision(3))} others that left an exit are not; the bound is printed beside each level. What is posted without an exit leaves no trace. Record kvm_inj_virq, or give --interrupts COUNT.`;
+}
+
+/** @throws StrataError `nest.unknown-kind` */
 function knownKind(machine: Profile, kind: string): string {
-  return Object.hasOwn(machine.kinds, kind) || kind === wakeKind ? kind : 'other';
+  if (Object.hasOwn(machine.kinds, kind) || kind === wakeKind) return kind;
+  if (Object.hasOwn(machine.kinds, 'other')) return 'other';
+  throw new StrataError({
+    code: 'nest.unknown-kind',
+    what: `the recording has exits of kind ${kind}, profile ${machine.name} has neither it nor \`other\``,
+    expected: `kinds among ${Object.keys(machine.kinds).join(', ')}`,
+    mend: `Give \`sw: { ${kind}: CYCLES }\` or \`sw: { other: CYCLES }\` in the profile file.`,
+  });
 }
 
 function operationsOf(

@@ -1,5 +1,6 @@
 import { StrataError } from '@strata/model/machine';
 import {
+  type Basis,
   breakEven,
   type CostSource,
   costsOf,
@@ -21,7 +22,7 @@ import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, note } from '../terminal/output.ts';
 import { renderTable, type Table } from '../terminal/table.ts';
 import { addRecordingOptions, type RecordingOptions, recordingOf } from './import.ts';
-import { type Operation, type OperationOptions, operationOf } from './operation.ts';
+import { canCallDown, type Operation, type OperationOptions, operationOf } from './operation.ts';
 import { addProfileOptions, type ProfileOptions, positiveNumber, profileOf, wholeNumber } from './options.ts';
 
 interface PredictOptions extends RecordingOptions, ProfileOptions, OperationOptions {
@@ -46,6 +47,7 @@ export function registerPredict(parent: Command): void {
     .option('--cycles <n>', 'cycles of one operation as measured in the VM at level 1')
     .option('--latency-us <n>', 'latency of one operation on bare metal, for latencies as well')
     .option('--msr-split <shares>', 'what MSR writes of unknown purpose are: timer=0.6,ipi=0.3,eoi=0.1')
+    .option('--interrupts <count>', 'interrupts delivered to the guest meanwhile (kvm_inj_virq), where it does not say')
     .option('--levels <n>', 'deepest level', '3')
     .option('--budget <slowdown>', 'slowdown that is acceptable, for the break-even rate', '1.5')
     .option('--measured', 'prices from Table 3 of the DVH paper where it has a cell');
@@ -54,7 +56,7 @@ export function registerPredict(parent: Command): void {
     'strata nest predict --profile dvh-paper --exits packages/lab/fixtures/nest/web-server.perf-kvm-stat.txt --rate 12000 --window 10 --json',
   ]).action(async (options: PredictOptions) => {
     const machine = await profileOf(options);
-    const recording = await recordingOf(options.exits, options);
+    const recording = await recordingOf(options.exits, options, Object.keys(machine.kinds));
     const source = (selection: Selection): CostSource => {
       const priced = (model: ExitModel) =>
         options.measured ? measuredOr(costsOf(model), model.selection.prototypeEntry) : costsOf(model);
@@ -87,7 +89,8 @@ export function registerPredict(parent: Command): void {
           operations: operation.operations,
           nativeCyclesPerOp: operation.profile.nativeCycles,
           exitsPerOp: operation.profile.exits,
-          interruptsPerOp: operation.profile.interrupts,
+          interruptsPerOp: Object.values(operation.interrupts.perOp).reduce((sum, count) => sum + count, 0),
+          interrupts: operation.interrupts,
           budget,
           levels,
           assumptions,
@@ -143,6 +146,7 @@ const remedies: Readonly<Record<string, string>> = {
 };
 
 type MechanismFigures = Pick<LevelPrediction, 'cyclesPerOp' | 'slowdown' | 'low' | 'high'> & {
+  readonly basis: Basis;
   readonly latencyUs?: number;
 };
 
@@ -152,7 +156,11 @@ interface LevelDocument {
   readonly slowdown: number;
   readonly low: number;
   readonly high: number;
+  /** The weakest of the costs that it adds up. */
+  readonly basis: Basis;
   readonly latencyUs?: number;
+  /** With all interrupts that the recording may have left out. */
+  readonly leftOut?: { readonly interruptsPerOp: number; readonly cyclesPerOp: number; readonly slowdown: number };
   readonly breakEven: {
     readonly exitsPerOp: number | null;
     readonly timesRecorded: number | null;
@@ -178,10 +186,15 @@ function predictAt(
     latency !== undefined && {
       latencyUs: latencyAt(costs, { nativeMicros: latency, exits: operation.profile.exits }, level, machine.clockGHz),
     };
+  const leftOut = operation.interrupts.leftOutPerOp;
+  const withAll = { ...operation.profile, interrupts: { ...operation.interrupts.perOp, device: leftOut } };
+  const bound = leftOut === 0 ? undefined : predictLevel(plain, withAll, level);
   const finite = (value: number) => (Number.isFinite(value) ? value : null);
   return {
     ...prediction,
+    basis: weakest(shares),
     ...latencies(plain),
+    ...(bound && { leftOut: { interruptsPerOp: leftOut, cyclesPerOp: bound.cyclesPerOp, slowdown: bound.slowdown } }),
     breakEven: {
       exitsPerOp: finite(even.exitsPerOp),
       timesRecorded: finite(even.timesRecorded),
@@ -191,14 +204,23 @@ function predictAt(
     removeFirst: shares.slice(0, 3).map((share) => ({ ...share, remedy: remedies[share.kind] ?? '' })),
     mechanisms: Object.fromEntries(
       names.map((name) => {
-        const selection = selectMechanisms(name);
-        const posted = selection.mechanisms.some(({ postsInterrupts }) => postsInterrupts);
+        const chosen = selectMechanisms(name);
+        const selection = canCallDown(machine) ? chosen : { ...chosen, prototypeEntry: false };
+        const posted = selection.mechanisms.flatMap(({ posts }) => posts);
         const costs = source(selection);
-        const { shares: _, level: __, ...figures } = predictLevel(costs, operation.profile, level, posted);
-        return [name, { ...figures, ...latencies(costs) }];
+        const delivery = { posted, costs: plain };
+        const { shares: of, level: _, ...figures } = predictLevel(costs, operation.profile, level, delivery);
+        return [name, { ...figures, basis: weakest(of), ...latencies(costs) }];
       }),
     ),
   };
+}
+
+const fromStrong: readonly Basis[] = ['fitted', 'published', 'derived', 'predicted', 'assumed'];
+
+function weakest(shares: LevelPrediction['shares']): Basis {
+  const ranks = shares.filter(({ cyclesPerOp }) => cyclesPerOp > 0).map(({ basis }) => fromStrong.indexOf(basis));
+  return fromStrong[Math.max(0, ...ranks)]!;
 }
 
 function levelTable(levels: readonly LevelDocument[]): Table {
@@ -210,6 +232,8 @@ function levelTable(levels: readonly LevelDocument[]): Table {
       slowdown: level.slowdown,
       low: level.low,
       high: level.high,
+      withLeftOut: level.leftOut?.slowdown ?? null,
+      basis: level.basis,
     },
     ...Object.entries(level.mechanisms).map(([name, figures]) => ({
       level: level.level,
@@ -226,6 +250,8 @@ function levelTable(levels: readonly LevelDocument[]): Table {
       { name: 'slowdown', type: 'real' },
       { name: 'low', type: 'real' },
       { name: 'high', type: 'real' },
+      { name: 'withLeftOut', type: 'real', title: 'with interrupts left out' },
+      { name: 'basis', type: 'text' },
     ],
     rows: variants,
   };

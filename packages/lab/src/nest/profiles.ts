@@ -6,11 +6,13 @@ import {
   kvmReflection,
   mechanisms,
   parseReflection,
+  profileFileOf,
   profiles,
   reasonName,
 } from '@strata/model/nesting';
 import type { Command } from 'commander';
 import { loadConfiguration } from '../config/load.ts';
+import { writeFileAtomically } from '../terminal/atomic-files.ts';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
 import { renderTable, type Table } from '../terminal/table.ts';
@@ -18,6 +20,7 @@ import { addProfileOptions, type ProfileOptions, profileOf } from './options.ts'
 
 interface ProfilesOptions extends OutputOptions, ProfileOptions {
   readonly kinds?: boolean;
+  readonly out?: string;
 }
 
 interface ReflectOptions extends OutputOptions {
@@ -30,12 +33,15 @@ export function registerProfiles(parent: Command): void {
   const list = parent
     .command('profiles')
     .description('machines and hypervisors that are modelled, or the exit kinds of one');
-  addProfileOptions(list).option('--kinds', 'the exit kinds of --profile');
+  addProfileOptions(list)
+    .option('--kinds', 'the exit kinds of --profile')
+    .option('--out <file>', 'write --profile as a file to edit, for --profile-file');
   addExamples(addOutputOptions(list), [
     'strata nest profiles',
     'strata nest profiles --kinds --profile amd-svm',
   ]).action(async (options: ProfilesOptions) => {
-    if (options.kinds !== true && options.profile === undefined && options.profileFile === undefined) {
+    const { kinds, out, profile: name, profileFile } = options;
+    if (kinds !== true && out === undefined && name === undefined && profileFile === undefined) {
       const rows = [...profiles].map(({ name, summary, source, deepest }) => ({
         name,
         summary,
@@ -46,6 +52,10 @@ export function registerProfiles(parent: Command): void {
       return emit({ document: { profiles: rows }, tables: [table] }, options);
     }
     const profile = await profileOf(options);
+    if (out !== undefined) {
+      const { stringify } = await import('yaml');
+      writeFileAtomically(out, stringify(profileFileOf(profile)));
+    }
     const rows = Object.entries(profile.kinds).map(([kind, { swCycles, handler, handledBy, basis }]) => ({
       kind,
       swCycles,
@@ -67,6 +77,9 @@ export function registerProfiles(parent: Command): void {
         text: [
           `${profile.name}: ${profile.summary}`,
           `Source: ${profile.source}`,
+          `Constants: ${Object.entries(profile.constants)
+            .map(([name, basis]) => `${name} ${basis}`)
+            .join(', ')}`,
           '',
           renderTable(table),
           '',

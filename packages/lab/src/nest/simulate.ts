@@ -51,7 +51,7 @@ export function registerSimulate(parent: Command): void {
   ]).action(async (options: SimulateOptions) => {
     const profile = await profileOf(options);
     const chosen = options.app === undefined ? applications : [applicationNamed(options.app)];
-    const recorded = options.exits === undefined ? chosen : await withRecordedExits(chosen, options);
+    const recorded = options.exits === undefined ? chosen : await withRecordedExits(chosen, options, profile);
     const setUps =
       options.level === undefined
         ? allSetUps()
@@ -72,7 +72,7 @@ export function registerSimulate(parent: Command): void {
     await emit(
       {
         document: { profile: profile.name, seed: parameters.seed, exitsPerOperation: basis, remark, results: rows },
-        tables: [tableOf(rows)],
+        tables: [tableOf(rows.map((row) => ({ ...row, exits: basis })))],
       },
       options,
     );
@@ -94,14 +94,18 @@ function applicationNamed(name: string): Application {
   return known;
 }
 
-async function withRecordedExits(chosen: readonly Application[], options: SimulateOptions): Promise<Application[]> {
+async function withRecordedExits(
+  chosen: readonly Application[],
+  options: SimulateOptions,
+  profile: Profile,
+): Promise<Application[]> {
   if (options.app === undefined || options.ops === undefined || options.exits === undefined)
     throw new StrataError({
       code: 'usage.missing-option',
       what: 'a recording is of one application',
       expected: '--app NAME and --ops COUNT beside --exits',
     });
-  const recording = await recordingOf(options.exits, options);
+  const recording = await recordingOf(options.exits, options, Object.keys(profile.kinds));
   const operations = positiveNumber(options.ops, '--ops');
   const exits = Object.fromEntries(
     [...recording.kinds]
@@ -131,7 +135,7 @@ function rowOf(
   };
 }
 
-function tableOf(rows: readonly ReturnType<typeof rowOf>[]): Table {
+function tableOf(rows: readonly (ReturnType<typeof rowOf> & { readonly exits: string })[]): Table {
   return {
     name: 'latency',
     columns: [
@@ -145,6 +149,7 @@ function tableOf(rows: readonly ReturnType<typeof rowOf>[]): Table {
       { name: 'kicksPerOp', type: 'real', title: 'kicks/op' },
       { name: 'sleepsPerOp', type: 'real', title: 'sleeps/op' },
       { name: 'overhead', type: 'real', title: 'overhead (native = 1)' },
+      { name: 'exits', type: 'text', title: 'exits/op are' },
     ],
     rows,
   };

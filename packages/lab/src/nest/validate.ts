@@ -91,6 +91,7 @@ function claimTable(): Table {
       { name: 'measured', type: 'real' },
       { name: 'how', type: 'text' },
       { name: 'holds', type: 'flag' },
+      { name: 'open', type: 'text', title: 'open because' },
     ],
     rows: nestingClaims.map((claim) => {
       const measured = claim.value();
@@ -99,8 +100,9 @@ function claimTable(): Table {
         published: claim.published,
         measured,
         how: claim.how,
-        // An assumed input decides nothing: neither held nor failed.
-        holds: claim.how === 'assumed' ? null : holds(claim.expectation, measured),
+        // Open: neither held nor failed.
+        holds: claim.open === undefined ? holds(claim.expectation, measured) : null,
+        open: claim.open ?? '',
       };
     }),
   };

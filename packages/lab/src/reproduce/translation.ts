@@ -1,4 +1,4 @@
-import { designs, translationClaims, translationMeasurements } from '@strata/model/translation';
+import { designs, tableDesignClaims, translationClaims, translationMeasurements } from '@strata/model/translation';
 import { judge } from '../claims/verdict.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
@@ -39,8 +39,11 @@ async function measureClaims(context: StudyContext) {
   const walk = translationClaims.map((claim) =>
     judge(claim, translationMeasurements.get(claim.measure)?.(), howMeasured(claim.id)),
   );
+  const tables = tableDesignClaims.map(({ claim, measure, why }) =>
+    judge(claim, measure(), `engine, synthetic loads; ${why}`),
+  );
   const artifact = await runArtifact(context);
-  return { artifact, claims: [...walk, ...artifactClaims(artifact)] };
+  return { artifact, claims: [...walk, ...tables, ...artifactClaims(artifact)] };
 }
 
 function howMeasured(id: string): string {

@@ -1,13 +1,14 @@
 import { resolve, type Spec, text } from '@strata/model/machine';
-import type { TranslationConfig } from '@strata/model/translation';
+import { resolveTranslationConfig } from '@strata/model/translation';
 import { type Configuration, isMapping, merge } from '../config/load.ts';
 import type { Figure } from '../figures/figure.ts';
 import type { Outcome, Study } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
 import { type Point, type PointRun, pointsOf, runPoints } from './compare.ts';
-import { resolveFlat } from './configuration.ts';
+import { resolveFlat, split } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
+import { designsWith } from './plugin.ts';
 import { translate } from './study.ts';
 import { type Variation, variations } from './variations.ts';
 
@@ -63,7 +64,8 @@ function plan(configuration: Configuration): Varied[] {
 }
 
 function varied({ setup, configuration }: Point, variation: Variation): Point {
-  const override = variation.override(configuration as unknown as TranslationConfig);
+  const { input, rest } = split(configuration);
+  const override = variation.override(resolveTranslationConfig(rest, designsWith(input.plugin)));
   return { setup, configuration: resolveFlat(merge(configuration, override)) };
 }
 

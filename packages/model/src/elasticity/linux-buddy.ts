@@ -32,6 +32,19 @@ export interface LinuxBuddy {
   readonly freeFrames: number;
   /** Free blocks of that order, per-CPU lists left out: a column of /proc/buddyinfo. */
   freeBlocks(order: number): number;
+  /** Free blocks on one list. */
+  listLength(order: number, migrateType: number): number;
+  /**
+   * Takes exactly these aligned frames out of the free lists; false, with nothing changed, unless all of them are free in one block there. For taking
+   * memory out of a running guest: per-CPU lists must have been drained.
+   */
+  takeAt(frame: number, order: number): boolean;
+  /** The order of the free block that a frame lies in, or -1 where it is taken or on a per-CPU list. */
+  freeOrderOf(frame: number): number;
+  /** Up to `most` blocks of a list whose mark is clear, in the order of the list. */
+  unmarked(order: number, migrateType: number, most: number): number[];
+  /** Marks a free block, as free page reporting does. The mark goes when the block is taken, split or merged (Linux `PageReported`). */
+  mark(frame: number): void;
 }
 
 /** @throws StrataError `memory.size` for sizes that are not from 1 to 2^30 frames */
@@ -51,6 +64,8 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
   const pageblockType = new Uint8Array(Math.ceil(frames / 2 ** pageblockOrder)).fill(movable);
   const heads = new Int32Array(typeCount * (largestOrder + 1)).fill(none);
   const blocks = new Float64Array(largestOrder + 1);
+  const lengths = new Float64Array(heads.length);
+  const marked = new Uint8Array(frames);
   const perCpu: number[][] = Array.from({ length: cpus * typeCount }, () => []);
   let free = 0;
 
@@ -66,7 +81,9 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
     heads[list] = frame;
     orderAt[frame] = order;
     listAt[frame] = list;
+    marked[frame] = 0;
     blocks[order]!++;
+    lengths[list]!++;
     free += 2 ** order;
   }
 
@@ -79,6 +96,7 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
     if (after !== none) previous[after] = before;
     orderAt[frame] = none;
     blocks[order]!--;
+    lengths[listAt[frame]!]!--;
     free -= 2 ** order;
   }
 
@@ -141,6 +159,12 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
     return list.pop() ?? none;
   }
 
+  function freeOrderOf(frame: number): number {
+    for (let order = 0; order <= largestOrder; order++)
+      if (orderAt[frame - (frame % 2 ** order)] === order) return order;
+    return none;
+  }
+
   const attempt = (cpu: number, order: number, type: number) =>
     order === 0 ? takePage(cpu, type) : takeBlock(order, type);
 
@@ -176,5 +200,31 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
       return free + perCpu.reduce((sum, list) => sum + list.length, 0);
     },
     freeBlocks: (order) => blocks[order] ?? 0,
+    listLength: (order, migrateType) => lengths[listOf(migrateType, order)] ?? 0,
+    freeOrderOf,
+    takeAt(frame, order) {
+      const found = freeOrderOf(frame);
+      if (found < order) return false;
+      const block = frame - (frame % 2 ** found);
+      const type = Math.floor(listAt[block]! / (largestOrder + 1));
+      remove(block);
+      // The halves that do not hold the wanted frames stay on the list of the block.
+      for (let half = found - 1, start = block; half >= order; half--) {
+        const upper = start + 2 ** half;
+        const wantsUpper = frame >= upper;
+        add(wantsUpper ? start : upper, half, type);
+        if (wantsUpper) start = upper;
+      }
+      return true;
+    },
+    unmarked(order, migrateType, most) {
+      const found: number[] = [];
+      for (let at = heads[listOf(migrateType, order)]!; at !== none && found.length < most; at = next[at]!)
+        if (marked[at] === 0) found.push(at);
+      return found;
+    },
+    mark(frame) {
+      if (orderAt[frame] !== none) marked[frame] = 1;
+    },
   };
 }

@@ -8,6 +8,11 @@ export function lowestFreeRun(word: number, order: number): number {
   return 31 - Math.clz32(starts & (~starts + 1));
 }
 
+/** The offset of the lowest zero bit of a word that has one. */
+export function lowestZero(word: number): number {
+  return 31 - Math.clz32(~word & (word + 1));
+}
+
 function runStarts(freeBits: number, order: number): number {
   let free = freeBits & (freeBits >>> 1) & 0x55555555;
   if (order > 1) free &= (free >>> 2) & 0x11111111;

@@ -1,6 +1,6 @@
 import { StrataError } from '../machine/index.ts';
 import { childShift, type Layout, localWords } from './layout.ts';
-import { openMemory, wordsOf } from './llfree.ts';
+import { type LLFreeMemory, openMemory, wordsOf } from './llfree.ts';
 import { LowerAllocator } from './lower.ts';
 import { Reservations } from './reservations.ts';
 import { TreeTable } from './trees.ts';
@@ -64,7 +64,7 @@ export class HostView {
 }
 
 /** The host's view of the allocator in `memory`. @throws StrataError `llfree.memory`, or `llfree.reclaim` for a version that cannot reclaim. */
-export function attachHost(memory: ArrayBufferLike): HostView {
+export function attachHost(memory: LLFreeMemory): HostView {
   const { words, layout, version } = openMemory(memory);
   if (version === 'ae') return new HostView(wordsOf(words), layout);
   throw new StrataError({

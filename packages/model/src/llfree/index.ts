@@ -5,6 +5,7 @@ export {
   createShared,
   type HugeFrameState,
   LLFree,
+  type LLFreeMemory,
   type LLFreeOptions,
   type LLFreeVersion,
   llfreeVersions,

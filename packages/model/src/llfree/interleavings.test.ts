@@ -3,6 +3,7 @@ import { attachHost, HostView } from './host-view.ts';
 import { attachLLFree, createExclusive, LLFree, type LLFreeVersion, llfreeVersions } from './index.ts';
 import { everyInterleaving, type VirtualThread } from './interleavings.case.ts';
 import { layoutOf } from './layout.ts';
+import { bufferOf } from './llfree.ts';
 
 // Each state is visited once, but there are many of them on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -26,7 +27,7 @@ function explore(
       (words) =>
         thread(new LLFree(allocator.memory, words, layout, version), () => new HostView(words, layout)),
   );
-  return everyInterleaving(new Int32Array(allocator.memory), virtual, (memory, results) => {
+  return everyInterleaving(new Int32Array(bufferOf(allocator.memory)), virtual, (memory, results) => {
     const end = attachLLFree(memory.buffer);
     expect(end.violations()).toEqual([]);
     check(end, results);

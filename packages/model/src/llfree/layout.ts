@@ -26,6 +26,8 @@ export const maxFrames = 2 ** 18 * framesPerTree;
 export const maxCores = 1024;
 /** Every core has one reservation per kind (fixed, movable, huge), each of a line of its own. */
 export const kindsPerCore = 3;
+/** The kind (`ae`) or class (`head`) of whole huge frames; in `head` also of wholly free trees. */
+export const hugeKind = 2;
 
 /** Where everything lies in the one array of 32-bit words that an allocator is. All positions and lengths in words. */
 export interface Layout {

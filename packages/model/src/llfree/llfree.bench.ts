@@ -2,7 +2,7 @@
 // stack of free frames in a plain array, which can do nothing else, and the original in C on the machine of the specification (55.7 ns a pair; the ratio
 // means something on a comparable, quiet machine only). Processor time, so that other work on the machine counts little.
 import { Worker } from 'node:worker_threads';
-import { createExclusive, createShared, type LLFreeVersion, llfreeVersions } from './index.ts';
+import { createExclusive, createShared, type LLFreeMemory, type LLFreeVersion, llfreeVersions } from './index.ts';
 
 const smoke = process.env.STRATA_BENCH_SMOKE === '1';
 const batch = 4096;
@@ -40,7 +40,7 @@ function next(thread: Worker): Promise<unknown> {
 }
 
 /** Nanoseconds of processor time per get and put, the best of the repeats. */
-async function pairNs(memory: ArrayBufferLike | undefined, threads: number): Promise<number> {
+async function pairNs(memory: LLFreeMemory | undefined, threads: number): Promise<number> {
   const workers = Array.from(
     { length: threads },
     (_, core) => new Worker(worker, { eval: true, workerData: { built, memory, core, rounds, batch } }),

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createRandom } from '../machine/index.ts';
 import { lowestFreeRun, runMask } from './bit-search.ts';
 import { attachLLFree, createExclusive, createShared, type LLFree, llfreeVersions, outOfMemory } from './index.ts';
+import { bufferOf } from './llfree.ts';
 
 /** The obviously right one: a list of runs. */
 class NaiveFrames {
@@ -149,7 +150,7 @@ describe.each(llfreeVersions)('LLFree %s', (version) => {
 
     test('a state that a crash left behind is found inconsistent, and recovered', () => {
       const allocator = create(10_000, 2);
-      const words = new Int32Array(allocator.memory);
+      const words = new Int32Array(bufferOf(allocator.memory));
       const frame = allocator.get(0, 0);
       const huge = allocator.get(1, 9);
       const bitsBegin = 16;

@@ -1,4 +1,7 @@
 import { StrataError } from '../machine/index.ts';
+import { type FastPath, wordsFastPath } from './fast-path.ts';
+import { printedFastPath } from './fast-path-printed.ts';
+import { sharedWasmMemory, type WasmMemory, wasmFastPath } from './fast-path-wasm.ts';
 import { childShift, framesPerChild, header, type Layout, layoutOf, magic, maxOrder, treeShift } from './layout.ts';
 import { LowerAllocator } from './lower.ts';
 import { Reservations } from './reservations.ts';
@@ -19,6 +22,9 @@ export const outOfMemory = -1;
 /** Looks at everything before a get fails though a run is free; another thread may hold the tree reserved for a moment each time. */
 const needTries = 2;
 
+/** Memory that an allocator lies in: a WebAssembly.Memory where threads share it and the platform has it, else a plain or shared buffer. */
+export type LLFreeMemory = ArrayBufferLike | WasmMemory;
+
 export interface LLFreeOptions {
   /** 4 KiB frames, 1 to 2^30. */
   readonly frames: number;
@@ -35,16 +41,17 @@ export class LLFree {
   readonly frames: number;
   readonly cores: number;
   readonly version: LLFreeVersion;
-  /** The whole state. Post it to a worker and attachLLFree() it there if it is a SharedArrayBuffer. */
-  readonly memory: ArrayBufferLike;
+  /** The whole state. Post it to a worker and attachLLFree() it there if the allocator is a shared one. */
+  readonly memory: LLFreeMemory;
   private readonly layout: Layout;
   private readonly lower: LowerAllocator;
   private readonly trees: TreeTable;
   private readonly locals: Reservations;
   private readonly upper: Upper;
+  private readonly fast: FastPath;
 
   /** Use createExclusive(), createShared() or attachLLFree(). */
-  constructor(memory: ArrayBufferLike, words: Words, layout: Layout, version: LLFreeVersion) {
+  constructor(memory: LLFreeMemory, words: Words, layout: Layout, version: LLFreeVersion, fast?: FastPath) {
     this.memory = memory;
     this.layout = layout;
     this.frames = layout.frames;
@@ -55,6 +62,7 @@ export class LLFree {
     this.locals = new Reservations(words, layout.localsAt, layout.cores);
     const parts = { lower: this.lower, trees: this.trees, locals: this.locals, cores: layout.cores };
     this.upper = version === 'ae' ? new AeUpper(parts) : new HeadUpper(parts);
+    this.fast = fast ?? fastPathOf(words, memory, layout, this.upper);
   }
 
   /**
@@ -62,10 +70,8 @@ export class LLFree {
    * @throws StrataError `llfree.core` or `llfree.order` out of range.
    */
   get(core: number, order: number, movable = false): number {
-    this.requireCore(core);
-    this.requireOrder(order);
-    const frame = this.upper.get(core, order, movable);
-    return frame >= 0 ? frame : this.getInNeed(core, order, movable);
+    const frame = order === 0 ? this.fast.get(core, movable) : -1;
+    return frame >= 0 ? frame : this.getSlowly(core, order, movable);
   }
 
   /**
@@ -73,10 +79,7 @@ export class LLFree {
    * @throws StrataError `llfree.double-free` if any of them is not taken; then nothing has changed.
    */
   put(core: number, frame: number, order: number, movable = false): void {
-    this.requireCore(core);
-    this.requireOrder(order);
-    this.requireRun(frame, order);
-    this.upper.put(core, frame, order, movable);
+    if (order !== 0 || !this.fast.put(core, frame, movable)) this.putSlowly(core, frame, order, movable);
   }
 
   /** Takes exactly these frames; false if any is taken. */
@@ -167,7 +170,7 @@ export class LLFree {
 
   /** Everything free, nothing reserved. */
   clear(): void {
-    const words = new Int32Array(this.memory);
+    const words = new Int32Array(bufferOf(this.memory), 0, this.layout.words);
     words.fill(0);
     words[header.magic] = magic;
     words[header.frames] = this.frames;
@@ -187,6 +190,28 @@ export class LLFree {
     return frame;
   }
 
+  private isCore(core: number): boolean {
+    return (core | 0) === core && core >= 0 && core < this.cores;
+  }
+
+  private isRun(frame: number, order: number): boolean {
+    const count = 1 << order;
+    return (frame | 0) === frame && frame >= 0 && frame + count <= this.frames && (frame & (count - 1)) === 0;
+  }
+
+  private getSlowly(core: number, order: number, movable: boolean): number {
+    this.requireCore(core);
+    this.requireOrder(order);
+    const frame = this.upper.get(core, order, movable);
+    return frame >= 0 ? frame : this.getInNeed(core, order, movable);
+  }
+
+  private putSlowly(core: number, frame: number, order: number, movable: boolean): void {
+    this.requireCore(core);
+    this.requireOrder(order);
+    this.requireRun(frame, order);
+    this.upper.put(core, frame, order, movable);
+  }
   private takeFromTree(tree: number, count: number): boolean {
     if (this.trees.takeSome(tree, count)) return true;
     for (let slot = 0; slot < this.locals.length; slot++) if (this.locals.takeOf(slot, tree, count)) return true;
@@ -194,8 +219,7 @@ export class LLFree {
   }
 
   private requireCore(core: number): void {
-    if ((core | 0) !== core || core < 0 || core >= this.cores)
-      throw outOfRange('llfree.core', 'core', core, this.cores - 1);
+    if (!this.isCore(core)) throw outOfRange('llfree.core', 'core', core, this.cores - 1);
   }
 
   private requireOrder(order: number): void {
@@ -204,10 +228,17 @@ export class LLFree {
   }
 
   private requireRun(frame: number, order: number): void {
-    const count = 1 << order;
-    if ((frame | 0) !== frame || frame < 0 || frame + count > this.frames || (frame & (count - 1)) !== 0)
-      throw noSuchRun(frame, order, this.frames);
+    if (!this.isRun(frame, order)) throw noSuchRun(frame, order, this.frames);
   }
+}
+
+function fastPathOf(words: Words, memory: LLFreeMemory, layout: Layout, { freeTo, movableKind }: Upper): FastPath {
+  let quick: FastPath | undefined;
+  if (words instanceof ExclusiveWords)
+    quick = printedFastPath(new Int32Array(bufferOf(memory)), layout, freeTo, movableKind);
+  else if (words instanceof SharedWords && 'buffer' in memory)
+    quick = wasmFastPath(memory, layout, freeTo, movableKind);
+  return quick ?? wordsFastPath(words, layout, freeTo, movableKind);
 }
 
 function noSuchRun(frame: number, order: number, frames: number): StrataError {
@@ -238,27 +269,33 @@ export function createExclusive(options: LLFreeOptions): LLFree {
 /** An allocator that threads share: post its `memory` to each and attachLLFree() it. @throws StrataError `llfree.frames`, `llfree.cores` out of range. */
 export function createShared(options: LLFreeOptions): LLFree {
   const layout = layoutOf(options.frames, options.cores);
-  const words = new Int32Array(new SharedArrayBuffer(layout.words * 4));
-  const allocator = new LLFree(words.buffer, new SharedWords(words), layout, options.version);
+  const memory = sharedWasmMemory(layout.words) ?? new SharedArrayBuffer(layout.words * 4);
+  const words = new Int32Array(bufferOf(memory), 0, layout.words);
+  const allocator = new LLFree(memory, new SharedWords(words), layout, options.version);
   allocator.clear();
   return allocator;
 }
 
 /** The allocator that lies in `memory`, as it is. @throws StrataError `llfree.memory` if there is none. */
-export function attachLLFree(memory: ArrayBufferLike): LLFree {
+export function attachLLFree(memory: LLFreeMemory): LLFree {
   const { words, layout, version } = openMemory(memory);
   return new LLFree(memory, wordsOf(words), layout, version);
 }
 
 /** @throws StrataError `llfree.memory` if no allocator lies there. */
-export function openMemory(memory: ArrayBufferLike): { words: Int32Array; layout: Layout; version: LLFreeVersion } {
-  const words = memory.byteLength % 4 === 0 ? new Int32Array(memory) : new Int32Array(0);
+export function openMemory(memory: LLFreeMemory): { words: Int32Array; layout: Layout; version: LLFreeVersion } {
+  const buffer = bufferOf(memory);
+  const words = buffer.byteLength % 4 === 0 ? new Int32Array(buffer) : new Int32Array(0);
   const [found, frames, cores, index] = words;
   const version = llfreeVersions[index ?? -1];
   if (found !== magic || frames === undefined || cores === undefined || !version) throw notAnAllocator();
   const layout = layoutOf(frames, cores);
   if (words.length < layout.words) throw notAnAllocator();
-  return { words, layout, version };
+  return { words: words.subarray(0, layout.words), layout, version };
+}
+
+export function bufferOf(memory: LLFreeMemory): ArrayBufferLike {
+  return 'buffer' in memory ? memory.buffer : memory;
 }
 
 /** Atomics for memory that threads may share, plain access otherwise. */

@@ -91,6 +91,33 @@ describe('the cache hierarchy', () => {
     );
   });
 
+  it('printed with a last level of many sets or ways answers as the interpreted one, up to the last line of memory', () => {
+    const places = fc.array(fc.record({ set: fc.integer({ min: 0, max: 3 }), tag: fc.integer({ min: 0, max: 30 }) }), {
+      minLength: 1,
+      maxLength: 300,
+    });
+    const shapes = fc.record({
+      sets: fc.constantFrom(2 ** 14, 2 ** 15, 40_000, 2 ** 16),
+      ways: fc.constantFrom(1, 8, 11, 16, 17),
+      highest: fc.constantFrom(0, 2 ** 41, 2 ** 45, 2 ** 46 - 1),
+    });
+    fc.assert(
+      fc.property(shapes, places, ({ sets, ways, highest }, stream) => {
+        const llc = { sizeBytes: sets * ways * 64, ways };
+        const tiny = { sizeBytes: 64, ways: 1 };
+        const machine = resolveMachine({ cores: 1, l1i: tiny, l1d: tiny, l2: tiny, llc });
+        const interpreted = createHierarchy(machine, createRandom(1));
+        const printed = createPrintedHierarchy(machine, createRandom(1));
+        for (const { set, tag } of stream) {
+          const line = tag % 2 === 0 ? tag * sets + set : Math.max(0, highest - tag * sets - set);
+          expect(printed.walk(0, line)).toBe(interpreted.walk(0, line));
+        }
+        expect(printed.counts()).toEqual(interpreted.counts());
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it('answers where lists of the most recently used lines say, under LRU without a prefetcher', () => {
     fc.assert(
       fc.property(machines, accesses, (random, stream) => {

@@ -1,8 +1,9 @@
 import type { Line } from './address.ts';
+import { type BiasedStore, type CacheBias, createBiasedStore, createPressure } from './biased-store.ts';
 import { geometryOf, type MachineConfig } from './machine-config.ts';
 import type { Random } from './random.ts';
 import { createTagStore } from './set-associative.ts';
-import type { Geometry } from './tag-store.ts';
+import type { Geometry, TagStore } from './tag-store.ts';
 
 /** Where an access was answered; the same numbers as `Where` of the translation part. */
 export const HitLevel = { memory: 0, l1: 1, l2: 2, llc: 3 } as const;
@@ -40,6 +41,8 @@ export interface CacheHierarchy {
   resetCounts(): void;
   /** Empties the caches; counters stay. */
   clear(): void;
+  /** A last-level TLB miss, for caches that lean under pressure; absent where none does. */
+  missed?(): void;
 }
 
 export type HierarchyConfig = Pick<
@@ -103,15 +106,22 @@ export function namedCounts(counters: Float64Array): Record<CacheName, CacheCoun
 
 /**
  * The hierarchy, interpreted: written to be read. `createPrintedHierarchy` does the same faster.
+ * @param bias caches that keep some lines longer than their policy would; such hierarchies are not printed
  * @throws StrataError `machine.impossible-geometry`
  */
-export function createHierarchy(config: HierarchyConfig, random: Random): CacheHierarchy {
+export function createHierarchy(config: HierarchyConfig, random: Random, bias?: CacheBias): CacheHierarchy {
   const shapes = cacheShapesOf(config);
   const randoms = cacheRandoms(shapes, random);
   const counters = new Float64Array(cacheNames.length * countersPerCache);
+  const pressure = bias && createPressure(bias.missesPerThousand);
+  const leaning: readonly string[] = bias?.caches ?? [];
   const caches = cacheNames.map((name) => {
     const { geometry, sharedByCores } = shapes[name];
-    return { sharedByCores, instances: randoms[name].map((draws) => createTagStore(geometry, draws)) };
+    const createStore = (draws: Random): BiasedStore =>
+      bias !== undefined && pressure !== undefined && leaning.includes(name)
+        ? createBiasedStore(geometry, draws, bias.attempts, pressure)
+        : unbiased(createTagStore(geometry, draws));
+    return { sharedByCores, instances: randoms[name].map(createStore) };
   });
   const [l1i, l1d, l2, llc] = [0, 1, 2, 3] as const;
 
@@ -119,8 +129,7 @@ export function createHierarchy(config: HierarchyConfig, random: Random): CacheH
   function touch(cache: number, core: number, line: Line, kind: Kind): boolean {
     const { sharedByCores, instances } = caches[cache]!;
     const store = instances[Math.floor(core / sharedByCores)]!;
-    const hit = store.lookup(line) >= 0;
-    if (!hit) store.insert(line);
+    const hit = store.touch(line, bias?.keeps(line, kind === Kind.walk) ?? false);
     counters[cache * countersPerCache + kind + (hit ? 0 : 1)]! += 1;
     return hit;
   }
@@ -140,6 +149,7 @@ export function createHierarchy(config: HierarchyConfig, random: Random): CacheH
 
   return {
     access(core, line, isFetch) {
+      pressure?.access();
       if (!isFetch) return throughL1d(core, line, Kind.data);
       return touch(l1i, core, line, Kind.data) ? HitLevel.l1 : below(core, line, Kind.data);
     },
@@ -154,5 +164,17 @@ export function createHierarchy(config: HierarchyConfig, random: Random): CacheH
     clear() {
       for (const { instances } of caches) for (const store of instances) store.clear();
     },
+    ...(pressure === undefined ? {} : { missed: pressure.miss }),
+  };
+}
+
+function unbiased(store: TagStore): BiasedStore {
+  return {
+    touch(line) {
+      if (store.lookup(line) >= 0) return true;
+      store.insert(line);
+      return false;
+    },
+    clear: store.clear,
   };
 }

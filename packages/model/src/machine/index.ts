@@ -1,5 +1,6 @@
 export * from './accesses.ts';
 export * from './address.ts';
+export type { CacheBias } from './biased-store.ts';
 export * from './buddy.ts';
 export * from './cache-hierarchy.ts';
 export * from './claims.ts';
@@ -10,6 +11,7 @@ export * from './machine-file.ts';
 export * from './mattson.ts';
 export * from './operating-system/index.ts';
 export * from './page-table.ts';
+export * from './payload-store.ts';
 export * from './presets/index.ts';
 export * from './print/index.ts';
 export * from './radix-table.ts';

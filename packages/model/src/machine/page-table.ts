@@ -16,6 +16,8 @@ export interface PageTable {
   /** Frame that holds the node. */
   frameOf(node: number): Frame;
   entry(node: number, index: number): number;
+  /** The same entry for loops that are in a hurry: 0 = absent, n > 0 = leaf whose first frame is n - 1, n < 0 = child node -n. */
+  cell(node: number, index: number): number;
   /** Frame of the 4 KiB page `vpn`, wherever its leaf is; -1 when not mapped. */
   translate(vpn: Vpn): Frame | -1;
   /** Level of the leaf that maps `vpn`: 1, 2 or 3; 0 when not mapped. */
@@ -30,7 +32,7 @@ export interface PageTable {
 }
 
 export function entryKind(entry: number): 0 | 1 | 2 {
-  return (entry - 4 * Math.floor(entry / 4)) as 0 | 1 | 2;
+  return (entry & 3) as 0 | 1 | 2;
 }
 
 export function entryTarget(entry: number): number {
@@ -96,6 +98,10 @@ export interface AddressSpaceObserver {
   /** A page-table node was allocated for the range that starts at `vpn`. */
   nodeAllocated?(level: number, vpn: Vpn, frame: Frame): void;
   nodeFreed?(level: number, vpn: Vpn, frame: Frame): void;
+  /** A leaf entry was written anew with the same frame and other rights. */
+  rewritten?(vpn: Vpn, frame: Frame, level: PageLevel): void;
+  /** Every leaf entry was: a fork took the right to store away. */
+  writeProtected?(): void;
 }
 
 /** A range of virtual pages with one meaning: what `mmap` made or the loader laid out. */

@@ -251,4 +251,30 @@ describe('addresses', () => {
     expect(() => table.map(512, 1, 2, () => 1)).toThrow(/2 MiB/);
     expect(() => table.map(1, 2 ** 40, 1, () => 1)).toThrow(/2\^52/);
   });
+
+  it('holds frames on both sides of 31 bits in one node, a split huge page across the border included', () => {
+    const table = createPageTable({ levels: 4, rootFrame: 1 });
+    let node = 2;
+    const border = 2 ** 31;
+    table.map(0, 7, 1, () => node++);
+    table.map(512, border - 512, 2, () => node++);
+    table.split(512, () => node++);
+    for (const [vpn, frame] of [
+      [1, border - 2],
+      [2, border - 1],
+      [3, border],
+      [4, 2 ** 40 - 1],
+    ] as const)
+      table.map(vpn, frame, 1, () => node++);
+    expect([0, 1, 2, 3, 4].map((vpn) => table.translate(vpn))).toEqual([
+      7,
+      border - 2,
+      border - 1,
+      border,
+      2 ** 40 - 1,
+    ]);
+    expect([512, 1022, 1023].map((vpn) => table.translate(vpn))).toEqual([border - 512, border - 2, border - 1]);
+    table.unmap(4);
+    expect([table.translate(4), table.translate(3), table.translate(0)]).toEqual([-1, border, 7]);
+  });
 });

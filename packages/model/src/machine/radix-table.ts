@@ -11,9 +11,10 @@ import {
 import { StrataError } from './errors.ts';
 import type { MutablePageTable } from './page-table.ts';
 
-/** 256 KiB of entries per segment: growth never copies entries, and a small table stays small. */
+/** 128 KiB of entries per segment: growth never copies entries, but in the first, which begins small: tables come by the thousand. */
 const segmentShift = 6;
 const nodesPerSegment = 1 << segmentShift;
+const firstNodes = 4;
 /** Page numbers are split into two integers of at most 27 bits, so that index arithmetic stays in 32 bits. */
 const lowBits = 27;
 const lowLimit = 2 ** lowBits;
@@ -30,23 +31,30 @@ export interface PageTableOptions {
    * guest-physical addresses (EPT, NPT), which use all index bits.
    */
   readonly addresses?: 'virtual' | 'physical';
+  /** Nodes that `unmap` leaves empty stay, as those of Linux's DMA mappings do. The default frees them. */
+  readonly keepsEmptyNodes?: boolean;
 }
 
-/** An empty table. Costs 8 bytes per entry of the nodes in use (4 KiB a node); looking up allocates nothing. */
+/**
+ * An empty table. Costs 4 bytes per entry of the nodes in use, 8 where frames beyond 2^31 are (8 TiB); looking up allocates nothing.
+ */
 export function createPageTable(options: PageTableOptions): MutablePageTable {
   return new RadixTable(options);
 }
 
+/** The largest cell that a narrow segment holds; node numbers are smaller. */
+const narrowLimit = 2 ** 31 - 1;
+
 /**
  * Entries are cells of one array per segment: 0 = absent, n > 0 = leaf of frame n - 1, n < 0 = child node -n. A sign test replaces the
- * division that decoding `PageTable.entry` takes.
+ * division that decoding `PageTable.entry` takes. A segment is narrow until it has to hold a frame that needs more than 31 bits.
  */
 class RadixTable implements MutablePageTable {
   readonly levels: 4 | 5;
   mappedPages = 0;
   nodes = 0;
 
-  private readonly segments: Float64Array[] = [];
+  private readonly segments: (Int32Array | Float64Array)[] = [];
   private nodeFrames = new Float64Array(nodesPerSegment);
   /** Entries present per node. */
   private present = new Uint16Array(nodesPerSegment);
@@ -64,8 +72,11 @@ class RadixTable implements MutablePageTable {
   /** Frames for the nodes that `map` is about to link, deepest last: obtained first, so that running out of memory changes nothing. */
   private readonly framesToLink = new Float64Array(5);
 
-  constructor({ levels, rootFrame, addresses = 'virtual' }: PageTableOptions) {
+  private readonly keepsEmptyNodes: boolean;
+
+  constructor({ levels, rootFrame, addresses = 'virtual', keepsEmptyNodes = false }: PageTableOptions) {
     this.levels = levels;
+    this.keepsEmptyNodes = keepsEmptyNodes;
     const indexed = 2 ** (indexBits * levels);
     this.holeStart = addresses === 'virtual' ? indexed / 2 : indexed;
     this.holeEnd = addresses === 'virtual' ? vpnLimit - indexed / 2 : Number.POSITIVE_INFINITY;
@@ -77,9 +88,13 @@ class RadixTable implements MutablePageTable {
   }
 
   entry(node: number, index: number): number {
-    const cell = this.cellAt(node, index);
+    const cell = this.cell(node, index);
     if (cell < 0) return -cell * 4 + 1;
     return cell === 0 ? 0 : (cell - 1) * 4 + 2;
+  }
+
+  cell(node: number, index: number): number {
+    return this.segments[node >>> segmentShift]![baseOf(node) + index]!;
   }
 
   translate(vpn: Vpn): Frame | -1 {
@@ -156,7 +171,7 @@ class RadixTable implements MutablePageTable {
     const level = this.atLevel as PageLevel;
     this.removeCell(this.atNode, indexOf(vpn, level));
     this.mappedPages -= pagesIn[level];
-    this.freeEmptyNodes(vpn, this.atNode, level, nodeFreed);
+    if (!this.keepsEmptyNodes) this.freeEmptyNodes(vpn, this.atNode, level, nodeFreed);
     return level;
   }
 
@@ -179,10 +194,8 @@ class RadixTable implements MutablePageTable {
     const leafLevel = (this.atLevel - 1) as PageLevel;
     const firstCell = this.atCell;
     const child = this.newNode(frameForNode(leafLevel, vpn - (vpn % pagesIn[this.atLevel]!)));
-    const segment = this.segments[child >>> segmentShift]!;
-    const base = baseOf(child);
     for (let index = 0; index < entriesPerTable; index++)
-      segment[base + index] = firstCell + index * pagesIn[leafLevel];
+      this.setCell(child, index, firstCell + index * pagesIn[leafLevel]);
     this.present[child] = entriesPerTable;
     this.setCell(parent, indexOf(vpn, leafLevel + 1), -child);
     return leafLevel;
@@ -223,7 +236,9 @@ class RadixTable implements MutablePageTable {
   private newNode(frame: Frame): number {
     const node = this.freeNodes.pop() ?? this.nextNode++;
     if (node >>> segmentShift === this.segments.length)
-      this.segments.push(new Float64Array(nodesPerSegment * entriesPerTable));
+      this.segments.push(new Int32Array((node === 0 ? firstNodes : nodesPerSegment) * entriesPerTable));
+    else if (node < nodesPerSegment && baseOf(node) === this.segments[0]!.length)
+      this.segments[0] = doubled(this.segments[0]!);
     if (node >= this.nodeFrames.length) {
       this.nodeFrames = grown(this.nodeFrames, new Float64Array(node * 2));
       this.present = grown(this.present, new Uint16Array(node * 2));
@@ -261,7 +276,7 @@ class RadixTable implements MutablePageTable {
   private dropSubtree(node: number, level: number, nodeFreed?: (level: number, frame: Frame) => void): number {
     let pages = 0;
     for (let index = 0; index < entriesPerTable; index++) {
-      const cell = this.cellAt(node, index);
+      const cell = this.cell(node, index);
       if (cell > 0) pages += pagesIn[level]!;
       else if (cell < 0) pages += this.dropSubtree(-cell, level - 1, nodeFreed);
     }
@@ -279,7 +294,7 @@ class RadixTable implements MutablePageTable {
     visit: (vpn: Vpn, frame: Frame, level: PageLevel) => void,
   ): void {
     for (let index = 0; index < entriesPerTable; index++) {
-      const cell = this.cellAt(node, index);
+      const cell = this.cell(node, index);
       if (cell === 0) continue;
       let vpn = start + index * 512 ** (level - 1);
       if (level === this.levels && vpn >= this.holeStart) vpn += this.holeEnd - this.holeStart;
@@ -288,12 +303,11 @@ class RadixTable implements MutablePageTable {
     }
   }
 
-  private cellAt(node: number, index: number): number {
-    return this.segments[node >>> segmentShift]![baseOf(node) + index]!;
-  }
-
   private setCell(node: number, index: number, cell: number): void {
-    this.segments[node >>> segmentShift]![baseOf(node) + index] = cell;
+    const at = node >>> segmentShift;
+    if (cell > narrowLimit && this.segments[at] instanceof Int32Array)
+      this.segments[at] = Float64Array.from(this.segments[at]);
+    this.segments[at]![baseOf(node) + index] = cell;
   }
 
   private addCell(node: number, index: number, cell: number): void {
@@ -354,6 +368,12 @@ function baseOf(node: number): number {
 function indexOf(vpn: Vpn, level: number): number {
   const high = Math.floor(vpn / lowLimit);
   return (level > 3 ? high >>> (indexBits * (level - 4)) : (vpn - high * lowLimit) >>> (indexBits * (level - 1))) & 511;
+}
+
+function doubled(from: Int32Array | Float64Array): Int32Array | Float64Array {
+  const to = from instanceof Int32Array ? new Int32Array(from.length * 2) : new Float64Array(from.length * 2);
+  to.set(from);
+  return to;
 }
 
 function grown<T extends Float64Array | Uint16Array>(from: T, to: T): T {

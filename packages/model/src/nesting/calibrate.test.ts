@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { calibrate, profileFileOf } from './calibrate.ts';
+import { calibrate } from './calibrate.ts';
 import { parseProfile } from './config.ts';
 import { createExitModel } from './cost.ts';
+import { basisOf, errorOf } from './profile.ts';
+import { profileFileOf } from './profile-file.ts';
 import { dvhPaper } from './profiles/dvh-paper.ts';
 import { profiles } from './profiles/index.ts';
 import { table3 } from './table3.ts';
@@ -52,8 +54,38 @@ describe('calibration', () => {
     expect(warnings[0]).toMatch(/Level 3 is not available: profile .* ends at level 2/);
     expect(profile.knownErrors.byLevel).toHaveLength(2);
     expect(rows.filter(({ fitted }) => fitted).map(({ error }) => error)).toEqual([0, 0, 0, 0, 0]);
-    const again = parseProfile(profileFileOf(profile, base), 'calibrated.yaml');
+    const again = parseProfile(profileFileOf(profile), 'calibrated.yaml');
     expect(createExitModel(again).cost(2, 'hypercall').cycles).toBe(36_000);
+  });
+
+  it('keeps in its file what was fitted and how far each kind errs, on top of any base', () => {
+    for (const base of [
+      dvhPaper,
+      profiles.get('pvm'),
+      { ...dvhPaper, name: 'a machine of no registry', notes: ['x'] },
+    ]) {
+      const { profile } = calibrate(column('vm'), column('nested'), base);
+      const again = parseProfile(JSON.parse(JSON.stringify(profileFileOf(profile))), 'calibrated.yaml');
+      for (const level of [1, 2])
+        for (const kind of Object.keys(profile.kinds)) {
+          expect([kind, level, basisOf(again, level, kind)]).toEqual([kind, level, basisOf(profile, level, kind)]);
+          expect(errorOf(again, level, kind)).toBe(errorOf(profile, level, kind));
+        }
+      expect(basisOf(again, 1, 'timer')).toBe('fitted');
+      expect(basisOf(again, 2, 'hypercall')).toBe('fitted');
+      expect(basisOf(again, 2, 'timer')).toBe('predicted');
+      expect(again.constants).toEqual(profile.constants);
+      expect(again.notes).toEqual(profile.notes);
+    }
+  });
+
+  it('widens the band of the kind that errs and of no other', () => {
+    const bad = new Map([...column('nested'), ['ipi', 90_000]]);
+    const good = calibrate(column('vm'), column('nested')).profile;
+    const { profile } = calibrate(column('vm'), bad);
+    expect(errorOf(profile, 2, 'ipi')).toBeGreaterThan(0.5);
+    for (const kind of ['timer', 'devnotify', 'hypercall', 'cpuid'])
+      for (const level of [2, 3]) expect(errorOf(profile, level, kind)).toBe(errorOf(good, level, kind));
   });
 
   it('says what is missing or contradictory', () => {

@@ -1,8 +1,17 @@
 import { StrataError, suggestion } from '../machine/errors.ts';
 import { real, resolve, text, type ValuesOf } from '../machine/fields.ts';
-import type { DirectCost, ExitKind, Operation, OperationList, Profile } from './profile.ts';
+import { amount, entriesOf, kindName, wordsOf, wrong } from './file-values.ts';
+import {
+  constantNames,
+  type DirectCost,
+  type ExitKind,
+  type Operation,
+  type OperationList,
+  type Profile,
+} from './profile.ts';
 import { dvhPaper } from './profiles/dvh-paper.ts';
 import { profiles } from './profiles/index.ts';
+import { basisWord, constantsOf, deepestOf, fitPointsOf, isConstant, knownErrorsOf } from './provenance.ts';
 
 const cycles = (summary: string) =>
   real(0, summary, { min: 0, max: Number.MAX_SAFE_INTEGER, unit: 'cycles', source: 'specification section 4.1' });
@@ -30,7 +39,9 @@ export const profileFields = {
 const structures = [
   'extends',
   'sw',
+  'swAbove',
   'HANDLER',
+  'root',
   'REFLECT',
   'RUN',
   'ENTRY',
@@ -39,19 +50,15 @@ const structures = [
   'memory',
   'operations',
   'direct',
+  'basis',
+  'fittedTo',
   'errors',
+  'errorsByKind',
+  'errorOfAssumed',
+  'deepest',
+  'notes',
 ];
 const knownKeys = [...Object.keys(profileFields), ...structures];
-
-/** Words that a file may use for kinds of the VMX instructions, as section 4.1 does. */
-const kindAliases: Readonly<Record<string, string>> = {
-  vm: 'vmread',
-  vmwrite: 'vmread',
-  ptr: 'vmptrld',
-  inv: 'invept',
-};
-const kindName = (word: string) =>
-  Object.hasOwn(kindAliases, word.toLowerCase()) ? kindAliases[word.toLowerCase()]! : word;
 
 /** Spellings accepted beside the canonical ones. */
 const keyAliases: Readonly<Record<string, string>> = {
@@ -72,7 +79,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * A profile from the content of a YAML or JSON file: the constants and lists of the recursion, on top of `extends` where given.
- * Everything in it is the user's and marked `assumed` unless inherited.
+ * What it changes is marked `assumed` unless its `basis` says where the figure comes from; a file of `profileFileOf` says it of everything.
  * @param where names the file in messages
  * @throws StrataError `config.*`, `nest.profile`
  */
@@ -90,7 +97,7 @@ export function parseProfile(given: unknown, where: string): Profile {
   const operations = { ...(base ?? dvhPaper).operations, ...operationsOf(fields.operations, where) };
   const profile: Profile = {
     ...(base ?? emptyProfile),
-    name: values.name,
+    name: has('name') ? values.name : where,
     summary: has('summary') || base === undefined ? values.summary : `${base.name}, changed: ${base.summary}`,
     source: has('source') || base === undefined ? values.source : base.source,
     clockGHz: has('clockGHz') || base === undefined ? values.clockGHz : base.clockGHz,
@@ -110,15 +117,20 @@ export function parseProfile(given: unknown, where: string): Profile {
     emulatedShadowLevels: levelsOf(fields.emulatedShadow, base?.emulatedShadowLevels ?? [], `${where}: emulatedShadow`),
     memoryOperations: wordsOf(fields.memory, base?.memoryOperations ?? [], `${where}: memory`),
     direct: { ...base?.direct, ...directOf(fields.direct, where) },
-    fittedTo: [],
-    knownErrors: { byLevel: errorsOf(fields.errors, where), byKind: {}, assumedKinds: 0.4 },
-    notes: ["Constants of the user's file.", ...(base?.notes ?? [])],
+    constants: constantsOf(fields, base, where),
+    fittedTo: fitPointsOf(fields.fittedTo, where),
+    knownErrors: knownErrorsOf(fields, where),
+    ...deepestOf(fields.deepest, where),
+    notes:
+      fields.notes === undefined
+        ? ["Constants of the user's file.", ...(base?.notes ?? [])]
+        : wordsOf(fields.notes, [], `${where}: notes`),
   };
   checkLists(profile, where);
   return profile;
 }
 
-const emptyProfile: Profile = { ...dvhPaper, kinds: {}, reflect: {}, run: {}, direct: {}, notes: [] };
+const emptyProfile: Profile = { ...dvhPaper, kinds: {}, reflect: {}, run: {}, direct: {}, constants: {}, notes: [] };
 
 /** `constants:` and `lists:` may group keys; `sw[h]: 500` and `HANDLER[h]: {...}` may stand for entries. */
 function flattened(given: unknown, where: string): Fields {
@@ -175,6 +187,20 @@ function kindsOf(
     change(word, { swCycles: amount(value, `${where}: sw.${word}`) });
   for (const [word, value] of entriesOf(fields.HANDLER ?? {}, `${where}: HANDLER`))
     change(word, { handler: listOf(value, {}, `${where}: HANDLER.${word}`) });
+  for (const [word, value] of entriesOf(fields.swAbove ?? {}, `${where}: swAbove`))
+    change(word, { swAboveCycles: amount(value, `${where}: swAbove.${word}`) });
+  for (const word of wordsOf(fields.root, [], `${where}: root`)) change(word, { handledBy: 'root' });
+  for (const [word, value] of entriesOf(fields.basis ?? {}, `${where}: basis`)) {
+    const name = kindName(word);
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    if (kind !== undefined) kinds[name] = { ...kind, basis: basisWord(value, `${where}: basis.${word}`) };
+    else if (!isConstant(word))
+      throw wrong(
+        `${where}: basis`,
+        `${word} is neither a constant nor a kind of this file`,
+        suggestion(word, [...constantNames, ...Object.keys(kinds)]),
+      );
+  }
   return kinds;
 }
 
@@ -202,7 +228,7 @@ function directOf(given: unknown, where: string): Record<string, DirectCost> {
     direct[kind] = {
       deltaCycles: amount(parts.delta ?? 0, `${path}.delta`),
       epsilonCycles: amount(parts.epsilon ?? 0, `${path}.epsilon`),
-      basis: 'assumed',
+      basis: parts.basis === undefined ? 'assumed' : basisWord(parts.basis, `${path}.basis`),
     };
   }
   return direct;
@@ -242,21 +268,6 @@ function levelSet(given: unknown): number[] | undefined {
     : undefined;
 }
 
-/** Half-widths of the bands by level; guesses when the file gives none. */
-function errorsOf(given: unknown, where: string): readonly number[] {
-  if (given === undefined) return [0.1, 0.3, 0.4];
-  if (!Array.isArray(given) || given.length === 0)
-    throw wrong(`${where}: errors`, 'not a list of shares by level', 'Write `[0.03, 0.1, 0.26]`.');
-  return given.map((share, index) => amount(share, `${where}: errors[${index}]`));
-}
-
-function wordsOf(given: unknown, otherwise: readonly string[], where: string): readonly string[] {
-  if (given === undefined) return otherwise;
-  if (!Array.isArray(given) || given.some((word) => typeof word !== 'string'))
-    throw wrong(where, 'not a list of names', 'Write `[S, N]`.');
-  return given;
-}
-
 function checkLists(profile: Profile, where: string): void {
   const lists = { REFLECT: profile.reflect, RUN: profile.run, ENTRY: profile.entry } as Record<string, OperationList>;
   for (const [kind, { handler }] of Object.entries(profile.kinds)) lists[`HANDLER.${kind}`] = handler;
@@ -276,32 +287,4 @@ function checkLists(profile: Profile, where: string): void {
           `Give \`sw: { ${operation.kind}: CYCLES }\`.`,
         );
     }
-}
-
-function entriesOf(given: unknown, where: string): [string, unknown][] {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new StrataError({
-      code: 'config.wrong-type',
-      what: 'wrong type',
-      where,
-      expected: 'a map',
-      found: JSON.stringify(given) ?? String(given),
-    });
-  return Object.entries(given);
-}
-
-function amount(value: unknown, where: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
-    throw new StrataError({
-      code: 'config.wrong-type',
-      what: 'wrong type',
-      where,
-      expected: 'a finite number of at least 0',
-      found: typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value)),
-    });
-  return value;
-}
-
-function wrong(where: string, what: string, mend: string): StrataError {
-  return new StrataError({ code: 'nest.profile', what, where, mend });
 }

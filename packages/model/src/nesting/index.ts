@@ -10,6 +10,7 @@ export * from './mechanisms/index.ts';
 export * from './posted-interrupts.ts';
 export * from './predict.ts';
 export * from './profile.ts';
+export * from './profile-file.ts';
 export * from './profiles/index.ts';
 export * from './reasons.ts';
 export * from './reflection.ts';

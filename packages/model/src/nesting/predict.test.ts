@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { calibrate } from './calibrate.ts';
+import { parseProfile } from './config.ts';
 import { createExitModel } from './cost.ts';
 import { selectMechanisms } from './mechanisms/selection.ts';
 import { breakEven, costsOf, latencyAt, linkOverhead, nativeCyclesFrom, predictLevel } from './predict.ts';
+import type { Profile } from './profile.ts';
 import { dvhPaper } from './profiles/dvh-paper.ts';
+import { profiles } from './profiles/index.ts';
 import { measuredKinds, measuredOr, naivePredictors, table3 } from './table3.ts';
 
 const model = costsOf(createExitModel(dvhPaper));
@@ -66,10 +70,15 @@ describe('a prediction', () => {
   });
 
   it('charges an interrupt once per hypervisor in between, and nothing when it is posted', () => {
-    const quiet = { nativeCycles: 1, exits: {}, interrupts: 2 };
+    const quiet = { nativeCycles: 1, exits: {}, interrupts: { device: 1, timer: 0.5, ipi: 0.25 } };
+    const one = model.cycles(3, 'interrupt');
+    const posted = (...sources: ('device' | 'timer' | 'ipi')[]) =>
+      predictLevel(model, quiet, 3, { posted: sources, costs: model }).cyclesPerOp;
     expect(predictLevel(model, quiet, 1).cyclesPerOp).toBe(1);
-    expect(predictLevel(model, quiet, 3).cyclesPerOp).toBe(1 + 4 * model.cycles(3, 'interrupt'));
-    expect(predictLevel(model, quiet, 3, true).cyclesPerOp).toBe(1);
+    expect(predictLevel(model, quiet, 3).cyclesPerOp).toBe(1 + 2 * 1.75 * one);
+    expect(posted('timer')).toBe(1 + 2 * 1.25 * one);
+    expect(posted('device')).toBe(1 + 2 * 0.75 * one);
+    expect(posted('device', 'timer', 'ipi')).toBe(1);
   });
 
   it('keeps a link busy until the CPUs are', () => {
@@ -93,6 +102,16 @@ it('calls an exit that a hypervisor between takes predicted, with the band of th
     'fitted',
     'predicted',
   ]);
+});
+
+it('calls a direct exit fitted on the machine it was fitted on, and on no other', () => {
+  const basis = (profile: Profile) => costsOf(createExitModel(profile, selectMechanisms('vp'))).basis(2, 'devnotify');
+  const column = (of: 'vm' | 'nested') => new Map(Object.entries(table3).map(([kind, row]) => [kind, row[of]]));
+  expect(basis(dvhPaper)).toBe('fitted');
+  expect(basis(profiles.get('no-vmcs-shadowing'))).toBe('fitted');
+  expect(basis(profiles.get('svt'))).toBe('predicted');
+  expect(basis(parseProfile({ extends: 'dvh-paper', HW: 900 }, 'mine.yaml'))).toBe('predicted');
+  expect(basis(calibrate(column('vm'), column('nested')).profile)).toBe('assumed');
 });
 
 it('the naive predictors err as the specification says', () => {

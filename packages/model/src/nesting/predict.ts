@@ -1,5 +1,6 @@
 import { StrataError } from '../machine/errors.ts';
 import type { ExitModel } from './cost.ts';
+import type { InterruptSource } from './mechanisms/mechanism.ts';
 import { handlerLevel } from './mechanisms/selection.ts';
 import { reflectedInterrupts } from './posted-interrupts.ts';
 import { type Basis, basisOf, errorOf } from './profile.ts';
@@ -22,9 +23,11 @@ export function costsOf(model: ExitModel): CostSource {
       errorOf(profile, direct(level, kind) ? handlerLevel(selection, level, kind) + 1 : level, kind),
     basis(level, kind) {
       if (direct(level, kind)) {
-        // What was fitted is L0 taking the exit; an exit that a hypervisor in between takes was never measured.
+        // What was fitted is L0 taking the exit on this machine; an exit that a hypervisor in between takes was never measured.
+        const basisOfDelta = profile.direct[kind]?.basis ?? 'predicted';
+        if (basisOfDelta !== 'fitted') return basisOfDelta;
         const fitted = handlerLevel(selection, level, kind) === 0 && level <= 3;
-        return fitted ? (profile.direct[kind]?.basis ?? 'predicted') : 'predicted';
+        return fitted && basisOf(profile, 1, kind) === 'fitted' ? 'fitted' : 'predicted';
       }
       const basis = basisOf(profile, level, kind);
       // What was fitted is the cost without the prototype's hypercall.
@@ -47,6 +50,8 @@ export function withWake(source: CostSource, plain: CostSource, { selection }: E
   };
 }
 
+export type InterruptCounts = Readonly<Partial<Record<InterruptSource, number>>>;
+
 /** What one operation (a request, a transaction, a packet) of a single-level VM does. */
 export interface OperationProfile {
   /** Cycles of the work itself, without any exit. */
@@ -54,7 +59,7 @@ export interface OperationProfile {
   /** Exits per operation by kind. */
   readonly exits: Readonly<Record<string, number>>;
   /** Interrupts delivered to the guest per operation: each passes through every hypervisor in between unless posted. */
-  readonly interrupts?: number;
+  readonly interrupts?: InterruptCounts;
 }
 
 export interface KindShare {
@@ -77,14 +82,20 @@ export interface LevelPrediction {
   readonly shares: readonly KindShare[];
 }
 
+/** Which interrupts are posted, and what one costs each hypervisor in between where it is not. */
+export interface Delivery {
+  readonly posted: readonly InterruptSource[];
+  readonly costs: CostSource;
+}
+
 /** CPU-bound work: C_n = C0 + sum of e_k T(n,k), overhead C_n / C0 (specification section 5.1). */
 export function predictLevel(
   costs: CostSource,
   operation: OperationProfile,
   level: number,
-  posted = false,
+  delivery: Delivery = { posted: [], costs },
 ): LevelPrediction {
-  const shares = sharesOf(costs, operation, level, posted);
+  const shares = sharesOf(costs, operation, level, delivery);
   let exits = 0;
   let band = 0;
   for (const share of shares) {
@@ -104,23 +115,25 @@ export function predictLevel(
 
 function sharesOf(
   costs: CostSource,
-  { exits, interrupts = 0 }: OperationProfile,
+  { exits, interrupts = {} }: OperationProfile,
   level: number,
-  posted: boolean,
+  delivery: Delivery,
 ): KindShare[] {
-  const share = (kind: string, exitsPerOp: number): KindShare => {
-    const cyclesPerExit = costs.cycles(level, kind);
+  const share = (kind: string, exitsPerOp: number, of = costs): KindShare => {
+    const cyclesPerExit = of.cycles(level, kind);
     return {
       kind,
       exitsPerOp,
       cyclesPerExit,
       cyclesPerOp: exitsPerOp * cyclesPerExit,
-      basis: costs.basis(level, kind),
+      basis: of.basis(level, kind),
     };
   };
   const shares = Object.entries(exits).map(([kind, count]) => share(kind, count));
-  const reflected = interrupts * reflectedInterrupts(level, posted);
-  if (reflected > 0) shares.push(share('interrupt', reflected));
+  let reflected = 0;
+  for (const source of ['timer', 'ipi', 'device'] as const)
+    reflected += (interrupts[source] ?? 0) * reflectedInterrupts(level, delivery.posted.includes(source));
+  if (reflected > 0) shares.push(share('interrupt', reflected, delivery.costs));
   return shares.sort((a, b) => b.cyclesPerOp - a.cyclesPerOp);
 }
 
@@ -174,14 +187,8 @@ export interface BreakEven {
 }
 
 /** e_max = (S - 1) C0 / mean T, for a slowdown budget S and the recorded mix. */
-export function breakEven(
-  costs: CostSource,
-  operation: OperationProfile,
-  level: number,
-  budget: number,
-  posted = false,
-): BreakEven {
-  const { cyclesPerOp } = predictLevel(costs, operation, level, posted);
+export function breakEven(costs: CostSource, operation: OperationProfile, level: number, budget: number): BreakEven {
+  const { cyclesPerOp } = predictLevel(costs, operation, level);
   const spent = cyclesPerOp - operation.nativeCycles;
   const timesRecorded = spent === 0 ? Infinity : ((budget - 1) * operation.nativeCycles) / spent;
   const recorded = Object.values(operation.exits).reduce((total, count) => total + count, 0);

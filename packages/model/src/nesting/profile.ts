@@ -1,5 +1,10 @@
 /** How a number of a profile came about; printed with every cost that uses it. */
-export type Basis = 'fitted' | 'published' | 'derived' | 'assumed' | 'predicted';
+export const bases = ['fitted', 'published', 'derived', 'assumed', 'predicted'] as const;
+export type Basis = (typeof bases)[number];
+
+/** Constants and lists that belong to no kind, by their names in a profile file. */
+export const constantNames = ['HW', 'RM0', 'd_vm', 'sw_r', 'sw_m', 'sw_switch', 'REFLECT', 'RUN', 'ENTRY'] as const;
+export type ConstantName = (typeof constantNames)[number];
 
 /** How often each class of operation occurs: `{ S: 11, N: 1 }`. Classes are the keys of `Profile.operations`. */
 export type OperationList = Readonly<Record<string, number>>;
@@ -40,7 +45,7 @@ export interface DirectCost {
 export interface KnownErrors {
   /** Index 0 is level 1; the last entry also serves deeper levels. */
   readonly byLevel: readonly number[];
-  /** Per kind, where a measured row is worse than the level's figure; same indexing. */
+  /** Kinds that were themselves held against measurements, instead of the level's figure; same indexing. */
   readonly byKind: Readonly<Record<string, readonly number[]>>;
   /** Half-width for kinds whose constants are assumed. */
   readonly assumedKinds: number;
@@ -87,6 +92,8 @@ export interface Profile {
   /** Set where nested guests run deprivileged and never enter L0: cycles of one switch there and back. */
   readonly deprivilegedSwitchCycles?: number;
   readonly direct: Readonly<Record<string, DirectCost>>;
+  /** How the constants came about that no kind owns; `assumed` where not named. */
+  readonly constants: Readonly<Partial<Record<ConstantName, Basis>>>;
   /** Costs that the constants were fitted to: these come out exactly and prove nothing. */
   readonly fittedTo: readonly FitPoint[];
   readonly knownErrors: KnownErrors;
@@ -106,8 +113,6 @@ export function basisOf(profile: Profile, level: number, kind: string): Basis {
 export function errorOf(profile: Profile, level: number, kind: string): number {
   const { byLevel, byKind, assumedKinds } = profile.knownErrors;
   const at = (list: readonly number[]) => list[Math.min(level, list.length) - 1] ?? 0;
-  const beyond = 1.5 ** Math.max(0, level - byLevel.length);
-  const ofKind = byKind[kind];
-  const known = Math.max(at(byLevel), ofKind === undefined ? 0 : at(ofKind)) * beyond;
+  const known = at(byKind[kind] ?? byLevel) * 1.5 ** Math.max(0, level - byLevel.length);
   return Math.min(0.9, profile.kinds[kind]?.basis === 'assumed' ? Math.max(known, assumedKinds) : known);
 }

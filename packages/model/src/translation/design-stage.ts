@@ -1,8 +1,10 @@
 import { linesPerPage } from '../machine/address.ts';
+import type { CacheBias } from '../machine/biased-store.ts';
 import type { CacheHierarchy, CacheName } from '../machine/cache-hierarchy.ts';
 import { StrataError } from '../machine/errors.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
-import type { Geometry, TagStore } from '../machine/tag-store.ts';
+import type { PayloadStore } from '../machine/payload-store.ts';
+import type { Geometry } from '../machine/tag-store.ts';
 import type { AccessStream } from './access-stream.ts';
 import type { Design, DesignInstance, DesignResources, Setup, WalkerMachine } from './design.ts';
 import { createDesignMemory, type DesignMemory, type DesignMemoryOptions } from './design-memory.ts';
@@ -29,7 +31,8 @@ export interface DesignStageParts {
   readonly caches: CacheHierarchy;
   /** Default: one that counts. */
   readonly memory?: CountedMemory;
-  createStore(geometry: Geometry): TagStore;
+  /** An empty store of that shape for each core. */
+  createStore(geometry: Geometry, cores: number): PayloadStore;
 }
 
 /** One design at work: its own caches, walk caches and tables, its own books. */
@@ -45,6 +48,11 @@ export interface DesignStage {
   walkFor(stream: AccessStream, index: number): void;
   resetCounts(): void;
   result(): DesignFigures;
+}
+
+/** @param options resolved by the design's own spec */
+export function cacheBiasOf(design: Design, options: Readonly<Record<string, unknown>>): CacheBias | undefined {
+  return design.cacheBias?.(options as never);
 }
 
 export function createDesignStage(
@@ -135,6 +143,7 @@ export function createDesignStage(
       const process = stream.process[index]!;
       const instance = instances[process]!;
       memory.begin(core);
+      caches.missed?.();
       if (processOnCore[core] !== process) {
         processOnCore[core] = process;
         instance.switchedIn?.(core);

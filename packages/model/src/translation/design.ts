@@ -1,4 +1,5 @@
 import type { Frame, PageLevel, Vpn } from '../machine/address.ts';
+import type { CacheBias } from '../machine/biased-store.ts';
 import type { PartialValuesOf, Spec, ValuesOf } from '../machine/fields.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
 import type { Geometry } from '../machine/tag-store.ts';
@@ -126,6 +127,8 @@ export interface Design<S extends Spec = Spec, C extends string = string> {
    * backed while `create` runs are told right after it, so one that `create` has found by itself is told again.
    */
   readonly keepsGuestTables?: boolean;
+  /** How the design's caches lean towards what it keeps in them; undefined = not at all, as when absent. */
+  cacheBias?(spec: ValuesOf<S>): CacheBias | undefined;
   create(spec: ValuesOf<S>, resources: DesignResources<C>): DesignInstance;
 }
 

@@ -6,7 +6,7 @@ import type { Registry } from '../machine/registry.ts';
 import type { TranslationConfig } from './config.ts';
 import { designMemories } from './demand-spaces.ts';
 import type { Design, Setup } from './design.ts';
-import { createDesignStage, wrongFrame } from './design-stage.ts';
+import { cacheBiasOf, createDesignStage, wrongFrame } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
 import { createMachineParts } from './machine-parts.ts';
 import { type Answer, RecordingMemory } from './walk-memory.ts';
@@ -66,9 +66,10 @@ export function explainWalk(
   registry: Registry<Design> = knownDesigns,
 ): Explanation {
   const machine = createMachineParts({ ...config, engine: 'interpreted' }, spaces[0]!.table.levels);
-  const caches = machine.createCaches();
-  const memory = new RecordingMemory(caches, caches.latencyCycles);
   const design = registry.get(name);
+  const options = config.designs[name] ?? resolve(design.spec);
+  const caches = machine.createCaches(cacheBiasOf(design, options));
+  const memory = new RecordingMemory(caches, caches.latencyCycles);
   const stage = createDesignStage(
     {
       cores: machine.cores,
@@ -79,7 +80,7 @@ export function explainWalk(
     },
     {
       design,
-      options: config.designs[name] ?? resolve(design.spec),
+      options,
       caches,
       memory,
       createStore: machine.createStores(),

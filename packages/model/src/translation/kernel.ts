@@ -1,5 +1,5 @@
 import { unlikeAnyOther } from '../machine/print/compile.ts';
-import { type AccessStream, streamCapacity } from './access-stream.ts';
+import type { AccessStream } from './access-stream.ts';
 import { createDesignLoop, type DesignStage, type DesignStageLoop } from './design-stage.ts';
 import {
   canonicalShift,
@@ -21,27 +21,30 @@ export function printTlbStage(parts: TlbStageParts, slow: TlbStageSlow): TlbStag
     ['tlb', 'cores', 'stream', 'counts', 'drain', 'slow'],
     `const { line, walk, core: coreOfElement, fetch, process: processOfElement } = stream;
 const { kinds } = counts;
+const { coreOf } = cores;
+const { lookup } = tlb;
+const { miss, further, event } = slow;
 return (block, from, to) => {
   const { kind, thread, hi, lo, process, size } = block;
   let length = stream.length;
   let lines = 0;
   for (let index = from; index < to; index++) {
     const what = kind[index];
-    if (what > 3) { slow.event(what, thread[index]); continue; }
+    if (what > 3) { event(what, thread[index]); continue; }
     const high = hi[index];
     const sign = high >> ${canonicalShift[levels]};
     if (sign !== 0 && sign !== -1) { counts.notCanonical++; continue; }
     const low = lo[index];
     const page = (high & ${translatedHigh[levels]}) * 1048576 + (low >>> 12);
     const owner = ${oneForAll ? '0' : 'process[index]'};
-    const core = cores.coreOf(thread[index]);
+    const core = coreOf(thread[index]);
     const isFetch = what === 2;
     let walked = -1;
-    let frame = tlb.lookup(core, page, isFetch, owner);
+    let frame = lookup(core, page, isFetch, owner);
     if (frame < 0) {
       walked = high * 1048576 + (low >>> 12);
       stream.length = length;
-      frame = slow.miss(core, page, walked, isFetch, owner);
+      frame = miss(core, page, walked, isFetch, owner);
       length = stream.length;
       if (frame < 0) { counts.notMapped++; continue; }
       counts.walks++;
@@ -56,10 +59,10 @@ return (block, from, to) => {
     length++;
     if ((low & 63) + size[index] > 64) {
       stream.length = length;
-      slow.further(block, index, core, frame);
+      further(block, index, core, frame);
       length = stream.length;
     }
-    if (length >= ${streamCapacity}) {
+    if (length >= ${stream.capacity}) {
       stream.length = length;
       drain();
       length = 0;
@@ -76,17 +79,18 @@ return (block, from, to) => {
 /** @param stream the one that the loop will be called with */
 export function printDesignLoop(stage: DesignStage): DesignStageLoop {
   const factory = compile(
-    ['stage', 'caches'],
-    `return (stream) => {
+    ['stage'],
+    `const { walkFor, caches: { access } } = stage;
+return (stream) => {
   const { length, line, walk, core, fetch } = stream;
   for (let index = 0; index < length; index++) {
-    if (walk[index] >= 0) stage.walkFor(stream, index);
-    caches.access(core[index], line[index], fetch[index] === 1);
+    if (walk[index] >= 0) walkFor(stream, index);
+    access(core[index], line[index], fetch[index] === 1);
   }
 };`,
   );
   if (factory === undefined) return createDesignLoop(stage);
-  return factory(stage, stage.caches) as (stream: AccessStream) => void;
+  return factory(stage) as (stream: AccessStream) => void;
 }
 
 type Factory = (...parts: readonly unknown[]) => unknown;

@@ -1,12 +1,17 @@
+import type { CacheBias } from '../machine/biased-store.ts';
 import { type CacheHierarchy, createHierarchy } from '../machine/cache-hierarchy.ts';
 import { walkerGeometryOf } from '../machine/machine-config.ts';
+import { createPayloadStore, type PayloadStore, RecencyStore } from '../machine/payload-store.ts';
 import { createPrintedHierarchy, createPrintedTagStore, createPrintedTlb } from '../machine/print/index.ts';
 import { createRandom } from '../machine/random.ts';
 import { createTagStore } from '../machine/set-associative.ts';
-import type { Geometry, TagStore } from '../machine/tag-store.ts';
+import type { Geometry } from '../machine/tag-store.ts';
 import { createTlb, type Tlb } from '../machine/tlb.ts';
 import type { TranslationConfig } from './config.ts';
 import type { WalkerMachine } from './design.ts';
+
+/** Ways up to which shifting a set by hand is faster than a clock. */
+const shiftedWays = 32;
 
 /** The machine of one simulation, built. */
 export interface MachineParts {
@@ -14,9 +19,9 @@ export interface MachineParts {
   readonly tlb: Tlb;
   readonly walkerMachine: WalkerMachine;
   /** The caches of one design, empty. Whatever else runs, each design's caches draw the same random victims. */
-  createCaches(): CacheHierarchy;
+  createCaches(bias?: CacheBias): CacheHierarchy;
   /** A maker of walk caches for one design. */
-  createStores(): (geometry: Geometry) => TagStore;
+  createStores(): (geometry: Geometry, instances: number) => PayloadStore;
 }
 
 /** @param levels of the process' tables, which say how many bits of a page number count */
@@ -30,10 +35,21 @@ export function createMachineParts(
     cores: machine.cores,
     tlb: (printed ? createPrintedTlb : createTlb)(tlbOptions, createRandom(seed)),
     walkerMachine: walkerGeometryOf(machine),
-    createCaches: () => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed)),
+    createCaches: (bias) =>
+      printed && bias === undefined
+        ? createPrintedHierarchy(machine, createRandom(seed))
+        : createHierarchy(machine, createRandom(seed), bias),
     createStores() {
       const random = createRandom(seed);
-      return (geometry) => (printed ? createPrintedTagStore : createTagStore)(geometry, random.fork());
+      return (geometry, instances) => {
+        const draws = Array.from({ length: instances }, () => random.fork());
+        if (printed && geometry.policy === 'lru' && geometry.ways <= shiftedWays)
+          return new RecencyStore(geometry, instances);
+        let next = 0;
+        return createPayloadStore(instances, () =>
+          (printed ? createPrintedTagStore : createTagStore)(geometry, draws[next++]!),
+        );
+      };
     },
   };
 }

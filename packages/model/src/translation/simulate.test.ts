@@ -101,6 +101,22 @@ describe('a simulation', () => {
     }
   });
 
+  it('gives every design the same figures however long its turns over the stream are, printed and interpreted', () => {
+    const random = createRandom(3);
+    const pages = Array.from({ length: 200 }, (_, page) => ({ address: 0x7f00_0000_0000 + page * 4096 }));
+    // Longer than the longest turn, and without a fault that would end one.
+    const trace = [...pages, ...Array.from({ length: 20_000 }, () => pages[random.below(pages.length)]!)];
+    const config = configFor('virtualized', { designs: designs.names });
+    const together = run(config, trace);
+    expect(together.walks).toBeGreaterThan(5000);
+    expect(run(config, trace, { cuts: [201, 777, 9000, 17_001] })).toEqual(together);
+    expect(run({ ...config, engine: 'interpreted' }, trace)).toEqual(together);
+    for (const name of ['radix', 'victima']) {
+      const few = run(configFor('virtualized', { designs: [name] }), trace);
+      expect(few.designs[name]).toEqual(together.designs[name]);
+    }
+  });
+
   it('has counts that add up', () => {
     fc.assert(
       fc.property(fc.nat(), fc.constantFrom(...setups), fc.nat(800), (seed, setup, warmup) => {

@@ -8,7 +8,7 @@ import { baselineDesign, type TranslationConfig } from './config.ts';
 import { assignCores } from './cores.ts';
 import { designMemories } from './demand-spaces.ts';
 import { type Design, dimensionsOf, type Setup } from './design.ts';
-import { createDesignLoop, createDesignStage } from './design-stage.ts';
+import { cacheBiasOf, createDesignLoop, createDesignStage } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
 import { printDesignLoop, printTlbStage } from './kernel.ts';
 import { createMachineParts } from './machine-parts.ts';
@@ -61,7 +61,7 @@ export function createSimulation(
   const machine = createMachineParts(config, levels);
   const { tlb } = machine;
   const cores = assignCores(machine.cores);
-  const stream = createAccessStream();
+  const stream = createAccessStream(Object.keys(config.designs).length);
   const counts: TlbStageCounts = { kinds: new Float64Array(4), lines: 0, walks: 0, notMapped: 0, notCanonical: 0 };
   const printed = config.engine === 'printed';
   const shared = {
@@ -72,8 +72,8 @@ export function createSimulation(
     seed: config.seed,
   };
   const stages = Object.entries(config.designs).map(([name, options]) => {
-    const caches = machine.createCaches();
     const design = registry.get(name);
+    const caches = machine.createCaches(cacheBiasOf(design, options));
     return createDesignStage(shared, { design, options, caches, createStore: machine.createStores() });
   });
   const spaces = admitSpaces();

@@ -1,5 +1,5 @@
 import type { Frame, PageLevel, Vpn } from '../machine/address.ts';
-import { entryKind, entryTarget, type PageTable } from '../machine/page-table.ts';
+import type { PageTable } from '../machine/page-table.ts';
 
 /** Nodes of the second table are numbered from here on; the roots are one. */
 const nodeUnit = 2 ** 30;
@@ -36,10 +36,16 @@ export class TableWithArena implements PageTable {
   }
 
   entry(node: number, index: number): number {
-    if (node >= nodeUnit) return renumbered(this.arena.entry(node - nodeUnit, index));
+    const cell = this.cell(node, index);
+    if (cell < 0) return -cell * 4 + 1;
+    return cell === 0 ? 0 : (cell - 1) * 4 + 2;
+  }
+
+  cell(node: number, index: number): number {
+    if (node >= nodeUnit) return renumbered(this.arena.cell(node - nodeUnit, index));
     return node === 0 && index >= this.firstRootIndex
-      ? renumbered(this.arena.entry(0, index))
-      : this.base.entry(node, index);
+      ? renumbered(this.arena.cell(0, index))
+      : this.base.cell(node, index);
   }
 
   translate(vpn: Vpn): Frame | -1 {
@@ -66,6 +72,6 @@ export class TableWithArena implements PageTable {
   }
 }
 
-function renumbered(entry: number): number {
-  return entryKind(entry) === 1 ? (entryTarget(entry) + nodeUnit) * 4 + 1 : entry;
+function renumbered(cell: number): number {
+  return cell < 0 ? cell - nodeUnit : cell;
 }

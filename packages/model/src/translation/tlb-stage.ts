@@ -3,7 +3,7 @@ import { linesPerPage, type PageLevel } from '../machine/address.ts';
 import { StrataError } from '../machine/errors.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
 import type { Tlb } from '../machine/tlb.ts';
-import { type AccessStream, streamCapacity } from './access-stream.ts';
+import type { AccessStream } from './access-stream.ts';
 import type { CoreAssignment } from './cores.ts';
 
 /** Counts of this stage, restarted after warm-up. */
@@ -176,7 +176,7 @@ export function createTlbStage(parts: TlbStageParts, slow: TlbStageSlow): TlbSta
       stream.fetch[at] = isFetch ? 1 : 0;
       stream.process[at] = process;
       if ((lo & 63) + block.size[index]! > 64) slow.further(block, index, core, frame);
-      if (stream.length >= streamCapacity) drain();
+      if (stream.length >= stream.capacity) drain();
     }
   };
 }

@@ -1,4 +1,5 @@
-import type { Geometry, TagStore } from '../machine/tag-store.ts';
+import type { PayloadStore } from '../machine/payload-store.ts';
+import type { Geometry } from '../machine/tag-store.ts';
 import type { WalkCache } from './design.ts';
 import { type HitCounts, hitCounts } from './result.ts';
 
@@ -17,22 +18,22 @@ export interface WalkCacheSet {
 
 /**
  * @param walker whose `core` is the one that walks
- * @param createStore an empty store of that shape
+ * @param createStore an empty store of that shape for each core
  */
 export function createWalkCaches(
   cores: number,
   walker: { readonly core: number },
-  createStore: (geometry: Geometry) => TagStore,
+  createStore: (geometry: Geometry, cores: number) => PayloadStore,
 ): WalkCacheSet {
   const shared = new Map<string, SharedCache>();
   return {
     of(name, geometry, process) {
       let cache = shared.get(name);
       if (cache === undefined) {
-        cache = new SharedCache(cores, () => createStore(geometry));
+        cache = { hits: 0, misses: 0, store: createStore(geometry, cores) };
         shared.set(name, cache);
       }
-      return new ProcessCache(cache, walker, process * processUnit);
+      return new ProcessCache(cache, cores, walker, process * processUnit);
     },
     counts: () => Object.fromEntries([...shared].map(([name, { hits, misses }]) => [name, hitCounts(hits, misses)])),
     resetCounts() {
@@ -44,67 +45,49 @@ export function createWalkCaches(
   };
 }
 
-class SharedCache {
-  hits = 0;
-  misses = 0;
-  readonly stores: readonly TagStore[];
-  /** Payload by slot, per core. */
-  readonly payloads: readonly Float64Array[];
-
-  constructor(cores: number, createStore: () => TagStore) {
-    this.stores = Array.from({ length: cores }, createStore);
-    this.payloads = this.stores.map(({ slots }) => new Float64Array(slots));
-  }
+interface SharedCache {
+  hits: number;
+  misses: number;
+  readonly store: PayloadStore;
 }
 
 class ProcessCache implements WalkCache {
   private readonly shared: SharedCache;
+  private readonly store: PayloadStore;
+  private readonly cores: number;
   private readonly walker: { readonly core: number };
   private readonly tag: number;
 
-  constructor(shared: SharedCache, walker: { readonly core: number }, tag: number) {
+  constructor(shared: SharedCache, cores: number, walker: { readonly core: number }, tag: number) {
     this.shared = shared;
+    this.store = shared.store;
+    this.cores = cores;
     this.walker = walker;
     this.tag = tag;
   }
 
   lookup(key: number): number {
-    const { shared } = this;
-    const { core } = this.walker;
-    const slot = shared.stores[core]!.lookup(key + this.tag);
-    if (slot < 0) {
-      shared.misses++;
-      return -1;
-    }
-    shared.hits++;
-    return shared.payloads[core]![slot]!;
+    const payload = this.store.get(this.walker.core, key + this.tag);
+    if (payload < 0) this.shared.misses++;
+    else this.shared.hits++;
+    return payload;
   }
 
   peek(key: number): number {
-    const { core } = this.walker;
-    const slot = this.shared.stores[core]!.peek(key + this.tag);
-    return slot < 0 ? -1 : this.shared.payloads[core]![slot]!;
+    return this.store.peek(this.walker.core, key + this.tag);
   }
 
   insert(key: number, payload: number): void {
-    const { core } = this.walker;
-    const store = this.shared.stores[core]!;
-    const held = store.peek(key + this.tag);
-    this.shared.payloads[core]![held < 0 ? store.insert(key + this.tag) : held] = payload;
+    this.store.set(this.walker.core, key + this.tag, payload);
   }
 
   invalidate(key: number): number {
     let dropped = 0;
-    for (const store of this.shared.stores) if (store.remove(key + this.tag)) dropped++;
+    for (let core = 0; core < this.cores; core++) if (this.store.remove(core, key + this.tag)) dropped++;
     return dropped;
   }
 
   clear(): void {
-    for (const store of this.shared.stores) {
-      for (let slot = 0; slot < store.slots; slot++) {
-        const key = store.keyAt(slot);
-        if (key >= this.tag && key < this.tag + processUnit) store.remove(key);
-      }
-    }
+    for (let core = 0; core < this.cores; core++) this.store.removeRange(core, this.tag, this.tag + processUnit);
   }
 }

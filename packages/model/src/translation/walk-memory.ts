@@ -17,14 +17,14 @@ export class CountedMemory implements WalkMemory {
   /** By `step * answersPerStep + where`. */
   stepCounts = new Float64Array(64 * answersPerStep);
 
-  private readonly caches: Pick<CacheHierarchy, 'walk'>;
+  private readonly walk: CacheHierarchy['walk'];
   /** By where. */
   private readonly latencies: Float64Array;
   protected readonly labels: string[] = [];
   private readonly numbers = new Map<string, number>();
 
-  constructor(caches: Pick<CacheHierarchy, 'walk'>, latencyCycles: ArrayLike<number>) {
-    this.caches = caches;
+  constructor({ walk }: Pick<CacheHierarchy, 'walk'>, latencyCycles: ArrayLike<number>) {
+    this.walk = walk;
     this.latencies = Float64Array.from(latencyCycles);
   }
 
@@ -51,7 +51,7 @@ export class CountedMemory implements WalkMemory {
 
   /** Asks the caches, and counts. */
   protected answer(frame: Frame, byteOffset: number, step: number): number {
-    const where = this.caches.walk(this.core, frame * linesPerPage + (byteOffset >>> 6));
+    const where = this.walk(this.core, frame * linesPerPage + (byteOffset >>> 6));
     this.stepCounts[step * answersPerStep + where]!++;
     return where;
   }

@@ -1,5 +1,13 @@
-import { entryBytes, type Frame, indexAt, type PageLevel, pagesPerEntry, type Vpn } from '../machine/address.ts';
-import { entryKind, entryTarget, type PageTable } from '../machine/page-table.ts';
+import {
+  entriesPerPage,
+  entryBytes,
+  type Frame,
+  indexAt,
+  type PageLevel,
+  pagesPerEntry,
+  type Vpn,
+} from '../machine/address.ts';
+import type { PageTable } from '../machine/page-table.ts';
 import type { Geometry } from '../machine/tag-store.ts';
 import type { DesignResources, WalkCache, WalkMemory } from './design.ts';
 
@@ -85,9 +93,10 @@ class Dimension {
   private readonly next: Dimension | undefined;
   /** By level. */
   private readonly caches: readonly (WalkCache | undefined)[];
+  /** The lowest level with a cache, above which there may be levels without; beyond the root when there is none. */
+  private readonly lowestCached: number;
   /** By level: what tells the levels' keys apart in a unified cache. */
   private readonly keyTags: readonly number[];
-  private readonly cached: boolean;
   private readonly cacheCycles: number;
   private readonly nestedTlb: WalkCache | undefined;
   private readonly nestedTlbCycles: number;
@@ -121,7 +130,8 @@ class Dimension {
       return geometry && resources.walkCache(`${prefix}${unified ? 'unified' : `L${level}`}`, geometry);
     });
     this.keyTags = Array.from({ length: table.levels + 1 }, (_, level) => (unified ? level * prefixUnit : 0));
-    this.cached = this.caches.some((cache) => cache !== undefined);
+    const lowest = this.caches.findIndex((cache) => cache !== undefined);
+    this.lowestCached = lowest < 0 ? table.levels + 1 : lowest;
     this.cacheCycles = walkerMachine.pageWalkCacheCycles;
     this.nestedTlb = index > 0 && nestedTlb ? resources.walkCache(`${prefix}nested TLB`, nestedTlb) : undefined;
     this.nestedTlbCycles = walkerMachine.nestedTlbCycles;
@@ -153,22 +163,21 @@ class Dimension {
     let hostFrame = -1;
     const begin = memory.cycles;
     if (this.prefetch !== undefined) {
-      this.arrivals.fill(0);
+      // `fill` is a call that two stores are not.
+      for (let level = 1; level <= prefetchedLevels; level++) this.arrivals[level] = 0;
       this.prefetch(page, this.arrivals);
     }
-    if (this.cached) {
-      // The deepest entry wins; shallower caches are not asked any more. A look-up that finds nothing runs beside the root's read.
-      for (let cachedLevel = 2; cachedLevel <= this.levels; cachedLevel++) {
-        const cache = caches[cachedLevel];
-        if (cache === undefined) continue;
-        const child = cache.lookup(this.keyOf(page, cachedLevel));
-        if (child < 0) continue;
-        memory.wait(this.cacheCycles);
-        node = child;
-        level = cachedLevel - 1;
-        if (this.combined && next !== undefined) hostFrame = next.known(table.frameOf(node));
-        break;
-      }
+    // The deepest entry wins; shallower caches are not asked any more. A look-up that finds nothing runs beside the root's read.
+    for (let cachedLevel = this.lowestCached; cachedLevel <= this.levels; cachedLevel++) {
+      const cache = caches[cachedLevel];
+      if (cache === undefined) continue;
+      const child = cache.lookup(this.keyOf(page, cachedLevel));
+      if (child < 0) continue;
+      memory.wait(this.cacheCycles);
+      node = child;
+      level = cachedLevel - 1;
+      if (this.combined && next !== undefined) hostFrame = next.known(table.frameOf(node));
+      break;
     }
     for (; ; level--) {
       const step = context * contextBase + level;
@@ -182,17 +191,17 @@ class Dimension {
         const early = begin + this.arrivals[level]! - memory.cycles;
         if (early > 0) memory.wait(early);
       }
-      const entry = table.entry(node, index);
-      if (entryKind(entry) !== 1) return this.leaf(page, level, entry, context);
-      node = entryTarget(entry);
+      const cell = table.cell(node, index);
+      if (cell >= 0) return this.leaf(page, level, cell, context);
+      node = -cell;
       caches[level]?.insert(this.keyOf(page, level), node);
       hostFrame = -1;
     }
   }
 
-  private leaf(page: number, level: number, entry: number, context: number): Frame {
-    if (entry === 0) throw new Error(`walk of page ${page.toString(16)} met an absent entry at level ${level}`);
-    const frame = entryTarget(entry) + (page & (pagesPerEntry[level]! - 1));
+  private leaf(page: number, level: number, cell: number, context: number): Frame {
+    if (cell === 0) throw new Error(`walk of page ${page.toString(16)} met an absent entry at level ${level}`);
+    const frame = cell - 1 + (page & (pagesPerEntry[level]! - 1));
     return this.next === undefined ? frame : this.next.translate(frame, context * contextBase);
   }
 
@@ -223,6 +232,6 @@ class Dimension {
 
   /** Key in the page-walk caches: the address bits that select an entry of `level`. */
   private keyOf(page: number, level: number): number {
-    return Math.floor(page / pagesPerEntry[level]!) + this.keyTags[level]!;
+    return Math.floor(page * entriesPerPage[level]!) + this.keyTags[level]!;
   }
 }

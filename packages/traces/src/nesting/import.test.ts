@@ -234,8 +234,59 @@ describe('perf kvm stat report', () => {
     const alone = await imported(mmio);
     expect(Object.fromEntries(alone.kinds)).toEqual({ ipi: 5, timer: 6, eoi: 7, other: 8, devnotify: 10 });
     const behind = await imported(`  VM-EXIT${head}${row('npf', 36)}${row('msr', 4)}\n${mmio}`);
-    expect([Object.fromEntries(behind.kinds), behind.unknownMsrs, behind.total]).toEqual([{ ept: 36 }, 4, 40]);
+    expect([Object.fromEntries(behind.kinds), behind.unknownMsrs, behind.total]).toEqual([
+      { ipi: 5, timer: 6, eoi: 7, other: 8, devnotify: 10 },
+      4,
+      40,
+    ]);
   });
+
+  it.each([
+    // AMD, Arm: one reason for both; what is no access is a page fault.
+    ['npf', [['npf', 100]], [['0xfebd0000:W', 30]], { ept: 70, devnotify: 30 }, 0],
+    ['DABT_LOW', [['DABT_LOW', 100]], [['0x8000000:R', 30]], { ept: 70, devnotify: 30 }, 0],
+    // Intel: a misconfiguration is a doorbell already and is not counted again.
+    [
+      'EPT',
+      [
+        ['EPT_MISCONFIG', 20],
+        ['EPT_VIOLATION', 50],
+      ],
+      [['0xfebd0000:W', 30]],
+      { devnotify: 30, ept: 40 },
+      0,
+    ],
+    [
+      'xAPIC',
+      [['APIC_ACCESS', 10]],
+      [
+        ['0xfee00380:W', 6],
+        ['0xfee00300:W', 4],
+      ],
+      { timer: 6, ipi: 4 },
+      0,
+    ],
+    [
+      'another time',
+      [
+        ['npf', 10],
+        ['hlt', 5],
+      ],
+      [['0xfebd0000:W', 30]],
+      { devnotify: 10, hlt: 5 },
+      1,
+    ],
+  ] as const)(
+    'splits faults by a report by address behind the one by reason: %s',
+    async (_, exits, accesses, kinds, warnings) => {
+      const rows = (list: readonly (readonly [string, number])[]) =>
+        list.map(([key, count]) => row(key, count)).join('');
+      const recording = await imported(`  VM-EXIT${head}${rows(exits)}\n  MMIO Access${head}${rows(accesses)}`);
+      expect(Object.fromEntries(recording.kinds)).toEqual(kinds);
+      expect(recording.warnings).toHaveLength(warnings);
+      expect([...recording.kinds.values()].reduce((sum, count) => sum + count, 0)).toBe(recording.total);
+    },
+  );
 
   it('skips and counts rows whose numbers are none', async () => {
     const huge = '9'.repeat(400);
@@ -473,10 +524,61 @@ describe('reports of counters', () => {
       recording.unknownMsrs,
       recording.interrupts,
       recording.windowSeconds,
-    ]).toEqual(['perf-stat', 307_804, 40_315, 66_535, 10.003]);
-    expect(recording.kinds.get('ipi')).toBe(36_969);
+    ]).toEqual(['perf-stat', 307_804, 40_315 - 36_969, 66_535, 10.003]);
+    // x2APIC: the writes of the ICR are among the writes of MSRs.
+    expect(Object.fromEntries(recording.kinds)).toEqual({ ipi: 36_969, other: 307_804 - 40_315 });
+    expect(counts(recording)).toEqual({ MSR_WRITE: 40_315, other: 307_804 - 40_315 });
+    const xapic = await imported(
+      '100,,kvm:kvm_exit,1,100.00\n10,,kvm:kvm_msr,1,100.00\n40,,kvm:kvm_apic_ipi,1,100.00\n',
+    );
+    expect([Object.fromEntries(xapic.kinds), xapic.unknownMsrs]).toEqual([{ ipi: 40, other: 50 }, 10]);
+    const twice = await imported(
+      '50,,kvm:kvm_exit,1,100.00\n40,,kvm:kvm_page_fault,1,100.00\n30,,kvm:kvm_mmio,1,100.00\n',
+    );
+    expect(twice.warnings.some((sentence) => /add up to 70 exits, kvm_exit counted 50/.test(sentence))).toBe(true);
     const csv = await imported('307804,,kvm:kvm_exit,1000,100.00,,\n40315,,kvm:kvm_msr,1000,100.00,,\n');
     expect([csv.total, csv.unknownMsrs]).toEqual([307_804, 40_315]);
+  });
+  it.each([
+    [
+      'intervals',
+      '     1.000100123              3,078      kvm:kvm_exit\n     2.000100123              4,000      kvm:kvm_exit\n',
+      7_078,
+      2.000100123,
+    ],
+    [
+      'intervals, one blank grouping thousands',
+      '     1.000100123          1 003 078      kvm:kvm_exit\n',
+      1_003_078,
+      1.000100123,
+    ],
+    [
+      'intervals, separated',
+      '1.0001,3078,,kvm:kvm_exit,1,100.00,,\n2.0001,4000,,kvm:kvm_exit,1,100.00,,\n',
+      7_078,
+      2.0001,
+    ],
+    [
+      'processors',
+      'CPU0              3,078      kvm:kvm_exit\nCPU1              4,000      kvm:kvm_exit\n',
+      7_078,
+      undefined,
+    ],
+    ['semicolons', '3078;;kvm:kvm_exit;1;100.00;;\n', 3_078, undefined],
+    ['tabs', '3078\t\tkvm:kvm_exit\t1\t100.00\n', 3_078, undefined],
+    ['no-break spaces', '         3\u202f078      kvm:kvm_exit\n', 3_078, undefined],
+  ])('perf stat with %s', async (_, text, total, seconds) => {
+    const recording = await imported(text);
+    expect([recording.format, recording.total, recording.windowSeconds, recording.skipped]).toEqual([
+      'perf-stat',
+      total,
+      seconds,
+      0,
+    ]);
+  });
+  it('perf stat without kvm_exit says that exits were not counted', async () => {
+    const recording = await imported('  <not supported>      kvm:kvm_exit\n      5      kvm:kvm_msr\n');
+    expect(recording.warnings.some((sentence) => /kvm_exit was not counted/.test(sentence))).toBe(true);
   });
   it('CSV with reasons of any kind, fractions, times, window and operations', async () => {
     const recording = await imported(
@@ -491,6 +593,32 @@ describe('reports of counters', () => {
     expect([recording.windowSeconds, recording.operations, recording.total]).toEqual([10, 100, 52.5]);
     await expect(imported('reason,count\nHLT,-3\n')).rejects.toThrow(/line 2/);
     await expect(imported('reason,count\nHLT,many\n')).rejects.toThrow(/HLT,many/);
+  });
+});
+
+describe('an interrupted import', () => {
+  const line = ' qemu-1 [000] 1.0: kvm_exit: reason HLT rip 0x1 info 0 0\n';
+  const path = join(folder, 'long.txt');
+
+  it('counts what was read where that is wanted, and says so', async () => {
+    writeFileSync(path, line.repeat(200_000));
+    const control = new AbortController();
+    const onProgress = () => control.abort(new Error('stop'));
+    const recording = await importExits(path, { signal: control.signal, partial: true, onProgress });
+    expect(recording.interrupted).toBe(true);
+    expect(recording.total).toBeGreaterThan(0);
+    expect(recording.total).toBeLessThan(200_000);
+    expect(recording.warnings.at(-1)).toMatch(/^Interrupted/);
+  });
+
+  it('is no result for those who need the whole, nor before anything was read', async () => {
+    const control = new AbortController();
+    await expect(
+      importExits(path, { signal: control.signal, onProgress: () => control.abort(new Error('stop')) }),
+    ).rejects.toThrow('stop');
+    await expect(
+      importExits(path, { signal: AbortSignal.abort(new Error('at once')), partial: true }),
+    ).rejects.toThrow();
   });
 });
 

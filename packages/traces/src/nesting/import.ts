@@ -2,8 +2,9 @@ import { StrataError } from '@strata/model/machine';
 import { profiles, wakeKind } from '@strata/model/nesting';
 import { type Input, openInput } from '../input/input.ts';
 import { createEventTextReader } from './event-text.ts';
+import { readPerfStat } from './perf-stat.ts';
 import { createExitTally, type ExitFormat, type ExitRecording } from './recording.ts';
-import { readExitCsv, readKvmStat, readPerfKvmStat, readPerfStat, skippedWarning } from './reports.ts';
+import { readExitCsv, readKvmStat, readPerfKvmStat, skippedWarning } from './reports.ts';
 import { createRingBufferReader, parseEventFormats } from './ring-buffer.ts';
 
 export const exitFormats: readonly { readonly name: ExitFormat; readonly summary: string }[] = [
@@ -22,7 +23,11 @@ export interface ImportOptions {
   readonly format?: ExitFormat;
   /** Text of the event format files, for `ring-buffer`. */
   readonly eventFormats?: string;
+  /** Exit kinds that a CSV may name beside those of the profiles that Strata knows. */
+  readonly kinds?: readonly string[];
   readonly signal?: AbortSignal;
+  /** Give what was read when `signal` aborts, marked `interrupted`, rather than throw. Texts and pages of events only. */
+  readonly partial?: boolean;
   /** Called after each block with the share of the file read. */
   readonly onProgress?: (share: number | undefined) => void;
 }
@@ -40,6 +45,7 @@ export async function importExits(path: string, options: ImportOptions = {}): Pr
     const format = options.format ?? recognise(input.head);
     if (format === undefined) throw unknown(path, input.head);
     const recording = await read(format, input, path, options);
+    if (recording.interrupted === true && recording.events === 0) options.signal?.throwIfAborted();
     if (recording.total === 0 && recording.events === 0 && recording.lost === 0)
       throw new StrataError({
         code: 'nest.no-exits',
@@ -62,20 +68,37 @@ async function read(format: ExitFormat, input: Input, path: string, options: Imp
   if (format === 'perf-kvm-stat') return readPerfKvmStat(text);
   if (format === 'kvm-stat') return readKvmStat(text);
   if (format === 'perf-stat') return readPerfStat(text);
-  return readExitCsv(text, path, knownKinds());
+  return readExitCsv(text, path, knownKinds(options.kinds));
 }
 
 async function readEvents(format: ExitFormat, input: Input, options: ImportOptions): Promise<ExitRecording> {
   const tally = createExitTally();
   const reader = createEventTextReader(tally);
-  for await (const chunk of input.chunks) {
-    options.signal?.throwIfAborted();
-    reader.push(chunk);
-    options.onProgress?.(input.progress());
-  }
+  const interrupted = await pushAll(input, options, (chunk) => reader.push(chunk));
   const { lines, skipped, unknownLosses } = reader.end();
   const warnings = [...skippedWarning(skipped, lines), ...unknownLossesWarning(unknownLosses)];
-  return tally.finish({ format, compression: [], lines, skipped, warnings });
+  return marked(interrupted, tally.finish({ format, compression: [], lines, skipped, warnings }));
+}
+
+/** Returns whether the reading was interrupted before the end. */
+async function pushAll(input: Input, options: ImportOptions, push: (chunk: Uint8Array) => void): Promise<boolean> {
+  try {
+    for await (const chunk of input.chunks) {
+      options.signal?.throwIfAborted();
+      push(chunk);
+      options.onProgress?.(input.progress());
+    }
+    return false;
+  } catch (error) {
+    if (options.partial === true && options.signal?.aborted === true) return true;
+    throw error;
+  }
+}
+
+function marked(interrupted: boolean, recording: ExitRecording): ExitRecording {
+  if (!interrupted) return recording;
+  const warning = 'Interrupted: only what was read up to then is counted.';
+  return { ...recording, interrupted: true, warnings: [...recording.warnings, warning] };
 }
 
 async function readRingBuffer(input: Input, path: string, options: ImportOptions): Promise<ExitRecording> {
@@ -88,11 +111,7 @@ async function readRingBuffer(input: Input, path: string, options: ImportOptions
     });
   const tally = createExitTally();
   const reader = createRingBufferReader(tally, parseEventFormats(options.eventFormats, 'event formats'), path);
-  for await (const chunk of input.chunks) {
-    options.signal?.throwIfAborted();
-    reader.push(chunk);
-    options.onProgress?.(input.progress());
-  }
+  const interrupted = await pushAll(input, options, (chunk) => reader.push(chunk));
   const { pages, skippedPages, unknownLosses } = reader.end();
   const warnings = [
     ...(skippedPages > 0
@@ -100,7 +119,10 @@ async function readRingBuffer(input: Input, path: string, options: ImportOptions
       : []),
     ...unknownLossesWarning(unknownLosses),
   ];
-  return tally.finish({ format: 'ring-buffer', compression: [], lines: 0, skipped: skippedPages, warnings });
+  return marked(
+    interrupted,
+    tally.finish({ format: 'ring-buffer', compression: [], lines: 0, skipped: skippedPages, warnings }),
+  );
 }
 
 function unknownLossesWarning(times: number): string[] {
@@ -148,7 +170,7 @@ export function recognise(head: Uint8Array): ExitFormat | undefined {
   if (/^.+\s\[\d+\]\s.*\d+\.\d+:\s+(\d+\s+)?\w+:\w+:/m.test(text)) return 'perf-script';
   if (/^.+-\d+\s+(\(\s*[\d-]+\)\s+)?\[\d+\]\s+[^\s\d][^\s]{3,5}\s+\d+\.\d+: \w+:/m.test(text)) return 'ftrace';
   if (/^.+-\d+\s+\[\d+\]\s+(\S+\s+)?\d+\.\d+: \w+:/m.test(text)) return 'trace-cmd';
-  if (/^\s*[\d,.'’ ]*\d\s+kvm:\w+|^[^\n]*\d,[^,\n]*,kvm:\w+/m.test(text)) return 'perf-stat';
+  if (/\d\s+kvm:[\w-]+(?![\w:-])|\d([,;|\t])[^,;|\t\n]*\1kvm:\w+/m.test(text)) return 'perf-stat';
   const first = text
     .slice(0, text.search(/\r?\n|$/))
     .toLowerCase()
@@ -175,8 +197,8 @@ function unknown(path: string, head: Uint8Array): StrataError {
   });
 }
 
-function knownKinds(): ReadonlySet<string> {
-  return new Set([wakeKind, ...[...profiles].flatMap((profile) => Object.keys(profile.kinds))]);
+function knownKinds(further: readonly string[] = []): ReadonlySet<string> {
+  return new Set([wakeKind, ...further, ...[...profiles].flatMap((profile) => Object.keys(profile.kinds))]);
 }
 
 /** @throws StrataError `trace.unreadable` */

@@ -55,6 +55,8 @@ export interface ExitRecording {
   /** Operations done meanwhile, where the file says so. */
   readonly operations?: number;
   readonly nested?: NestedExits;
+  /** The reading ended before the file did. */
+  readonly interrupted?: true;
   readonly warnings: readonly string[];
 }
 

@@ -5,7 +5,7 @@ import { type ExitRecording, recordingOf } from './recording.ts';
 // Reports that give totals, not events: small texts, read whole.
 
 /** One line of counts before it is normalised. */
-interface Counted {
+export interface Counted {
   readonly reason: string;
   readonly count: number;
   readonly timeUs?: number;
@@ -19,7 +19,7 @@ interface Access extends Counted {
 }
 
 /** NaN and numbers beyond exact integers are damage: sums of what is left stay finite. */
-const isSound = (value: number) => Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+export const isSound = (value: number) => Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 const areSound = (texts: readonly string[]) => texts.every((text) => /nan$/.test(text) || isSound(Number(text)));
 
 const withRange =
@@ -72,7 +72,7 @@ export function readPerfKvmStat(text: string): ExitRecording {
     interrupts: 0,
     warnings,
   });
-  return exits.length > 0 ? withMsrsApart(recording, exits, accesses) : recording;
+  return exits.length > 0 ? withMmioApart(withMsrsApart(recording, exits, accesses), exits, accesses) : recording;
 }
 
 /** Where a report by MSR follows the one by reason: what the MSR exits were. */
@@ -97,6 +97,55 @@ function withMsrsApart(
   return known === 0 ? recording : { ...recording, kinds, unknownMsrs: Math.max(0, recording.unknownMsrs - known) };
 }
 
+/** Exits of one sort that accesses of memory can have come by, with the kind they were counted as. */
+interface Pool {
+  readonly kind: string;
+  left: number;
+}
+
+/**
+ * Where a report by address follows the one by reason: what faults were. Devices are reached by the reasons that mean a device and then by
+ * those that mean anything (npf, DABT_LOW, EPT_VIOLATION); the local APIC by its own reasons first.
+ */
+function withMmioApart(
+  recording: ExitRecording,
+  exits: readonly Counted[],
+  accesses: readonly Access[],
+): ExitRecording {
+  const rows = accesses.filter(({ section }) => section === 'MMIO Access');
+  if (rows.length === 0) return recording;
+  const pool = (kind: string, belongs: (name: string) => boolean): Pool => ({
+    kind,
+    left: exits.reduce((sum, { reason, count }) => sum + (belongs(reasonName(reason)) ? count : 0), 0),
+  });
+  const doorbells = pool('devnotify', (name) => reasonNamed(name)?.kind === 'devnotify');
+  const apic = pool('ipi', (name) => name === 'APIC_ACCESS' || name === 'APIC_WRITE');
+  const faults = pool('ept', (name) => reasonNamed(name)?.mixed === 'mmio');
+  const kinds = new Map(recording.kinds);
+  const move = (from: Pool, to: string, wanted: number): number => {
+    const moved = Math.min(from.left, wanted);
+    from.left -= moved;
+    kinds.set(from.kind, (kinds.get(from.kind) ?? 0) - moved);
+    kinds.set(to, (kinds.get(to) ?? 0) + moved);
+    return wanted - moved;
+  };
+  let beyond = 0;
+  for (const { reason, count, kind } of rows) {
+    let left = count;
+    for (const from of isLocalApic(reason) ? [apic, faults, doorbells] : [doorbells, faults])
+      left = move(from, kind, left);
+    beyond += left;
+  }
+  for (const [kind, count] of kinds) if (count === 0) kinds.delete(kind);
+  const warning = `${beyond} accesses of memory-mapped I/O are more than the exits that can have brought them: the two reports are of different times, or one exit made several accesses.`;
+  return { ...recording, kinds, warnings: [...recording.warnings, ...(beyond > 0 ? [warning] : [])] };
+}
+
+function isLocalApic(key: string): boolean {
+  const offset = Number(key.split(':')[0]) - localApicBase;
+  return offset >= 0 && offset < 4_096;
+}
+
 /** Where the registers of the local APIC lie in memory unless a guest moves them, which none does. */
 const localApicBase = 0xfee00000;
 
@@ -104,9 +153,8 @@ function kindOfAccess(section: string, key: string): string {
   if (section === 'IO Port Access') return 'pio';
   const [address, direction] = key.split(':');
   if (section === 'MMIO Access') {
-    const offset = Number(address) - localApicBase;
-    if (!(offset >= 0 && offset < 4_096)) return 'devnotify';
-    return direction === 'W' ? kindOfApicWrite(offset) : 'other';
+    if (!isLocalApic(key)) return 'devnotify';
+    return direction === 'W' ? kindOfApicWrite(Number(address) - localApicBase) : 'other';
   }
   return direction === 'W' ? kindOfMsrWrite(Number(address)) : 'msr';
 }
@@ -193,63 +241,6 @@ function debugfsCounters(counts: ReadonlyMap<string, number>): Counted[] {
   });
   const rest = (counts.get('exits') ?? 0) - known.reduce((all, { count }) => all + count, 0);
   return rest > 0 ? [...known, { reason: 'exits', count: rest, kind: 'other' }] : known;
-}
-
-const eventKinds: Readonly<Record<string, string>> = {
-  kvm_apic_ipi: 'ipi',
-  kvm_pio: 'pio',
-  kvm_mmio: 'pio-user',
-  kvm_fast_mmio: 'devnotify',
-  kvm_cpuid: 'cpuid',
-  kvm_hypercall: 'hypercall',
-  kvm_page_fault: 'ept',
-  kvm_eoi: 'eoi',
-};
-
-/** `perf stat -e 'kvm:*'`, printed or as CSV (`-x,`). Events, not reasons: the rest of kvm_exit is counted as other. */
-export function readPerfStat(text: string): ExitRecording {
-  const lines = linesOf(text);
-  const counts = new Map<string, number>();
-  let seconds: number | undefined;
-  let skipped = 0;
-  for (const line of lines) {
-    const csv = /^(?:[^,]*,)*?(\d+),[^,]*,kvm:([\w-]+)(?:,|$)/.exec(line);
-    const printed = /^\s*([\d,.'’ ]*\d)\s+kvm:([\w-]+)/.exec(line);
-    const elapsed = /^\s*([\d.,]+)\s+seconds time elapsed/.exec(line);
-    const row = csv ?? printed;
-    const count = Number(row?.[1]?.replace(/\D/g, '') ?? 0);
-    const elapsedSeconds = Number(elapsed?.[1]?.replace(',', '.') ?? 0);
-    if (!isSound(count) || !isSound(elapsedSeconds)) skipped++;
-    else if (row !== null) counts.set(row[2]!, (counts.get(row[2]!) ?? 0) + count);
-    else if (elapsed !== null) seconds = elapsedSeconds;
-    else if (!/^\s*$|^\s*#|Performance counter stats|<not|seconds (user|sys)/.test(line)) skipped++;
-  }
-  const total = counts.get('kvm_exit') ?? counts.get('kvm_entry') ?? 0;
-  const known: Counted[] = [...counts].flatMap(([name, count]) => {
-    const kind = eventKinds[name];
-    return kind === undefined || count === 0 ? [] : [{ reason: name, count, kind }];
-  });
-  const msrs = counts.get('kvm_msr') ?? 0;
-  const rest = total - msrs - known.reduce((all, { count }) => all + count, 0);
-  const counted = [
-    ...known,
-    ...(msrs > 0 ? [{ reason: 'MSR_WRITE', count: msrs }] : []),
-    ...(rest > 0 ? [{ reason: 'other', count: rest, kind: 'other' }] : []),
-  ];
-  return recordingOf(counted, {
-    format: 'perf-stat',
-    total,
-    lost: 0,
-    lines: lines.length,
-    events: counts.size,
-    skipped,
-    interrupts: counts.get('kvm_inj_virq') ?? 0,
-    ...(seconds !== undefined && { windowSeconds: seconds }),
-    warnings: [
-      'perf stat counts events, not exit reasons: kinds are inferred from the events, the rest is "other".',
-      ...skippedWarning(skipped, lines.length),
-    ],
-  });
 }
 
 /**

@@ -21,21 +21,32 @@ export const vmexitKinds: Readonly<Record<string, string>> = {
   'pci-mem': 'devnotify',
   devnotify: 'devnotify',
   wr_tsc_adjust_msr: 'msr',
+  // Arm's micro-bench.
+  hvc: 'hypercall',
+  mmio_read_vgic: 'pio',
+  mmio_read_user: 'pio-user',
 };
 
+/** Arm's micro-bench prints nanoseconds under this heading. */
+const armHeading = /^\s*name\s+total ns\s+avg ns/;
+
+/** What a serial console or a log puts before a line: a time, in brackets or not. */
+const logPrefix = /^\s*(?:\[[^\]]*\]|\d{4}-\d\d-\d\d[T ][\d:.]+Z?|\d\d:\d\d:\d\d(?:\.\d+)?)\s*/;
+
 /**
- * Lines `name cycles` (upstream) or `name: avg A min B max C` (the DVH fork, of which the minimum counts, as its authors report).
- * A name that occurs again keeps its smallest figure.
+ * Lines `name cycles` (upstream), `name: avg A min B max C` (the DVH fork, of which the minimum counts, as its authors report), and the
+ * table of Arm's micro-bench in nanoseconds. A name that occurs again keeps its smallest figure.
+ * @param clockGHz turns nanoseconds into cycles
  * @throws StrataError `nest.vmexit` when no line is one
  */
-export function readVmexit(text: string, where: string): VmexitResults {
+export function readVmexit(text: string, where: string, clockGHz = 1): VmexitResults {
   const results = new Map<string, number>();
+  let isArm = false;
   for (const line of linesOf(text)) {
-    const forked = /^\s*([\w-]+):\s+avg\s+(\d+)\s+min\s+(\d+)/.exec(line);
-    const upstream = /^\s*([a-z][\w-]*)\s+(\d+)\s*$/.exec(line);
-    const name = forked?.[1] ?? upstream?.[1];
-    const cycles = Number(forked?.[3] ?? upstream?.[2]);
-    if (name === undefined || !Number.isFinite(cycles) || cycles <= 0) continue;
+    const bare = line.replace(logPrefix, '');
+    isArm ||= armHeading.test(bare);
+    const [name, cycles] = (isArm ? armResult(bare, clockGHz) : x86Result(bare)) ?? [];
+    if (name === undefined || cycles === undefined || !(cycles > 0 && cycles <= Number.MAX_SAFE_INTEGER)) continue;
     results.set(name, Math.min(cycles, results.get(name) ?? Infinity));
   }
   if (![...results.keys()].some((name) => Object.hasOwn(vmexitKinds, name)))
@@ -47,6 +58,20 @@ export function readVmexit(text: string, where: string): VmexitResults {
       mend: 'Run x86/vmexit.flat of kvm-unit-tests in the guest and give its output.',
     });
   return results;
+}
+
+type Result = readonly [name: string, cycles: number];
+
+function x86Result(line: string): Result | undefined {
+  const forked = /^\s*([\w-]+)\s*:\s+avg\s+(\d+)(?:\s+min\s+(\d+))?/.exec(line);
+  if (forked !== null) return [forked[1]!, Number(forked[3] ?? forked[2])];
+  const upstream = /^\s*([a-z][\w-]*)\s*:?\s+(\d+)(?:\s+cycles)?\s*$/.exec(line);
+  return upstream === null ? undefined : [upstream[1]!, Number(upstream[2])];
+}
+
+function armResult(line: string, clockGHz: number): Result | undefined {
+  const row = /^\s*(\w+)\s+\d+(?:\.\d+)?\s+(\d+(?:\.\d+)?)\s*$/.exec(line);
+  return row === null ? undefined : [row[1]!, Math.round(Number(row[2]) * clockGHz)];
 }
 
 /** Results by kind of the model; the test named first above counts where several stand for one kind. */

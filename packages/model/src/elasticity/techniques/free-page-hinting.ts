@@ -1,3 +1,4 @@
+import { hintingProtocol } from '../protocols/free-page-hinting.ts';
 import { createResidencyCounter } from './counting.ts';
 import { overheadMib, type Technique } from './technique.ts';
 import { balloonNotDmaSafe } from './virtio-balloon.ts';
@@ -10,6 +11,7 @@ export const freePageHinting: Technique = {
   dmaSafe: balloonNotDmaSafe,
   allocator: 'buddy',
   footprintBasis: 'unvalidated',
+  protocol: hintingProtocol,
   resize: 'free page hinting drains what is free and cannot be told a size',
   follow({ config: { hinting }, totalMib }) {
     const counter = createResidencyCounter(['zap2m', 'discardCall'], ['zero2m']);

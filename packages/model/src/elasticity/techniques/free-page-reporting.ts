@@ -1,3 +1,4 @@
+import { reportingProtocol } from '../protocols/free-page-reporting.ts';
 import { createResidencyCounter } from './counting.ts';
 import { blockMib, reportPass, type Zone } from './reporting-pass.ts';
 import { type Follower, type FollowerSetting, overheadMib, type Technique } from './technique.ts';
@@ -20,6 +21,7 @@ export const freePageReporting: Technique = {
   dmaSafe: 'QEMU disables discards as soon as VFIO pins the memory, so reports free nothing',
   allocator: 'buddy',
   footprintBasis: 'recorded',
+  protocol: reportingProtocol,
   resize: 'free page reporting follows the guest and cannot be told a size',
   follow: (setting) => (setting.config.reporting.order === 0 ? followSmall(setting) : followHuge(setting)),
 };

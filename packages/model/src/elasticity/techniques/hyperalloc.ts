@@ -1,3 +1,4 @@
+import { hyperallocProtocol } from '../protocols/hyperalloc.ts';
 import { hugePerGib, pagesPerGib } from '../units.ts';
 import { createResidencyCounter } from './counting.ts';
 import { overheadMib, type Technique } from './technique.ts';
@@ -11,6 +12,7 @@ export const hyperalloc: Technique = {
   dmaSafe: true,
   allocator: 'llfree',
   footprintBasis: 'recorded',
+  protocol: hyperallocProtocol,
   resize({ movedGib, touchedAfterGib, touched, vfio, first }) {
     const frames = movedGib * hugePerGib;
     // Frames that nobody installed since the last reclamation are evicted already: a change of state and nothing else.

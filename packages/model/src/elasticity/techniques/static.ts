@@ -1,3 +1,4 @@
+import { noProtocol } from '../protocols/protocol.ts';
 import { createResidencyCounter } from './counting.ts';
 import { type Follower, overheadMib, type Technique } from './technique.ts';
 
@@ -16,6 +17,7 @@ export const staticMemory: Technique = {
   dmaSafe: true,
   allocator: 'buddy',
   footprintBasis: 'recorded',
+  protocol: () => noProtocol,
   resize: 'a VM with static memory has one size',
   follow({ totalMib, allocator, vfio }): Follower {
     const counter = createResidencyCounter([], []);

@@ -1,6 +1,7 @@
 import type { Named } from '../../machine/registry.ts';
 import type { ElasticityConfig } from '../config.ts';
 import type { CostName, Operation } from '../costs.ts';
+import type { Protocol, ProtocolParts } from '../protocols/protocol.ts';
 
 /** One change of size and back, and what is known of the memory it concerns. */
 export interface ResizeRequest {
@@ -63,6 +64,8 @@ export interface Technique extends Named {
   /** Absent: the technique cannot be told a size; the sentence is for messages. */
   readonly resize: ((request: ResizeRequest) => ResizePlan) | string;
   follow(setting: FollowerSetting): Follower;
+  /** The technique page by page, between a guest's allocator and the host's maps. */
+  protocol(parts: ProtocolParts): Protocol;
   /** What the footprint rests on: `recorded` = held against recordings of this technique, `unvalidated` = there are none. */
   readonly footprintBasis: 'recorded' | 'unvalidated';
 }

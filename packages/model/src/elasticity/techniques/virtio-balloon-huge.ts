@@ -1,3 +1,4 @@
+import { hugeBalloon } from '../protocols/balloon.ts';
 import { hugePerGib, pagesPerGib } from '../units.ts';
 import { followPolicy } from './policy.ts';
 import { overheadMib, type Technique } from './technique.ts';
@@ -11,6 +12,7 @@ export const virtioBalloonHuge: Technique = {
   dmaSafe: balloonNotDmaSafe,
   allocator: 'buddy',
   footprintBasis: 'unvalidated',
+  protocol: hugeBalloon,
   resize({ movedGib, touchedAfterGib, touched }) {
     const frames = movedGib * hugePerGib;
     return {

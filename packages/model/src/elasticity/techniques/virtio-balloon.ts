@@ -1,3 +1,4 @@
+import { smallBalloon } from '../protocols/balloon.ts';
 import { pagesPerGib } from '../units.ts';
 import { followPolicy } from './policy.ts';
 import { overheadMib, type Technique } from './technique.ts';
@@ -12,8 +13,10 @@ export const virtioBalloon: Technique = {
   dmaSafe: balloonNotDmaSafe,
   allocator: 'buddy',
   footprintBasis: 'unvalidated',
+  protocol: smallBalloon,
   resize({ movedGib, touchedAfterGib, touched, first }) {
     const pages = movedGib * pagesPerGib;
+    const backGib = Math.min(movedGib, touchedAfterGib);
     return {
       shrink: [
         { cost: 'balloonInflate4k', count: pages },
@@ -21,8 +24,9 @@ export const virtioBalloon: Technique = {
       ],
       grow: [{ cost: 'balloonDeflate4k', count: pages }],
       touch: [
-        { cost: 'hostFault4k', count: Math.min(movedGib, touchedAfterGib) * pagesPerGib },
-        { cost: 'guestTouchSmallBacked4k', count: touchedAfterGib * pagesPerGib },
+        { cost: 'hostFault4k', count: backGib * pagesPerGib },
+        { cost: 'guestTouchSmallBacked4k', count: backGib * pagesPerGib },
+        { cost: 'guestTouch4k', count: (touchedAfterGib - backGib) * pagesPerGib },
       ],
     };
   },

@@ -1,3 +1,4 @@
+import { virtioMemProtocol } from '../protocols/virtio-mem.ts';
 import { hugePerGib, pagesPerGib } from '../units.ts';
 import { followPolicy } from './policy.ts';
 import { overheadMib, type Technique } from './technique.ts';
@@ -10,6 +11,7 @@ export const virtioMem: Technique = {
   dmaSafe: true,
   allocator: 'buddy',
   footprintBasis: 'recorded',
+  protocol: virtioMemProtocol,
   resize({ movedGib, touchedAfterGib, touched, vfio }) {
     const frames = movedGib * hugePerGib;
     // With a passed-through device plugging populates and pins, so nothing is untouched.

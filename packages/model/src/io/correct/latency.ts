@@ -1,34 +1,30 @@
-/** Latency of a tenant's packets from arrival to the last translation, in nanoseconds. */
+/** Latency of a tenant's packets from arrival to the last DMA, in nanoseconds. */
 export interface TenantLatency {
   readonly did: number;
   readonly delivered: number;
   readonly lost: number;
+  readonly bytes: number;
   readonly meanNs: number;
   /** Percentiles, to within 1/8 octave upwards. */
   readonly p50Ns: number;
+  readonly p90Ns: number;
   readonly p99Ns: number;
   readonly maxNs: number;
 }
 
 const stepsPerOctave = 8;
-const buckets = 32 * stepsPerOctave;
+const buckets = 40 * stepsPerOctave;
 
 /** Per tenant a histogram of logarithmic buckets, made when it first sends. */
 export class LatencyTable {
-  readonly #histograms = new Map<number, Tenant>();
-  #arrival = 0;
+  readonly #tenants = new Map<number, Tenant>();
 
-  begin(did: number, arrival: number): void {
-    this.#of(did);
-    this.#arrival = arrival;
-  }
-
-  end(did: number, end: number): void {
+  deliver(did: number, latency: number, bytes: number): void {
     const tenant = this.#of(did);
-    const latency = end - this.#arrival;
     const bucket = Math.min(buckets - 1, Math.ceil(Math.log2(Math.max(1, latency)) * stepsPerOctave));
     tenant.histogram[bucket]!++;
     tenant.delivered++;
+    tenant.bytes += bytes;
     tenant.sum += latency;
     if (latency > tenant.max) tenant.max = latency;
   }
@@ -38,24 +34,26 @@ export class LatencyTable {
   }
 
   tenants(): TenantLatency[] {
-    return [...this.#histograms]
+    return [...this.#tenants]
       .sort(([a], [b]) => a - b)
-      .map(([did, { delivered, lost, sum, max, histogram }]) => ({
+      .map(([did, { delivered, lost, bytes, sum, max, histogram }]) => ({
         did,
         delivered,
         lost,
+        bytes,
         meanNs: delivered === 0 ? 0 : sum / delivered,
         p50Ns: percentile(histogram, delivered, 0.5, max),
+        p90Ns: percentile(histogram, delivered, 0.9, max),
         p99Ns: percentile(histogram, delivered, 0.99, max),
         maxNs: max,
       }));
   }
 
   #of(did: number): Tenant {
-    let tenant = this.#histograms.get(did);
+    let tenant = this.#tenants.get(did);
     if (tenant === undefined) {
-      tenant = { histogram: new Uint32Array(buckets), delivered: 0, lost: 0, sum: 0, max: 0 };
-      this.#histograms.set(did, tenant);
+      tenant = { histogram: new Uint32Array(buckets), delivered: 0, lost: 0, bytes: 0, sum: 0, max: 0 };
+      this.#tenants.set(did, tenant);
     }
     return tenant;
   }
@@ -65,6 +63,7 @@ interface Tenant {
   readonly histogram: Uint32Array;
   delivered: number;
   lost: number;
+  bytes: number;
   sum: number;
   max: number;
 }
@@ -76,4 +75,16 @@ function percentile(histogram: Uint32Array, count: number, share: number, max: n
     if (left <= 0 && histogram[bucket]! > 0) return Math.min(max, 2 ** (bucket / stepsPerOctave));
   }
   return max;
+}
+
+/** Jain's index of the shares of their packets that tenants get through: 1 = all alike, 1/n = one gets everything. */
+export function fairnessOf(tenants: readonly TenantLatency[]): number {
+  let sum = 0;
+  let squares = 0;
+  for (const { delivered, lost } of tenants) {
+    const share = delivered + lost === 0 ? 0 : delivered / (delivered + lost);
+    sum += share;
+    squares += share * share;
+  }
+  return squares === 0 ? 1 : (sum * sum) / (tenants.length * squares);
 }

@@ -1,403 +1,327 @@
-import type { CompatCacheCounts } from '../compat/cache.ts';
-import { Interner } from '../compat/interner.ts';
+import type { Spec, ValuesOf } from '../../machine/fields.ts';
+import { createRandom } from '../../machine/random.ts';
 import type { TranslationBlock } from '../compat/records.ts';
-import type { ProtectionScheme } from '../schemes/scheme.ts';
+import type { ProtectionScheme, SchemeInstance } from '../schemes/scheme.ts';
 import type { IoMachine } from './config.ts';
-import { LatencyTable, type TenantLatency } from './latency.ts';
-import { SortedTimes } from './sorted-times.ts';
-import { TagCache } from './tag-cache.ts';
+import { Cores } from './cores.ts';
+import { Device } from './device.ts';
+import { createDriver, type Driver } from './driver.ts';
+import { EventQueue } from './event-queue.ts';
+import { EventKind } from './events.ts';
+import { Exposure } from './exposure.ts';
+import { InvalidationQueue, wholeDomain } from './invalidation-queue.ts';
+import { Iommu } from './iommu.ts';
+import { fairnessOf, LatencyTable } from './latency.ts';
+import type { PacketBlock, QueueShape } from './packet-block.ts';
+import { Probe } from './probe.ts';
+import { Requests } from './requests.ts';
+import type { CorrectIoResult } from './result.ts';
+import { RingTables, ringSlots } from './ring-tables.ts';
+import { createSource, type Source } from './source.ts';
 
-/** One thing that a translation waited for. */
-export interface IoStep {
-  readonly what: string;
-  readonly outcome: string;
-  readonly nanoseconds: number;
+export interface IoSimulationInput {
+  readonly machine: IoMachine;
+  readonly scheme: ProtectionScheme;
+  /** Of the scheme, resolved. */
+  readonly values: ValuesOf<Spec>;
+  /** Packets and commands of queues; absent for traces, which have translations. */
+  readonly queues?: QueueShape;
+  readonly seed?: number;
+  /** Watches the translation at that position of the input. */
+  readonly probe?: Probe;
+  readonly observer?: IoObserver;
 }
 
-type Counts = Pick<CompatCacheCounts, 'hit' | 'miss' | 'conflict'>;
-
-export interface CorrectIoResult {
-  readonly timeNs: number;
-  readonly translations: number;
-  /** Packets that found the receive buffer full: losses. */
-  readonly packetsDropped: number;
-  readonly packetsDelivered: number;
-  readonly mbps: number;
-  /** Share of the link rate, 0 to 1. */
-  readonly utilization: number;
-  readonly caches: Readonly<Record<'CC' | 'DEVTLB' | 'IOTLB' | 'L2PAGE' | 'L3PAGE' | 'L4PAGE' | 'NESTED', Counts>>;
-  readonly walks: number;
-  /** Walks that joined one under way to the same page. */
-  readonly mergedWalks: number;
-  readonly memoryReads: number;
-  readonly readsPerTranslation: number;
-  /** Waiting for a free walker, in all. */
-  readonly walkerWaitNs: number;
-  readonly invalidations: number;
-  /** From unmapping to invalidation: how long a device could still reach the buffer. */
-  readonly vulnerabilityWindowNs: { readonly mean: number; readonly max: number };
-  readonly tenants: readonly TenantLatency[];
-  /** Jain's index of packets delivered per packet offered: 1 = all tenants alike. */
-  readonly fairness: number;
+/** Told of what tests look at; nothing in a simulation depends on it. */
+export interface IoObserver {
+  /** A DMA has got through with that frame (-1 = refused). */
+  accessed?(domain: number, vpn: number, frame: number, time: number): void;
+  /** Memory went back to the operating system. */
+  released?(domain: number, vpn: number, time: number): void;
 }
 
 export interface CorrectIoSimulation {
+  /** Translations of a trace, three to a packet, at link rate. */
   feed(block: TranslationBlock): void;
+  /** Packets of queues. */
+  feedPackets(block: PacketBlock): void;
   finish(): CorrectIoResult;
+  /** Whether a device that should not would get through to the page now. */
+  isReachable(domain: number, vpn: number): boolean;
+  /** The frame that the tables say now, -1 = none. */
+  frameOf(domain: number, vpn: number): number;
 }
 
-const partsPerPacket = 3;
-/** Buffers, as against rings and mailboxes, are the second part of a packet (specs/io.md 5). */
-const bufferPart = 1;
-const tableLevels = 4;
-const rate = 1000;
+const bitsPerByte = 8;
+/** Gb/s to Mb/s. */
+const mega = 1000;
+
+/** Everything of a run that the parts share. */
+export interface IoModel {
+  readonly machine: IoMachine;
+  readonly scheme: ProtectionScheme;
+  readonly events: EventQueue;
+  readonly requests: Requests;
+  readonly probe: Probe;
+  readonly iommu: Iommu;
+  readonly ringTables: RingTables;
+  readonly device: Device;
+  readonly driver: Driver;
+  readonly latencies: LatencyTable;
+  readonly observer: IoObserver | undefined;
+}
 
 /**
- * Translations in the order of their issue: each takes its time from what is free by then (pending entries, walkers, the
- * invalidation queue), and caches are filled in that order. No randomness, no block-size dependence.
- * @param explain called for every step of the translations for which `explained` says so
+ * Discrete events: what devices, walkers, cores and the invalidation queue do happens in one order of time, equal times in the order in which
+ * they were scheduled. No randomness but the seed; the result does not depend on how the input is cut into blocks.
  */
-export function createIoSimulation(
-  machine: IoMachine,
-  scheme: ProtectionScheme,
-  explain?: { readonly translation: number; readonly steps: IoStep[] },
-): CorrectIoSimulation {
-  return new IoModel(machine, scheme, explain);
-}
+export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulation {
+  const { machine, scheme, values, observer, probe = new Probe(-1), seed = 42 } = input;
+  const random = createRandom(seed);
+  const events = new EventQueue();
+  const requests = new Requests();
+  const iommu = new Iommu(machine, events, requests, probe, random);
+  const ringTables = new RingTables(machine.iotlb, random);
+  const latencies = new LatencyTable();
+  const exposure = new Exposure(scheme.promises.kind === 'none');
+  let last = 0;
+  let delivered = 0;
+  let deliveredBytes = 0;
+  let refused = 0;
 
-class IoModel implements CorrectIoSimulation {
-  readonly #machine: IoMachine;
-  readonly #scheme: ProtectionScheme;
-  readonly #explain: { readonly translation: number; readonly steps: IoStep[] } | undefined;
-  readonly #deviceTlb: TagCache;
-  readonly #iotlb: TagCache;
-  /** By level; 0 and 1 are not used. */
-  readonly #walkCaches: readonly TagCache[];
-  readonly #context: TagCache;
-  readonly #nested: TagCache;
-  readonly #regions = new Interner();
-  readonly #latencies = new LatencyTable();
-  readonly #inFlight: SortedTimes;
-  readonly #walkers: Float64Array;
-  /** Start times of the packets last accepted, as many as the receive buffer holds. */
-  readonly #starts: Float64Array;
-  #accepted = 0;
-  #arrivals = 0;
-  #lost = 0;
-  #translations = 0;
-  #part = 0;
-  #packetLost = false;
-  #start = 0;
-  #packetEnd = 0;
-  #packetDid = 0;
-  #last = 0;
-  #walks = 0;
-  #merged = 0;
-  #reads = 0;
-  #walkerWait = 0;
-  #invalidations = 0;
-  #queueFree = 0;
-  readonly #walkEnd = new Map<number, number>();
-  readonly #unmapped: { readonly page: number; readonly at: number }[] = [];
-  #windowSum = 0;
-  #windowMax = 0;
-  #windows = 0;
+  const device = new Device({
+    machine,
+    events,
+    requests,
+    iommu,
+    ringTables,
+    probe,
+    random,
+    translation: scheme.translation,
+    onPacket,
+    onPageRequest: (domain, vpn, level) => iommu.spaces.ensure(domain, vpn, level),
+  });
+  const cores = new Cores(events, {
+    map(domain, vpn, frame, level) {
+      if (scheme.translation === 'tables') iommu.spaces.map(domain, vpn, frame, level);
+    },
+    unmap: (domain, vpn) => iommu.spaces.unmap(domain, vpn),
+    release(domain, vpn, pages) {
+      for (let page = vpn; page < vpn + pages; page++) {
+        exposure.release(domain, page, events.now, isReachable(domain, page));
+        observer?.released?.(domain, page, events.now);
+      }
+    },
+    giveFrames: (domain, frame, count) => iommu.spaces.giveFrames(domain, frame, count),
+    freeAddress: (core, domain, vpn, pages) => driver.freeAddress(core, domain, vpn, pages),
+    post: (ring, slot) => driver.posted(ring, slot),
+    poll: (ring) => driver.poll(ring),
+    refill: (ring) => driver.refill(ring),
+  });
+  const queue = new InvalidationQueue({
+    machine,
+    events,
+    iommu,
+    toDevice: device.usesAts
+      ? (command) =>
+          events.push(device.down.send(events.now, 0) + machine.pcieNs, EventKind.deviceInvalidation, command)
+      : undefined,
+    invalidate(domain, vpn, pages, leavesOnly) {
+      if (scheme.translation === 'ring') ringTables.invalidate(Math.floor(vpn / ringSlots));
+      else if (pages === wholeDomain) iommu.invalidateDomain(domain);
+      else iommu.invalidate(domain, vpn, pages, leavesOnly);
+    },
+    onCompleted(core, domain, vpn, pages) {
+      exposure.close(domain, vpn, pages, events.now);
+      cores.invalidated(core);
+    },
+    resume: (core, time) => events.push(time, EventKind.core, core),
+  });
+  cores.connect(queue);
+  const driver: Driver = createDriver({
+    machine,
+    events,
+    cores,
+    iommu,
+    ringTables,
+    device,
+    translation: scheme.translation,
+  });
+  const instance: SchemeInstance = scheme.create(values, driver.operations);
+  driver.connect(instance);
 
-  constructor(machine: IoMachine, scheme: ProtectionScheme, explain?: { translation: number; steps: IoStep[] }) {
-    this.#machine = machine;
-    this.#scheme = scheme;
-    this.#explain = explain;
-    const made = ({ entries, ways }: { readonly entries: number; readonly ways: number }) =>
-      new TagCache(entries, ways);
-    this.#deviceTlb = made(machine.deviceTlb);
-    this.#iotlb = made(machine.iotlb);
-    const none = new TagCache(0, 0);
-    this.#walkCaches = [none, none, made(machine.l2Cache), made(machine.l3Cache), made(machine.l4Cache)];
-    this.#context = made(machine.contextCache);
-    this.#nested = made(machine.nestedCache);
-    this.#inFlight = new SortedTimes(machine.queueEntries + partsPerPacket);
-    this.#walkers = new Float64Array(machine.walkers);
-    this.#starts = new Float64Array(machine.receiveBuffer).fill(-1);
+  const model: IoModel = {
+    machine,
+    scheme,
+    events,
+    requests,
+    probe,
+    iommu,
+    ringTables,
+    device,
+    driver,
+    latencies,
+    observer,
+  };
+  const source: Source = createSource(model, { advance, step }, input.queues);
+
+  function isReachable(domain: number, vpn: number): boolean {
+    if (scheme.translation === 'none') return true;
+    if (scheme.translation === 'ring') return ringTables.isReachable(vpn);
+    return (
+      iommu.spaces.of(domain).table.translate(vpn) !== -1 ||
+      iommu.iotlb.peek(domain, vpn) >= 0 ||
+      device.holds(domain, vpn)
+    );
   }
 
-  feed(block: TranslationBlock): void {
-    for (let record = 0; record < block.length; record++) this.#record(block, record);
+  function onPacket(packet: number): void {
+    const { packets } = device;
+    const { now } = events;
+    const domain = packets.domain[packet]!;
+    const bytes = packets.bytes[packet]!;
+    if (packets.isRefused[packet] === 1) {
+      refused++;
+      latencies.lose(domain);
+    } else {
+      delivered++;
+      const ring = packets.ring[packet]!;
+      // The rate is the link's towards the device; acknowledgements go the other way.
+      if (ring < 0 || !driver.ring(ring).transmits) deliveredBytes += bytes;
+      latencies.deliver(domain, now - packets.arrival[packet]!, bytes);
+    }
+    last = now;
+    const ring = packets.ring[packet]!;
+    if (ring >= 0) driver.completed(ring, packets.slot[packet]!, bytes);
+    packets.release(packet);
   }
 
-  finish(): CorrectIoResult {
-    if (this.#part > 0) this.#endPacket();
-    const { packetBytes, gbps } = this.#machine;
-    const offeredNs = (this.#arrivals * packetBytes * 8) / gbps;
-    const timeNs = Math.max(this.#last, offeredNs);
-    const delivered = this.#arrivals - this.#lost;
-    const mbps = timeNs === 0 ? 0 : (delivered * packetBytes * 8 * rate) / timeNs;
-    const tenants = this.#latencies.tenants();
-    const caches = this.#walkCaches;
+  function step(): boolean {
+    if (events.length === 0) return false;
+    events.pop();
+    const { argument } = events;
+    switch (events.kind) {
+      case EventKind.agent:
+        device.atAgent(argument);
+        break;
+      case EventKind.read:
+        iommu.readDone(argument);
+        break;
+      case EventKind.answer:
+        device.answered(argument);
+        break;
+      case EventKind.deviceAnswer:
+        device.deviceAnswered(argument);
+        break;
+      case EventKind.access:
+        observer?.accessed?.(
+          requests.domain[argument]!,
+          requests.vpn[argument]!,
+          requests.frame[argument]!,
+          events.now,
+        );
+        device.accessed(argument);
+        break;
+      case EventKind.invalidation:
+        queue.carryOut();
+        break;
+      case EventKind.deviceInvalidation:
+        device.invalidate(queue.domain[argument]!, queue.vpn[argument]!, queue.pages[argument]!);
+        events.push(device.up.send(events.now, 0) + machine.pcieNs, EventKind.deviceAcknowledged, argument);
+        break;
+      case EventKind.deviceAcknowledged:
+        queue.complete(argument);
+        break;
+      case EventKind.core:
+        cores.run(argument);
+        break;
+      case EventKind.moderation:
+        driver.moderated(argument);
+        break;
+      case EventKind.interruptMessage:
+        driver.messageArrived(argument);
+        break;
+      case EventKind.interrupt:
+        driver.interrupted(argument);
+        break;
+      case EventKind.pageResponse:
+        device.pageResponded(argument);
+        break;
+      case EventKind.timer:
+        instance.timer?.();
+        break;
+    }
+    return true;
+  }
+
+  function advance(time: number): void {
+    while (events.nextTime <= time) step();
+    events.now = time;
+  }
+
+  function finish(): CorrectIoResult {
+    source.end();
+    // What is on its way arrives; timers of schemes that would come after it are not waited for.
+    while (device.isBusy && step());
+    const offeredNs = source.offeredNs;
+    const timeNs = Math.max(last, offeredNs);
+    while (cores.isWorking && step());
+    return resultOf(timeNs);
+  }
+
+  function resultOf(timeNs: number): CorrectIoResult {
+    const mbps = timeNs === 0 ? 0 : (deliveredBytes * bitsPerByte * mega) / timeNs;
+    const tenants = latencies.tenants();
+    const counts = iommu.counts();
+    const { translations, lostToBuffer, lostToQueue } = source;
+    const [, , l2, l3, l4] = iommu.caches.tables;
+    const [, , hostL2, hostL3, hostL4] = iommu.caches.hostTables;
     return {
       timeNs,
-      translations: this.#translations,
-      packetsDropped: this.#lost,
+      translations,
+      packetsDropped: lostToBuffer + lostToQueue + refused,
+      losses: { receiveBuffer: lostToBuffer, noDescriptor: lostToQueue, refused },
       packetsDelivered: delivered,
       mbps,
-      utilization: mbps / (gbps * rate),
+      utilization: mbps / (machine.gbps * mega),
       caches: {
-        CC: this.#context.counts(),
-        DEVTLB: this.#deviceTlb.counts(),
-        IOTLB: this.#iotlb.counts(),
-        L2PAGE: caches[2]!.counts(),
-        L3PAGE: caches[3]!.counts(),
-        L4PAGE: caches[4]!.counts(),
-        NESTED: this.#nested.counts(),
+        CC: iommu.context.counts(),
+        PASID: iommu.pasids.counts(),
+        DEVTLB: device.tlb.counts(),
+        IOTLB: iommu.iotlb.counts(),
+        L2PAGE: l2!.counts(),
+        L3PAGE: l3!.counts(),
+        L4PAGE: l4!.counts(),
+        NESTED: iommu.caches.nested.counts(),
+        HOSTL2: hostL2!.counts(),
+        HOSTL3: hostL3!.counts(),
+        HOSTL4: hostL4!.counts(),
+        RING: ringTables.counts(),
+        INTERRUPT: driver.interruptCounts(),
       },
-      walks: this.#walks,
-      mergedWalks: this.#merged,
-      memoryReads: this.#reads,
-      readsPerTranslation: this.#translations === 0 ? 0 : this.#reads / this.#translations,
-      walkerWaitNs: this.#walkerWait,
-      invalidations: this.#invalidations,
-      vulnerabilityWindowNs: { mean: this.#windows === 0 ? 0 : this.#windowSum / this.#windows, max: this.#windowMax },
+      ...counts,
+      readsPerTranslation: translations === 0 ? 0 : counts.memoryReads / translations,
+      readsPer4KiB: deliveredBytes === 0 ? 0 : (counts.memoryReads * 4096) / deliveredBytes,
+      pageRequests: device.pageRequests,
+      refusedAccesses: device.refused,
+      interrupts: driver.interrupts,
+      invalidations: queue.counts(timeNs).commands,
+      invalidationQueue: queue.counts(timeNs),
+      vulnerabilityWindowNs: exposure.result(),
+      coresBusy: cores.busyShare(Math.max(timeNs, events.now)),
+      pcieBytes: { up: device.up.bytes, down: device.down.bytes },
+      prefetch: device.prefetcher.counts(),
       tenants,
       fairness: fairnessOf(tenants),
     };
   }
 
-  #record(block: TranslationBlock, record: number): void {
-    const did = block.did[record]!;
-    if (this.#part === 0) this.#beginPacket(did);
-    if (!this.#packetLost) {
-      this.#packetEnd = Math.max(this.#packetEnd, this.#translate(block, record, did));
-      this.#translations++;
-    }
-    if (++this.#part === partsPerPacket) this.#endPacket();
-  }
-
-  /** The packet arrives, waits in the receive buffer for a pending entry, or is lost. */
-  #beginPacket(did: number): void {
-    const { packetBytes, gbps, queueEntries } = this.#machine;
-    const arrival = (this.#arrivals++ * packetBytes * 8) / gbps;
-    const slot = this.#accepted % this.#starts.length;
-    this.#packetDid = did;
-    this.#packetLost = this.#starts[slot]! > arrival;
-    if (this.#packetLost) {
-      this.#lost++;
-      this.#latencies.lose(did);
-      return;
-    }
-    let start = Math.max(arrival, this.#start);
-    this.#inFlight.dropUntil(start);
-    while (this.#inFlight.length >= queueEntries) start = Math.max(start, this.#inFlight.takeFirst());
-    // A ring's buffers come back when they are invalidated: a queue of commands longer than the ring holds up the device.
-    const { ringBuffers, invalidationNs } = this.#machine;
-    start = Math.max(start, this.#queueFree - ringBuffers * invalidationNs);
-    this.#start = start;
-    this.#packetEnd = start;
-    this.#starts[slot] = start;
-    this.#accepted++;
-    this.#latencies.begin(did, arrival);
-  }
-
-  #endPacket(): void {
-    this.#part = 0;
-    if (this.#packetLost) return;
-    if (this.#packetEnd > this.#last) this.#last = this.#packetEnd;
-    this.#latencies.end(this.#packetDid, this.#packetEnd);
-  }
-
-  /** When the translation is done. */
-  #translate(block: TranslationBlock, record: number, did: number): number {
-    const { machine, scheme } = { machine: this.#machine, scheme: this.#scheme };
-    const isBuffer = this.#part === bufferPart;
-    const issued = this.#start;
-    let done = issued;
-    if (scheme.translation === 'none') this.#step('translation', 'none: the address is physical', 0);
-    else if (scheme.translation === 'ring') done = this.#throughRing(did, issued);
-    else done = this.#throughTables(block, record, did, issued);
-    if (isBuffer && scheme.copies) {
-      const copy = machine.packetBytes * machine.copyNsPerByte;
-      done += copy;
-      this.#step('copy to the mapped buffer', `${machine.packetBytes} bytes`, copy);
-    }
-    this.#inFlight.add(done);
-    return done;
-  }
-
-  /** One cached entry per ring, the next one fetched while this one is used: a read only for a ring's first use. */
-  #throughRing(did: number, issued: number): number {
-    const { deviceTlbNs, pcieNs, memoryNs } = this.#machine;
-    const ring = this.#regions.intern(did, this.#part, 0, 0, 1);
-    if (this.#iotlb.lookup(ring, ring)) {
-      this.#step('ring entry', 'hit', deviceTlbNs);
-      return issued + deviceTlbNs;
-    }
-    this.#iotlb.fill(ring, ring);
-    this.#reads++;
-    const spent = 2 * pcieNs + memoryNs;
-    this.#step('ring entry', 'miss: one read of the flat table', spent);
-    return issued + spent;
-  }
-
-  #throughTables(block: TranslationBlock, record: number, did: number, issued: number): number {
-    const { deviceTlbNs, pcieNs, iotlbNs, memoryNs } = this.#machine;
-    const lo = block.iovaLo[record]!;
-    const hi = block.iovaHi[record]!;
-    const isHuge = this.#scheme.hugePages && this.#part === bufferPart;
-    const level = isHuge ? 2 : Math.max(1, block.level[record]!);
-    const page = this.#region(lo, hi, level, did, 0);
-    const index = indexOf(lo, hi, level);
-    let now = issued;
-    if (this.#deviceTlb.lookup(page, index)) {
-      this.#step('device TLB', 'hit', deviceTlbNs);
-      now += deviceTlbNs;
-    } else {
-      this.#step('device TLB', 'miss', deviceTlbNs);
-      this.#step('PCI Express', 'translation request', pcieNs);
-      now += deviceTlbNs + pcieNs;
-      now = this.#context.lookup(block.sid[record]!, block.sid[record]!)
-        ? now
-        : this.#readContext(block.sid[record]!, now);
-      now += iotlbNs;
-      const isHit = this.#iotlb.lookup(page, index);
-      this.#step('IOTLB', isHit ? 'hit' : 'miss', iotlbNs);
-      const underWay = this.#walkEnd.get(page);
-      if (underWay !== undefined && underWay > now) {
-        this.#merged++;
-        this.#step('walk under way to the same page', 'joined', underWay - now);
-        now = underWay;
-      } else if (!isHit) {
-        now = this.#walk(lo, hi, level, did, page, index, now, memoryNs);
-      }
-      this.#step('PCI Express', 'completion', pcieNs);
-      now += pcieNs;
-      this.#deviceTlb.fill(page, index);
-    }
-    if (this.#part === bufferPart) this.#afterUse(lo, hi, level, did, page, index, now);
-    return now;
-  }
-
-  #readContext(sid: number, now: number): number {
-    const { memoryNs } = this.#machine;
-    this.#context.fill(sid, sid);
-    this.#reads += 2;
-    this.#step('context cache', 'miss: root and context entry', 2 * memoryNs);
-    return now + 2 * memoryNs;
-  }
-
-  #walk(
-    lo: number,
-    hi: number,
-    level: number,
-    did: number,
-    page: number,
-    index: number,
-    asked: number,
-    memoryNs: number,
-  ): number {
-    this.#walks++;
-    let walker = 0;
-    for (let other = 1; other < this.#walkers.length; other++)
-      if (this.#walkers[other]! < this.#walkers[walker]!) walker = other;
-    const begin = Math.max(asked, this.#walkers[walker]!);
-    this.#walkerWait += begin - asked;
-    if (begin > asked) this.#step('walkers', 'all busy', begin - asked);
-    let from = tableLevels;
-    for (let cached = level + 1; cached <= tableLevels; cached++) {
-      const isHit = this.#walkCaches[cached]!.lookup(this.#region(lo, hi, cached, did, 0), indexOf(lo, hi, cached));
-      this.#step(`level-${cached} walk cache`, isHit ? 'hit' : 'miss', 0);
-      if (isHit) {
-        from = cached - 1;
-        break;
-      }
-    }
-    let reads = 0;
-    for (let at = from; at >= level; at--) {
-      reads += 1 + this.#hostReads(lo, hi, at + 1, did);
-      this.#step(`read of the level-${at} entry`, at === level ? 'leaf' : 'table', memoryNs);
-      if (at > level) this.#walkCaches[at]!.fill(this.#region(lo, hi, at, did, 0), indexOf(lo, hi, at));
-    }
-    reads += this.#hostReads(lo, hi, level, did);
-    this.#reads += reads;
-    const end = begin + reads * memoryNs;
-    this.#walkers[walker] = end;
-    this.#iotlb.fill(page, index);
-    this.#walkEnd.set(page, end);
-    if (this.#walkEnd.size > 4096)
-      for (const [other, time] of this.#walkEnd) if (time <= begin) this.#walkEnd.delete(other);
-    return end;
-  }
-
-  /** Reads of the host's tables for one guest-physical address: a table, or the page itself. */
-  #hostReads(lo: number, hi: number, level: number, did: number): number {
-    if (this.#machine.dimensions === '1') return 0;
-    const key = this.#region(lo, hi, level, did, 2);
-    const index = indexOf(lo, hi, level);
-    if (this.#nested.lookup(key, index)) return 0;
-    this.#nested.fill(key, index);
-    this.#step('host walk', `${tableLevels} reads`, tableLevels * this.#machine.memoryNs);
-    return tableLevels;
-  }
-
-  /** The buffer is done with: what the scheme does about the device's right to it. */
-  #afterUse(lo: number, hi: number, level: number, did: number, page: number, index: number, now: number): void {
-    const { invalidation } = this.#scheme;
-    if (invalidation === 'never') return;
-    if (invalidation === 'batch') {
-      this.#unmapped.push({ page, at: now });
-      const waited = now - this.#unmapped[0]!.at;
-      if (this.#unmapped.length >= this.#machine.batch || waited >= this.#machine.windowNs) this.#flush(now);
-      return;
-    }
-    const begin = Math.max(now, this.#queueFree);
-    this.#queueFree = begin + this.#machine.invalidationNs;
-    this.#invalidations++;
-    this.#window(this.#queueFree - now);
-    this.#deviceTlb.invalidate(page, index);
-    this.#iotlb.invalidate(page, index);
-    if (!this.#scheme.dropsWalkCaches) return;
-    for (let upper = level + 1; upper < tableLevels; upper++)
-      this.#walkCaches[upper]!.invalidate(this.#region(lo, hi, upper, did, 0), indexOf(lo, hi, upper));
-  }
-
-  #flush(now: number): void {
-    this.#invalidations++;
-    const end = Math.max(now, this.#queueFree) + this.#machine.invalidationNs;
-    this.#queueFree = end;
-    for (const { at } of this.#unmapped) this.#window(end - at);
-    this.#unmapped.length = 0;
-    this.#deviceTlb.clear();
-    this.#iotlb.clear();
-    if (this.#scheme.dropsWalkCaches) for (const cache of this.#walkCaches) cache.clear();
-  }
-
-  #window(nanoseconds: number): void {
-    this.#windows++;
-    this.#windowSum += nanoseconds;
-    if (nanoseconds > this.#windowMax) this.#windowMax = nanoseconds;
-  }
-
-  /** Number of the region of a level that an address of a domain lies in. */
-  #region(lo: number, hi: number, level: number, did: number, space: number): number {
-    const shift = 12 + 9 * (level - 1);
-    const regionLo = shift < 32 ? lo >>> shift : 0;
-    const regionHi = shift < 32 ? hi : hi >>> (shift - 32);
-    return this.#regions.intern(regionLo, regionHi, did, level, space);
-  }
-
-  #step(what: string, outcome: string, nanoseconds: number): void {
-    if (this.#explain !== undefined && this.#explain.translation === this.#translations)
-      this.#explain.steps.push({ what, outcome, nanoseconds });
-  }
-}
-
-/** Bits that pick the set: those of the page number, folded so that 4 KiB pages of one region spread. */
-function indexOf(lo: number, hi: number, level: number): number {
-  const shift = 12 + 9 * (level - 1);
-  const page = shift < 32 ? (lo >>> shift) | (hi << (32 - shift)) : hi >>> (shift - 32);
-  return (page ^ (page >>> 9)) >>> 0;
-}
-
-function fairnessOf(tenants: readonly TenantLatency[]): number {
-  const shares = tenants.map(({ delivered, lost }) => delivered / (delivered + lost));
-  const sum = shares.reduce((total, share) => total + share, 0);
-  const squares = shares.reduce((total, share) => total + share * share, 0);
-  return squares === 0 ? 1 : (sum * sum) / (shares.length * squares);
+  return {
+    feed: (block) => source.feed(block),
+    feedPackets: (block) => source.feedPackets(block),
+    finish,
+    isReachable,
+    frameOf: (domain, vpn) =>
+      scheme.translation === 'ring' ? ringTables.frameOf(vpn) : iommu.spaces.translate(domain, vpn),
+  };
 }

@@ -1,3 +1,4 @@
+import { resolve, type Spec, type ValuesOf } from '../../machine/fields.ts';
 import { createRegistry, type Registry } from '../../machine/registry.ts';
 import { contiguous } from './contiguous.ts';
 import { deferred } from './deferred.ts';
@@ -19,3 +20,9 @@ export const protectionSchemes: Registry<ProtectionScheme> = createRegistry<Prot
   contiguous,
   hugePages,
 ]);
+
+/** A scheme's parameters with their defaults. @throws StrataError `registry.unknown-name`, `config.*` */
+export function resolveScheme(name: string, given: unknown = {}): { scheme: ProtectionScheme; values: ValuesOf<Spec> } {
+  const scheme = protectionSchemes.get(name);
+  return { scheme, values: resolve(scheme.spec, given, `scheme.${name}`) };
+}

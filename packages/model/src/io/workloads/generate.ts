@@ -1,5 +1,5 @@
 import { StrataError } from '../../machine/errors.ts';
-import { choice, type Field, integer, real, resolve, type ValuesOf } from '../../machine/fields.ts';
+import { choice, type Field, integer, real, resolve, type Spec, type ValuesOf } from '../../machine/fields.ts';
 import { createRandom } from '../../machine/random.ts';
 import { createTranslationBlock, type TranslationBlock } from '../compat/records.ts';
 import { ioWorkloads } from './registry.ts';
@@ -29,8 +29,15 @@ export interface IoGenerator {
  */
 export function parseIoGenerator(text: string, where = text): IoGenerator {
   const [name = '', ...settings] = text.split(',');
-  const workload = ioWorkloads.get(name);
-  const given = Object.fromEntries(
+  return {
+    workload: ioWorkloads.get(name),
+    values: resolve(ioGeneratorSpec, settingsOf(settings, ioGeneratorSpec, where), where),
+  };
+}
+
+/** `key=value` each, as numbers where the spec has numbers. @throws StrataError `io.generator` */
+export function settingsOf(settings: readonly string[], spec: Spec, where: string): Record<string, unknown> {
+  return Object.fromEntries(
     settings.map((setting) => {
       const equals = setting.indexOf('=');
       if (equals < 1)
@@ -38,17 +45,17 @@ export function parseIoGenerator(text: string, where = text): IoGenerator {
           code: 'io.generator',
           what: 'a setting is malformed',
           where,
-          expected: `key=value with ${Object.keys(ioGeneratorSpec).join(', ')}`,
+          expected: `key=value with ${Object.keys(spec).join(', ')}`,
           found: setting === '' ? 'nothing' : setting,
         });
       const key = setting.slice(0, equals);
       const value = setting.slice(equals + 1);
-      const field: Field | undefined = (ioGeneratorSpec as Readonly<Record<string, Field>>)[key];
+      const field: Field | undefined = spec[key];
       const isNumber = field?.kind === 'integer' || field?.kind === 'number';
+      if (field?.kind === 'flag' && (value === 'true' || value === 'false')) return [key, value === 'true'];
       return [key, isNumber && value !== '' && Number.isFinite(Number(value)) ? Number(value) : value];
     }),
   );
-  return { workload, values: resolve(ioGeneratorSpec, given, where) };
 }
 
 const blockRecords = 8190;
@@ -115,8 +122,10 @@ function* blocksOf({ workload, values }: IoGenerator): Generator<TranslationBloc
   if (block.length > 0) yield block;
 }
 
+export type Turns = Pick<IoGenerator['values'], 'tenants' | 'order' | 'skew' | 'seed'>;
+
 /** Draws the tenant of each turn. */
-function turns({ tenants, order, skew, seed }: IoGenerator['values']): () => number {
+export function turns({ tenants, order, skew, seed }: Turns): () => number {
   if (order === 'rr') {
     let tenant = -1;
     return () => {

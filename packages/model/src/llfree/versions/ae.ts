@@ -3,10 +3,10 @@ import {
   framesPerChild,
   framesPerRow,
   framesPerTree,
+  hugeKind,
   hugeOrder,
   kindOf,
   kindsPerCore,
-  localFree,
   localPresent,
   localTree,
   rowShift,
@@ -18,13 +18,13 @@ import {
   treeShift,
 } from '../layout.ts';
 import { firstRow } from '../lower.ts';
+import { getReserved, release, takeOver } from './reserved.ts';
 import { alternating, type Parts, type Upper, wrapped } from './version.ts';
 
 const fixed = 0;
 const movable = 1;
-const huge = 2;
-/** Times that a get takes in what was freed into its tree before it looks for another tree. */
-const syncLimit = 4;
+/** Frames beyond the need that must have been freed into a reserved tree before a get takes them in. */
+const everyFreed = 0;
 /** The search starts at a multiple of a cache line of the original's 16-bit entries. */
 const treesPerLine = 32;
 
@@ -38,6 +38,8 @@ export interface Reclaimed {
 /** The upper allocator that HyperAlloc uses (llfree-c 9f10f94, EuroSys'25): three kinds, reservations that search from coarse to fine, reclaim. */
 export class AeUpper implements Upper {
   private readonly parts: Parts;
+  readonly freeTo = 'tree';
+  readonly movableKind: number;
   private readonly near: number;
   private readonly onlyFixed: boolean;
 
@@ -46,6 +48,7 @@ export class AeUpper implements Upper {
     const { trees, cores } = parts;
     this.near = Math.min(Math.max(Math.floor(trees.length / cores / 4), 8), 64);
     this.onlyFixed = trees.length < kindsPerCore * cores;
+    this.movableKind = this.onlyFixed ? fixed : movable;
   }
 
   rebuild(): void {
@@ -55,8 +58,7 @@ export class AeUpper implements Upper {
   get(core: number, order: number, isMovable: boolean): number {
     const kind = this.kindFor(order, isMovable);
     const slot = core * kindsPerCore + kind;
-    const count = 1 << order;
-    const frame = this.getLocal(slot, order, count);
+    const frame = getReserved(this.parts, slot, order, everyFreed);
     if (frame >= 0) return frame;
     const reserved = this.reserve(core, slot, order, kind);
     if (reserved >= 0) return reserved;
@@ -75,7 +77,7 @@ export class AeUpper implements Upper {
 
   drain(core: number): void {
     for (let kind = 0; kind < kindsPerCore; kind++)
-      this.release(this.parts.locals.clear(core * kindsPerCore + kind), kind);
+      release(this.parts, this.parts.locals.clear(core * kindsPerCore + kind), kind);
   }
 
   /** Takes one wholly free huge frame from the trees that no core has reserved; undefined if there is none. */
@@ -114,43 +116,8 @@ export class AeUpper implements Upper {
 
   private kindFor(order: number, isMovable: boolean): number {
     if (this.onlyFixed) return fixed;
-    if (order >= hugeOrder) return huge;
-    return isMovable ? movable : fixed;
-  }
-
-  private getLocal(slot: number, order: number, count: number): number {
-    const { locals, lower, trees } = this.parts;
-    for (let tries = 0; tries <= syncLimit; tries++) {
-      const tree = locals.take(slot, count);
-      if (tree < 0) {
-        if (!this.sync(slot, count)) return -1;
-        continue;
-      }
-      const row = locals.row(slot, tree);
-      const frame = lower.get(row, order);
-      if (frame < 0) {
-        // To the tree, not to the reservation: the next get must not find the same dead end.
-        trees.give(tree, count);
-        return -1;
-      }
-      const foundRow = frame >> rowShift;
-      if (foundRow !== row) locals.moveCursor(slot, foundRow);
-      return frame;
-    }
-    return -1;
-  }
-
-  /** Takes what was freed into the reserved tree into the reservation, if that makes it large enough. */
-  private sync(slot: number, count: number): boolean {
-    const { locals, trees } = this.parts;
-    const entry = locals.entry(slot);
-    if ((entry & localPresent) === 0) return false;
-    const tree = localTree(entry);
-    const taken = trees.takeAll(tree, Math.max(count - localFree(entry), 0));
-    if (taken === 0) return false;
-    if (locals.give(slot, tree, taken)) return true;
-    trees.give(tree, taken);
-    return false;
+    if (order >= hugeOrder) return hugeKind;
+    return isMovable ? this.movableKind : fixed;
   }
 
   private reserve(core: number, slot: number, order: number, kind: number): number {
@@ -204,12 +171,8 @@ export class AeUpper implements Upper {
     }
     const previous = locals.swap(slot, tree, (old & treeFree) - (1 << order));
     locals.moveCursor(slot, frame >> rowShift);
-    this.release(previous, kind);
+    release(this.parts, previous, kind);
     return frame;
-  }
-
-  private release(entry: number, kind: number): void {
-    if (entry & localPresent) this.parts.trees.unreserve(localTree(entry), localFree(entry), kind);
   }
 
   private steal(core: number, order: number, kind: number): number {
@@ -217,35 +180,15 @@ export class AeUpper implements Upper {
     for (let i = 0; i < cores; i++) {
       const other = ((core + i) % cores) * kindsPerCore;
       for (let otherKind = kind; otherKind >= 0; otherKind--) {
-        const frame = this.getLocal(other + otherKind, order, 1 << order);
+        const frame = getReserved(this.parts, other + otherKind, order, everyFreed);
         if (frame >= 0) return frame;
       }
       for (let otherKind = kind + 1; otherKind < kindsPerCore; otherKind++) {
-        const frame = this.takeOver(core * kindsPerCore + kind, other + otherKind, order, kind);
+        const frame = takeOver(this.parts, core * kindsPerCore + kind, other + otherKind, order, kind);
         if (frame >= 0) return frame;
       }
     }
     return -1;
-  }
-
-  /** A reservation of a higher kind becomes the core's own, and its tree one of the lower kind. */
-  private takeOver(slot: number, other: number, order: number, kind: number): number {
-    const { locals, trees, lower } = this.parts;
-    const count = 1 << order;
-    const entry = locals.entry(other);
-    if ((entry & localPresent) === 0 || localFree(entry) < count) return -1;
-    if (!locals.replace(other, entry, 0)) return -1;
-    const tree = localTree(entry);
-    const frame = lower.get(firstRow(tree), order);
-    if (frame < 0) {
-      trees.unreserve(tree, localFree(entry), trees.kind(tree));
-      return -1;
-    }
-    trees.setKind(tree, kind);
-    const previous = locals.swap(slot, tree, localFree(entry) - count);
-    locals.moveCursor(slot, frame >> rowShift);
-    this.release(previous, kind);
-    return frame;
   }
 
   private getAnywhere(core: number, order: number, kind: number): number {
@@ -270,7 +213,7 @@ export class AeUpper implements Upper {
 
   private visitFromCursor(core: number, visit: (tree: number) => Reclaimed | undefined): Reclaimed | undefined {
     const { locals, trees } = this.parts;
-    const slot = core * kindsPerCore + huge;
+    const slot = core * kindsPerCore + hugeKind;
     const cursor = Math.min(locals.cursor(slot), firstRow(trees.length - 1));
     const start = Math.floor((cursor * framesPerRow) / framesPerTree);
     for (let i = 0; i < trees.length; i++) {

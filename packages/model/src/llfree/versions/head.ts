@@ -1,9 +1,9 @@
 import {
   framesPerTree,
+  hugeKind,
   hugeOrder,
   kindOf,
   kindsPerCore,
-  localFree,
   localPresent,
   localTree,
   rowShift,
@@ -16,17 +16,17 @@ import {
   treeShift,
 } from '../layout.ts';
 import { firstRow } from '../lower.ts';
+import { getReserved, release, takeOver } from './reserved.ts';
 import { alternating, type Parts, type Upper, wrapped } from './version.ts';
 
 const immovable = 0;
 const movable = 1;
-const huge = 2;
+/** Frames beyond the need that must have been freed into a reserved tree before a get takes them in. */
+const oneMoreThanNeeded = 1;
 /** Trees that a search remembers to try the best of them first. */
 const candidates = 8;
 /** A tree as good as this one is taken at once. */
 const perfect = 255;
-/** Times that a get takes in what was freed into its tree before it looks for another tree. */
-const syncLimit = 4;
 
 /**
  * How well a tree of class `target` with `free` frames suits a request: higher is better, from 0 to `perfect`. Nearly empty ones suit worst, half-empty
@@ -41,6 +41,8 @@ function suitability(free: number): number {
 /** The newer upper allocator (llfree-c 970bb3d, 2026) with its three "movable" classes: trees are chosen by how well they suit a request. */
 export class HeadUpper implements Upper {
   private readonly parts: Parts;
+  readonly freeTo = 'reservation';
+  readonly movableKind = movable;
   private readonly near: number;
   private readonly startAlign: number;
 
@@ -51,13 +53,13 @@ export class HeadUpper implements Upper {
   }
 
   rebuild(): void {
-    this.parts.trees.rebuild(this.parts.lower, huge, immovable);
+    this.parts.trees.rebuild(this.parts.lower, hugeKind, immovable);
   }
 
   get(core: number, order: number, isMovable: boolean): number {
     const kind = classFor(order, isMovable);
     const slot = core * kindsPerCore + kind;
-    let frame = this.getLocal(slot, order, 1 << order);
+    let frame = getReserved(this.parts, slot, order, oneMoreThanNeeded);
     if (frame < 0) frame = this.search(core, slot, order, kind);
     if (frame < 0) frame = this.stealLocal(core, order, kind);
     if (frame < 0) frame = this.demoteLocal(core, slot, order, kind);
@@ -77,47 +79,14 @@ export class HeadUpper implements Upper {
     for (;;) {
       const old = trees.entry(tree);
       let next = old + count;
-      if ((next & treeFree) === framesPerTree) next = (next & ~treeKindMask) | (huge << treeKindShift);
+      if ((next & treeFree) === framesPerTree) next = (next & ~treeKindMask) | (hugeKind << treeKindShift);
       if (trees.replace(tree, old, next)) return;
     }
   }
 
   drain(core: number): void {
     for (let kind = 0; kind < kindsPerCore; kind++)
-      this.release(this.parts.locals.clear(core * kindsPerCore + kind), kind);
-  }
-
-  private getLocal(slot: number, order: number, count: number): number {
-    const { locals, lower, trees } = this.parts;
-    for (let tries = 0; tries <= syncLimit; tries++) {
-      const tree = locals.take(slot, count);
-      if (tree < 0) {
-        if (!this.sync(slot, count)) return -1;
-        continue;
-      }
-      const row = locals.row(slot, tree);
-      const frame = lower.get(row, order);
-      if (frame < 0) {
-        trees.give(tree, count);
-        return -1;
-      }
-      const foundRow = frame >> rowShift;
-      if (foundRow !== row) locals.moveCursor(slot, foundRow);
-      return frame;
-    }
-    return -1;
-  }
-
-  private sync(slot: number, count: number): boolean {
-    const { locals, trees } = this.parts;
-    const entry = locals.entry(slot);
-    if ((entry & localPresent) === 0) return false;
-    const tree = localTree(entry);
-    const taken = trees.takeAll(tree, Math.max(count - localFree(entry), 0) + 1);
-    if (taken === 0) return false;
-    if (locals.give(slot, tree, taken)) return true;
-    trees.give(tree, taken);
-    return false;
+      release(this.parts, this.parts.locals.clear(core * kindsPerCore + kind), kind);
   }
 
   private search(core: number, slot: number, order: number, kind: number): number {
@@ -185,12 +154,8 @@ export class HeadUpper implements Upper {
     }
     const previous = locals.swap(slot, tree, free - (1 << order));
     locals.moveCursor(slot, frame >> rowShift);
-    this.release(previous, kind);
+    release(this.parts, previous, kind);
     return frame;
-  }
-
-  private release(entry: number, kind: number): void {
-    if (entry & localPresent) this.parts.trees.unreserve(localTree(entry), localFree(entry), kind);
   }
 
   /** From a tree of a lower class, which keeps it. */
@@ -231,7 +196,7 @@ export class HeadUpper implements Upper {
     const { cores } = this.parts;
     for (let target = kind; target >= 0; target--)
       for (let i = 0; i < cores; i++) {
-        const frame = this.getLocal(((core + i) % cores) * kindsPerCore + target, order, 1 << order);
+        const frame = getReserved(this.parts, ((core + i) % cores) * kindsPerCore + target, order, oneMoreThanNeeded);
         if (frame >= 0) return frame;
       }
     return -1;
@@ -242,33 +207,14 @@ export class HeadUpper implements Upper {
     const { cores } = this.parts;
     for (let target = kind + 1; target < kindsPerCore; target++)
       for (let i = 0; i < cores; i++) {
-        const frame = this.takeOver(slot, ((core + i) % cores) * kindsPerCore + target, order, kind);
+        const frame = takeOver(this.parts, slot, ((core + i) % cores) * kindsPerCore + target, order, kind);
         if (frame >= 0) return frame;
       }
     return -1;
   }
-
-  private takeOver(slot: number, other: number, order: number, kind: number): number {
-    const { locals, trees, lower } = this.parts;
-    const count = 1 << order;
-    const entry = locals.entry(other);
-    if ((entry & localPresent) === 0 || localFree(entry) < count) return -1;
-    if (!locals.replace(other, entry, 0)) return -1;
-    const tree = localTree(entry);
-    const frame = lower.get(firstRow(tree), order);
-    if (frame < 0) {
-      trees.unreserve(tree, localFree(entry), trees.kind(tree));
-      return -1;
-    }
-    trees.setKind(tree, kind);
-    const previous = locals.swap(slot, tree, localFree(entry) - count);
-    locals.moveCursor(slot, frame >> rowShift);
-    this.release(previous, kind);
-    return frame;
-  }
 }
 
 function classFor(order: number, isMovable: boolean): number {
-  if (order >= hugeOrder) return huge;
+  if (order >= hugeOrder) return hugeKind;
   return isMovable ? movable : immovable;
 }

@@ -1,3 +1,4 @@
+import type { FreeTo } from '../fast-path.ts';
 import type { LowerAllocator } from '../lower.ts';
 import type { Reservations } from '../reservations.ts';
 import type { TreeTable } from '../trees.ts';
@@ -12,6 +13,9 @@ export interface Parts {
 
 /** An upper allocator: which tree a core takes its frames from. Arguments are checked before it is asked. */
 export interface Upper {
+  readonly freeTo: FreeTo;
+  /** The kind of movable requests below the order of a huge frame; that of the others is 0. Slots are numbered core * 3 + kind. */
+  readonly movableKind: number;
   /** Prepares the tree entries of an allocator whose lower part is set; nothing is reserved. */
   rebuild(): void;
   /** The first of 2^order frames, or -1. */

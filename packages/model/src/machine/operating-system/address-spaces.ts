@@ -56,6 +56,10 @@ export function createAddressSpaces(dimensions: readonly DimensionOptions[], ran
       vmas,
       addresses: dimension === 0 ? 'virtual' : 'physical',
       frames: below === undefined ? memory : backedFrames(memory, below),
+      memoryState: () => ({
+        unusableIndex: memory.unusableIndex(hugePageOrder),
+        fragmentationIndex: memory.fragmentationIndex(hugePageOrder),
+      }),
     });
   }
 

@@ -3,6 +3,7 @@ import { hugePageOrder, maxOrder } from '../buddy.ts';
 import { StrataError } from '../errors.ts';
 import type { AddressSpace, AddressSpaceObserver, FrameSource, MutablePageTable, Vma } from '../page-table.ts';
 import { createPageTable } from '../radix-table.ts';
+import { createSharing, type FrameSharing } from './sharing.ts';
 import { createVmaSet } from './vmas.ts';
 
 /**
@@ -31,6 +32,8 @@ export interface DemandSpaceOptions {
   readonly khugepaged?: KhugepagedOptions;
   /** Known VMAs, as of /proc/PID/maps; touches outside of them are inferred (see `VmaSet`). */
   readonly vmas?: readonly Vma[];
+  /** State of the memory below, where it is known. */
+  readonly memoryState?: () => MemoryState;
 }
 
 /** What the operating system did, counted since the start. */
@@ -43,8 +46,22 @@ export interface SpaceStatistics {
   collapses: number;
   /** Collapses given up for want of a free block. */
   failedCollapses: number;
-  /** 4 KiB pages copied by collapses and migrations. */
+  /** Huge pages split into smaller ones, whole or because a part of them was unmapped or stored to after a fork. */
+  splits: number;
+  migrations: number;
+  /** Ranges unmapped. */
+  unmaps: number;
+  forks: number;
+  /** Stores to pages that a fork had left to two processes. */
+  copyOnWrites: number;
+  /** 4 KiB pages copied by collapses, migrations and copy-on-write. */
   copiedPages: number;
+}
+
+/** How broken up a memory is: both indices of Linux for a request of 2 MiB. */
+export interface MemoryState {
+  readonly unusableIndex: number;
+  readonly fragmentationIndex: number;
 }
 
 /** An address space that its operating system (or hypervisor) fills on demand. */
@@ -59,12 +76,36 @@ export interface DemandSpace extends AddressSpace {
   migrate(vpn: Vpn): Frame | -1;
   /** One scan of khugepaged, whatever the policy. Returns the ranges collapsed. */
   collapseSome(): number;
+  /** Splits the huge page that maps `vpn` into pages of the next smaller size; false when none does. */
+  split(vpn: Vpn): boolean;
+  /**
+   * A process forks: the child maps the same frames, and who stores to one first gets a copy. `born` sees the child before it maps
+   * anything.
+   */
+  fork(born: (child: DemandSpace) => void): DemandSpace;
+  /** Whether a store to the page would fault because of a fork. */
+  isWriteProtected(vpn: Vpn): boolean;
+  /** A store to a page that a fork had protected: the page is copied, or kept by its last holder. */
+  storeTo(vpn: Vpn): void;
+  /** The process ends: everything goes back, the root's frame included. */
+  exit(): void;
+  readonly memoryState?: () => MemoryState;
 }
 
 const orderOf: Readonly<Record<PageLevel, number>> = { 1: 0, 2: hugePageOrder, 3: maxOrder };
 
 /** @throws StrataError `memory.exhausted`, `memory.no-huge-page` (also later, from `ensure`) */
 export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
+  return createSpace(options, createSharing(options.frames));
+}
+
+interface HeirSpace extends DemandSpace {
+  /** Maps a page of the parent. */
+  inherit(vpn: Vpn, frame: Frame, level: PageLevel): void;
+}
+
+/** @param sharing of the process and all that were forked from it */
+function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSpace {
   const { frames, levels = 4, addresses = 'virtual', pages = '4k' } = options;
   const { faultsPerScan = 4096, pagesPerScan = 4096, minPresentPages = 1 } = options.khugepaged ?? {};
   const table: MutablePageTable = createPageTable({ levels, addresses, rootFrame: frames.allocate() });
@@ -76,8 +117,15 @@ export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
     hugeFallbacks: 0,
     collapses: 0,
     failedCollapses: 0,
+    splits: 0,
+    migrations: 0,
+    unmaps: 0,
+    forks: 0,
+    copyOnWrites: 0,
     copiedPages: 0,
   };
+  /** First pages of the leaves that a fork has protected. */
+  const writeProtected = new Set<Vpn>();
   let scanPosition = 0;
 
   // Nodes are told to the observers once they are linked, before the leaf.
@@ -155,6 +203,7 @@ export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
   }
 
   function munmap(start: Vpn, end: Vpn): void {
+    statistics.unmaps++;
     vmas.remove(start, end);
     for (let vpn = start; vpn < end; ) vpn = unmapLeaf(vpn, start, end);
   }
@@ -170,7 +219,8 @@ export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
     }
     const frame = table.translate(first) as Frame;
     table.unmap(first, nodeFreed);
-    frames.free(frame, orderOf[level]);
+    sharing.release(frame, orderOf[level]);
+    writeProtected.delete(first);
     for (const observer of observers) observer.unmapped?.(first, frame, level);
     releaseFreedNodes(first);
     return first + pagesIn[level];
@@ -180,6 +230,9 @@ export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
     const frame = table.translate(first) as Frame;
     newNodes.length = 0;
     const smaller = table.split(first, frameForNode) as PageLevel;
+    statistics.splits++;
+    if (writeProtected.delete(first))
+      for (let offset = 0; offset < pagesIn[level]; offset += pagesIn[smaller]) writeProtected.add(first + offset);
     for (const observer of observers) observer.unmapped?.(first, frame, level);
     tellNewNodes();
     for (let offset = 0; offset < pagesIn[level]; offset += pagesIn[smaller])
@@ -198,16 +251,72 @@ export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
     const level = table.leafLevel(vpn);
     if (level === 0) return -1;
     const first = vpn - (vpn % pagesIn[level]);
+    if (writeProtected.has(first)) return -1;
+    const to = move(first, level);
+    if (to < 0) return -1;
+    statistics.migrations++;
+    return to + (vpn - first);
+  }
+
+  /** Copies a leaf's pages to new frames; -1 when no block is free. */
+  function move(first: Vpn, level: PageLevel): Frame | -1 {
     const from = table.translate(first) as Frame;
     const to = frames.allocateBlock(orderOf[level]);
     if (to < 0) return -1;
     // The nodes stay: what is unmapped is mapped again at once.
     table.remap(first, to);
-    frames.free(from, orderOf[level]);
+    sharing.release(from, orderOf[level]);
     statistics.copiedPages += pagesIn[level];
     for (const observer of observers) observer.unmapped?.(first, from, level);
     for (const observer of observers) observer.mapped?.(first, to, level);
-    return to + (vpn - first);
+    return to;
+  }
+
+  function split(vpn: Vpn): boolean {
+    const level = table.leafLevel(vpn);
+    if (level < 2) return false;
+    splitLeaf(vpn - (vpn % pagesIn[level as PageLevel]), level as PageLevel);
+    return true;
+  }
+
+  function fork(born: (child: DemandSpace) => void): DemandSpace {
+    statistics.forks++;
+    const child = createSpace({ ...options, vmas: vmas.list }, sharing);
+    born(child);
+    table.forEachLeaf((vpn, frame, level) => {
+      sharing.share(frame, pagesIn[level]);
+      writeProtected.add(vpn);
+    });
+    for (const observer of observers) observer.writeProtected?.();
+    table.forEachLeaf((vpn, frame, level) => child.inherit(vpn, frame, level));
+    return child;
+  }
+
+  function isWriteProtected(vpn: Vpn): boolean {
+    if (writeProtected.size === 0) return false;
+    const level = table.leafLevel(vpn);
+    return level > 0 && writeProtected.has(vpn - (vpn % pagesIn[level as PageLevel]));
+  }
+
+  function storeTo(vpn: Vpn): void {
+    if (!isWriteProtected(vpn)) return;
+    statistics.copyOnWrites++;
+    // A store to a shared huge page splits it, and copies 4 KiB (Linux since 5.8).
+    while (table.leafLevel(vpn) > 1) split(vpn);
+    writeProtected.delete(vpn);
+    const frame = table.translate(vpn) as Frame;
+    if (!sharing.isShared(frame)) {
+      for (const observer of observers) observer.rewritten?.(vpn, frame, 1);
+      return;
+    }
+    if (move(vpn, 1) < 0) frames.allocate();
+  }
+
+  function exit(): void {
+    const leaves: Vpn[] = [];
+    table.forEachLeaf((vpn) => leaves.push(vpn));
+    for (const vpn of leaves) unmapLeaf(vpn, vpn, Number.POSITIVE_INFINITY);
+    frames.free(table.frameOf(0), 0);
   }
 
   function collapseSome(): number {
@@ -253,7 +362,8 @@ export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
     const old = present.map((vpn) => table.translate(vpn) as Frame);
     table.promote(start, block, 2, nodeFreed);
     for (const [index, frame] of old.entries()) {
-      frames.free(frame, 0);
+      sharing.release(frame, 0);
+      writeProtected.delete(present[index]!);
       for (const observer of observers) observer.unmapped?.(present[index]!, frame, 1);
     }
     releaseFreedNodes(start);
@@ -275,6 +385,16 @@ export function createDemandSpace(options: DemandSpaceOptions): DemandSpace {
     munmap,
     migrate,
     collapseSome,
+    split,
+    inherit(vpn, frame, level) {
+      map(vpn, frame, level);
+      writeProtected.add(vpn);
+    },
+    fork,
+    isWriteProtected,
+    storeTo,
+    exit,
+    ...(options.memoryState === undefined ? {} : { memoryState: options.memoryState }),
     observe(observer) {
       observers.push(observer);
     },

@@ -12,7 +12,9 @@ import {
   namedCounts,
 } from '../cache-hierarchy.ts';
 import type { Random } from '../random.ts';
+import type { Geometry } from '../tag-store.ts';
 import { canCompile, compile } from './compile.ts';
+import { printRecencyCache } from './recency.ts';
 import { printStore } from './store.ts';
 
 type PrintedParts = Pick<CacheHierarchy, 'access' | 'walk' | 'clear'>;
@@ -74,18 +76,32 @@ return {
 /** The stores of one cache, and `touch`: true on a hit; on a miss the line is placed. */
 function printCache({ name, geometry, sharedByCores, instances }: CacheShape, index: number): string | undefined {
   const prefix = `${name}_`;
-  const store = printStore(prefix, geometry, instances, `randoms.${name}`);
-  if (store === undefined) return undefined;
+  const inner = `${prefix}instance_`;
+  const cache = printRecencyCache(inner, geometry, instances) ?? printStoreCache(inner, geometry, instances, name);
+  if (cache === undefined) return undefined;
   const instance = instances === 1 ? '0' : sharedByCores === 1 ? 'core' : `Math.floor(core / ${sharedByCores})`;
-  return `${store}
+  return `${cache}
+const ${prefix}clear = ${inner}clear;
 function ${prefix}touch(core, line, kind) {
-  const instance = ${instance};
-  if (${prefix}lookup(instance, line) >= 0) {
+  if (${inner}touch(${instance}, line)) {
     counters[${index * countersPerCache} + kind]++;
     return true;
   }
-  ${prefix}insert(instance, line);
   counters[${index * countersPerCache + 1} + kind]++;
   return false;
 }`;
+}
+
+/** The same as `printRecencyCache` for any policy that can be printed. */
+function printStoreCache(prefix: string, geometry: Geometry, instances: number, name: CacheName): string | undefined {
+  const store = printStore(prefix, geometry, instances, `randoms.${name}`);
+  return (
+    store &&
+    `${store}
+function ${prefix}touch(instance, line) {
+  if (${prefix}lookup(instance, line) >= 0) return true;
+  ${prefix}insert(instance, line);
+  return false;
+}`
+  );
 }

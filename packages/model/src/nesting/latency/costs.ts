@@ -29,13 +29,17 @@ export function eventCostsOf(profile: Profile, setUp: SetUp, application: Applic
   const model = createExitModel(profile, selectMechanisms(mechanisms));
   const micros = (at: number, kind: string) => model.cost(at, kind).cycles / (profile.clockGHz * 1_000);
   const posted = configuration === 'dvh';
+  // An expiry that L0 sees is an interrupt for the guest; virtual timers post it.
+  const expiries = application.exits['preemption-timer'] ?? 0;
   // Paravirtual I/O: the back end of each hypervisor in between rings the bell of the next and is interrupted by it.
   let relayMicros = 0;
   if (application.network && configuration === 'base')
     for (let between = 1; between < level; between++)
       relayMicros += micros(between, 'devnotify') + micros(between, 'interrupt');
   return {
-    fixedMicros: Object.entries(application.exits).reduce((sum, [kind, count]) => sum + count * micros(level, kind), 0),
+    fixedMicros:
+      Object.entries(application.exits).reduce((sum, [kind, count]) => sum + count * micros(level, kind), 0) +
+      expiries * reflectedInterrupts(level, posted) * micros(level, 'interrupt'),
     kickMicros: configuration === 'passthrough' ? 0 : micros(level, 'devnotify'),
     interruptMicros: posted
       ? 0

@@ -5,7 +5,7 @@ export const virtualIdle: Mechanism = {
   summary: 'virtual idle: the guest hypervisor leaves HLT exiting off, so only L0 sees the nested VM sleep',
   source: 'DVH (ASPLOS 2020), virtual idle',
   kinds: ['hlt'],
-  postsInterrupts: false,
+  posts: [],
   guestHypervisor:
     'turns HLT exiting off while it has nothing else to run on that CPU; with other work it keeps trapping and schedules.',
   migration: 'No state of its own.',

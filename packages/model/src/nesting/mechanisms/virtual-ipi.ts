@@ -5,7 +5,7 @@ export const virtualIpi: Mechanism = {
   summary: 'virtual IPIs: L0 looks the destination up in a table of the guest hypervisor and posts the vector',
   source: 'DVH (ASPLOS 2020), virtual IPIs',
   kinds: ['ipi'],
-  postsInterrupts: false,
+  posts: ['ipi'],
   guestHypervisor: 'builds and maintains the table from APIC id to posted-interrupt descriptor, one entry per vCPU.',
   migration: 'The table is rebuilt by the guest hypervisor at the destination.',
 };

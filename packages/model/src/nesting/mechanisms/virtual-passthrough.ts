@@ -5,7 +5,7 @@ export const virtualPassthrough: Mechanism = {
   summary: 'virtual-passthrough: the nested VM owns a virtual device of L0, its doorbell faults to L0',
   source: 'DVH (ASPLOS 2020), virtual-passthrough',
   kinds: ['devnotify'],
-  postsInterrupts: false,
+  posts: [],
   guestHypervisor:
     'assigns the device with ordinary VFIO and a vIOMMU supplied by its hypervisor; no change of code. It no longer sees packets: no filter, no quality of service, no block snapshot of its own.',
   migration:

@@ -55,6 +55,16 @@ export const dvhPaper: Profile = {
     hlt: { deltaCycles: 1_242, epsilonCycles: 57, basis: 'assumed' },
     interrupt: { deltaCycles: 1_242, epsilonCycles: 57, basis: 'assumed' },
   },
+  constants: {
+    HW: 'assumed',
+    RM0: 'fitted',
+    d_vm: 'assumed',
+    sw_r: 'assumed',
+    sw_m: 'assumed',
+    REFLECT: 'derived',
+    RUN: 'derived',
+    ENTRY: 'derived',
+  },
   fittedTo: [
     ...['hypercall', 'devnotify', 'timer', 'ipi'].map((kind) => ({ level: 1, kind })),
     { level: 2, kind: 'hypercall' },

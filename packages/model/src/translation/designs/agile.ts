@@ -70,7 +70,7 @@ export const agile = defineDesign({
     let walks = 0;
 
     function fill(vpn: Vpn): void {
-      if (shadow.leaf(vpn) !== undefined) return;
+      if (shadow.leafLevel(vpn) !== 0) return;
       const middle: number = guest.translate(vpn);
       const level = Math.min(guest.leafLevel(vpn), host.leafLevel(middle)) as PageLevel;
       shadow.map(vpn, host.translate(middle), level);
@@ -198,6 +198,8 @@ class AgileWalker {
   private readonly caches: readonly (WalkCache | undefined)[];
   private readonly shadowSteps: readonly number[];
   private readonly guestSteps: readonly number[];
+  /** What leads to the node at which a walk begins. */
+  private pointer: Pointer = Pointer.shadow;
 
   constructor(resources: DesignResources, shadow: ShadowTree) {
     this.resources = resources;
@@ -219,12 +221,14 @@ class AgileWalker {
   /** @param switchLevel level of the guest's node that the walk switches to; 0 = none, and the shadow table has a leaf for the page */
   walk(vpn: Vpn, switchLevel: number): Frame {
     const guest = this.resources.spaces[0]!.table;
-    const leaf = switchLevel === 0 ? this.shadow.leaf(vpn)! : undefined;
-    let { level, pointer } = this.start(vpn, switchLevel);
+    const leafLevel = switchLevel === 0 ? this.shadow.leafLevel(vpn) : 0;
+    const { leafFrame } = this.shadow;
+    let level = this.start(vpn, switchLevel);
+    let { pointer } = this;
     for (; ; level--) {
       if (pointer === Pointer.shadow) {
         this.read(this.shadow.nodeFrame(vpn, level), vpn, level, this.shadowSteps);
-        if (leaf !== undefined && level === leaf.level) return leaf.frame;
+        if (level === leafLevel) return leafFrame;
         pointer = level - 1 === switchLevel ? Pointer.switching : Pointer.shadow;
       } else {
         this.read(this.guestNode(vpn, level, pointer), vpn, level, this.guestSteps);
@@ -235,16 +239,18 @@ class AgileWalker {
     }
   }
 
-  /** Where the walk begins: below the deepest entry that a walk cache holds, else at the root. */
-  private start(vpn: Vpn, switchLevel: number): { level: number; pointer: Pointer } {
+  /** Level at which the walk begins: below the deepest entry that a walk cache holds, else at the root. Sets `pointer`. */
+  private start(vpn: Vpn, switchLevel: number): number {
     const { levels } = this.resources.spaces[0]!.table;
     for (let level = 2; level <= levels; level++) {
       const pointer = this.caches[level]?.lookup(keyOf(vpn, level)) ?? -1;
       if (pointer < 0) continue;
       this.resources.memory.wait(this.resources.walkerMachine.pageWalkCacheCycles);
-      return { level: level - 1, pointer: pointer as Pointer };
+      this.pointer = pointer as Pointer;
+      return level - 1;
     }
-    return { level: levels, pointer: switchLevel === levels ? Pointer.switching : Pointer.shadow };
+    this.pointer = switchLevel === levels ? Pointer.switching : Pointer.shadow;
+    return levels;
   }
 
   /** Host frame of the guest's node: known to the entry that switches, else translated. */

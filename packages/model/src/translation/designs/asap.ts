@@ -1,9 +1,9 @@
-import { entryBytes, pageBytes, pagesPerEntry } from '../../machine/address.ts';
+import { entryBytes, indexAt, pageBytes } from '../../machine/address.ts';
 import { flag, integer, real } from '../../machine/fields.ts';
 import { defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
 import { walkDimensions } from './radix.ts';
-import { pagesOfTable, type TeaMemory, TeaSet, teaCounters } from './tea.ts';
+import { type TeaMemory, TeaSet, teaCounters, unitOf } from './tea.ts';
 import { plainMemory } from './tea-memory.ts';
 
 const prefetched = [1, 2] as const;
@@ -102,14 +102,13 @@ export const asap = defineDesign({
         prefetch(page: number, arrivals: Float64Array) {
           let issued = 0;
           for (const level of prefetched) {
-            const unit = Math.floor(page / pagesOfTable(level));
+            const unit = unitOf(page, level);
             const tea = set.find(level, unit);
             if (tea === undefined || tea.frames.hostFrame < 0) continue;
             memory.wait(spec.issueCycles);
-            const index = Math.floor(page / pagesPerEntry[level]!) % 512;
             const frame = tea.frames.hostFrame + unit - tea.start;
             issued++;
-            arrivals[level] = issued * spec.issueCycles + memory.probe(frame, index * entryBytes, step);
+            arrivals[level] = issued * spec.issueCycles + memory.probe(frame, indexAt(page, level) * entryBytes, step);
           }
           count.prefetches += issued;
           if (issued > 0 || set.table.leafLevel(page) > prefetched.length) return;

@@ -44,6 +44,8 @@ export class CuckooPageTable implements OwnTable {
   /** Ways whose memory is not contiguous, when they were made. */
   scatteredWays = 0;
   tableBytes = 0;
+  /** What `locate` found. */
+  locatedFrame: Frame = 0;
   private readonly options: CuckooPageTableOptions;
   /** By level. */
   private readonly sizes: (CuckooTable | undefined)[] = [];
@@ -70,18 +72,22 @@ export class CuckooPageTable implements OwnTable {
     return this.walkTables[level];
   }
 
-  /** Level of the leaf that maps `vpn`, as the tables say; 0 when none does. */
-  levelOf(vpn: Vpn): PageLevel | 0 {
-    for (const level of [1, 2, 3] as const) if (this.frameAt(vpn, level) >= 0) return level;
-    return 0;
-  }
-
-  /** Frame of 4 KiB page `vpn` if a leaf of that level maps it, or -1. */
-  frameAt(vpn: Vpn, level: PageLevel): Frame | -1 {
-    const cluster = this.sizes[level]?.get(clusterKey(vpn, level)) ?? -1;
-    if (cluster < 0) return -1;
-    const stored = this.entries[cluster * clusterPages + indexInCluster(vpn, level)]!;
-    return stored === 0 ? -1 : stored - 1 + (vpn % pagesIn[level]);
+  /**
+   * Level of the leaf that maps `vpn`, as the tables say; 0 when none does. `locatedFrame` is its frame then, and the tables of all sizes
+   * have been asked for the cluster of `vpn`: their `slotAt` and `regionAt` are about it.
+   */
+  locate(vpn: Vpn): PageLevel | 0 {
+    let found: PageLevel | 0 = 0;
+    for (let size = 1; size < this.sizes.length; size++) {
+      const level = size as PageLevel;
+      const cluster = this.sizes[level]?.get(clusterKey(vpn, level)) ?? -1;
+      if (cluster < 0 || found !== 0) continue;
+      const stored = this.entries[cluster * clusterPages + indexInCluster(vpn, level)]!;
+      if (stored === 0) continue;
+      found = level;
+      this.locatedFrame = stored - 1 + (vpn & (pagesIn[level] - 1));
+    }
+    return found;
   }
 
   /** Whether the GiB of `vpn` has leaves of that size. */
@@ -190,7 +196,8 @@ export function clusterKey(vpn: Vpn, level: PageLevel): number {
 }
 
 function indexInCluster(vpn: Vpn, level: PageLevel): number {
-  return Math.floor(vpn / pagesIn[level]) % clusterPages;
+  // `&` truncates the quotient.
+  return (vpn / pagesIn[level]) & (clusterPages - 1);
 }
 
 /** Line of the walk table of that level. */

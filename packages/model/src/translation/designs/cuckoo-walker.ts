@@ -1,12 +1,6 @@
 import { type Frame, lineBytes, linesPerPage, type PageLevel, type Vpn } from '../../machine/address.ts';
 import type { DesignResources, WalkCache } from '../design.ts';
-import {
-  type CuckooPageTable,
-  type CuckooTable,
-  clusterKey,
-  type WayMemory,
-  walkLineKey,
-} from './cuckoo-page-table.ts';
+import { type CuckooPageTable, type CuckooTable, type WayMemory, walkLineKey } from './cuckoo-page-table.ts';
 import { tableNames } from './radix.ts';
 import { StepLabels } from './step-labels.ts';
 
@@ -32,6 +26,8 @@ const reads = ['', '4 KiB entry', '2 MiB entry', '1 GiB entry', 'other ways', 'w
 const otherWays = 4;
 const walkTable = 5;
 const frameList = 6;
+
+const lineIndexBits = Math.log2(linesPerPage);
 
 /** Look-ups in the cuckoo page tables of every dimension, each address of a table translated by the dimension below. */
 export function createCuckooWalker(
@@ -114,32 +110,36 @@ class CuckooDimension {
   locate(page: number, context: number, awaited: boolean): Frame {
     const { table, options, labels } = this.parts;
     const { memory } = this.resources;
-    const level = table.levelOf(page);
+    const level = table.locate(page);
     if (level === 0) throw new Error(`no table has page ${page.toString(16)}`);
+    const frame = table.locatedFrame;
     const known = this.knownSection(page, level, context);
     const start = options.hashCycles + options.walkCacheCycles;
     if (awaited) memory.wait(start);
 
     let right = 0;
     let slowest = 0;
-    for (const size of [1, 2, 3] as const) {
+    for (let each = 1; each <= 3; each++) {
+      const size = each as PageLevel;
       const ways = table.size(size);
-      if (ways === undefined || !isProbed(table, page, { size, level, known })) continue;
-      const key = clusterKey(page, size);
-      const holder = size === level ? ways.wayOf(key) : -1;
+      if (ways === undefined || !isProbed(table, page, size, level, known)) continue;
+      const holder = size === level ? ways.holder : -1;
       // The section of a large page says which way to look into; one of 4 KiB pages, or of both, does not.
       const only = size === known ? holder : -1;
       for (let way = 0; way < ways.ways; way++) {
         if (only >= 0 && way !== only) continue;
-        this.readSlot(ways, { key, way, context, read: way === holder ? size : otherWays }, awaited && way === holder);
-        if (way === holder) right = this.cycles;
-        else slowest = Math.max(slowest, this.cycles);
+        if (way === holder) {
+          this.readSlot(ways, way, context, size, awaited);
+          right = this.cycles;
+        } else {
+          this.readSlot(ways, way, context, otherWays, false);
+          slowest = Math.max(slowest, this.cycles);
+        }
       }
     }
     const extra = options.waitForAll ? Math.max(0, slowest - right) : 0;
     if (awaited) memory.wait(extra);
 
-    const frame = table.frameAt(page, level);
     const total = start + right + extra;
     const { next } = this;
     const hostFrame = next === undefined ? frame : next.translate(frame, labels.below(context, 0), awaited);
@@ -161,38 +161,29 @@ class CuckooDimension {
     const key = walkLineKey(page, level);
     if (cache.lookup(key) >= 0) return true;
     const lines = this.parts.table.walkTable(level);
-    for (let way = 0; way < (lines?.ways ?? 0); way++)
-      this.readSlot(lines!, { key, way, context, read: walkTable }, false);
+    lines?.find(key);
+    for (let way = 0; way < (lines?.ways ?? 0); way++) this.readSlot(lines!, way, context, walkTable, false);
     cache.insert(key, 0);
     return false;
   }
 
-  /** Reads the line in which `way` would have `key`; `cycles` says how long it took, the translation of its address included. */
-  private readSlot(
-    table: CuckooTable,
-    { key, way, context, read }: { key: number; way: number; context: number; read: number },
-    awaited: boolean,
-  ): void {
-    const memory: WayMemory = table.regionOf(key, way);
-    const slot = table.slotOf(key, way);
-    const page = Math.floor(slot / linesPerPage);
+  /** Reads the line where the table looked last in `way`; `cycles` says how long it took, the translation of its address included. */
+  private readSlot(table: CuckooTable, way: number, context: number, read: number, awaited: boolean): void {
+    const memory: WayMemory = table.regionAt(way);
+    const slot = table.slotAt(way);
+    const page = slot >>> lineIndexBits;
     let before = 0;
     if (memory.first < 0) {
       this.parts.trail.scattered ||= awaited;
-      this.readLine(memory.list[page >>> 9]!, (page & 511) * 8, { context, read: frameList }, awaited);
+      this.readLine(memory.list[page >>> 9]!, (page & 511) * 8, context, frameList, awaited);
       before = this.cycles;
     }
     const frame = memory.first < 0 ? memory.scattered[page]! : memory.first + page;
-    this.readLine(frame, (slot % linesPerPage) * lineBytes, { context, read }, awaited);
+    this.readLine(frame, (slot & (linesPerPage - 1)) * lineBytes, context, read, awaited);
     this.cycles += before;
   }
 
-  private readLine(
-    frame: Frame,
-    byteOffset: number,
-    { context, read }: { context: number; read: number },
-    awaited: boolean,
-  ): void {
+  private readLine(frame: Frame, byteOffset: number, context: number, read: number, awaited: boolean): void {
     const { next, resources } = this;
     const { labels, index } = this.parts;
     const hostFrame = next === undefined ? frame : next.translate(frame, labels.below(context, read), awaited);
@@ -213,11 +204,7 @@ class CuckooDimension {
 }
 
 /** Whether a look-up must probe the table of `size`, given the section that is known; the page has `level`. */
-function isProbed(
-  table: CuckooPageTable,
-  page: number,
-  { size, level, known }: { size: PageLevel; level: PageLevel; known: 0 | 2 | 3 },
-): boolean {
+function isProbed(table: CuckooPageTable, page: number, size: PageLevel, level: PageLevel, known: 0 | 2 | 3): boolean {
   if (known === 2) return size === level;
   if (known === 3) return level === 3 ? size === 3 : size < 3 && table.mayHold(page, size);
   return true;

@@ -1,9 +1,8 @@
-import { entryBytes, type Frame, guestPage, pagesPerEntry, type Vpn } from '../../machine/address.ts';
-import { entryKind, entryTarget } from '../../machine/page-table.ts';
+import { entryBytes, type Frame, guestPage, indexAt, pagesPerEntry, type Vpn } from '../../machine/address.ts';
 import type { DesignResources, WalkCache, WalkMemory } from '../design.ts';
 import type { RadixWalker } from '../walker.ts';
 import type { GteaTable } from './gtea.ts';
-import { pagesOfTable, type Tea, type TeaSet } from './tea.ts';
+import { type Tea, type TeaSet, unitOf } from './tea.ts';
 
 /** The register file of one dimension: which TEAs the walking core can use. */
 export interface Registers {
@@ -108,17 +107,17 @@ export class DirectWalk {
     const { set, registers } = this.dimension;
     if (this.state.registerCycles > 0) this.memory.wait(this.state.registerCycles);
     // The areas of both page sizes are read at once; the entry that is a leaf decides.
-    const small = set.find(1, Math.floor(page / pagesOfTable(1)));
-    const large = set.find(2, Math.floor(page / pagesOfTable(2)));
-    const smallEntry = small === undefined || !registers.holds(small) ? 0 : entryIn(set, small, page);
-    const largeEntry = large === undefined || !registers.holds(large) ? 0 : entryIn(set, large, page);
-    if (entryKind(smallEntry) === 2) {
+    const small = set.find(1, unitOf(page, 1));
+    const large = set.find(2, unitOf(page, 2));
+    const smallCell = small === undefined || !registers.holds(small) ? 0 : cellIn(set, small, page);
+    const largeCell = large === undefined || !registers.holds(large) ? 0 : cellIn(set, large, page);
+    if (smallCell > 0) {
       if (large !== undefined) this.probe(large, page);
-      return this.through(small!, page, entryTarget(smallEntry));
+      return this.through(small!, page, smallCell - 1);
     }
-    if (entryKind(largeEntry) === 2) {
+    if (largeCell > 0) {
       if (small !== undefined) this.probe(small, page);
-      return this.through(large!, page, entryTarget(largeEntry) + (page % pagesPerEntry[2]!));
+      return this.through(large!, page, largeCell - 1 + (page & (pagesPerEntry[2]! - 1)));
     }
     this.state.direct = false;
     this.state.count.fallbacks++;
@@ -127,7 +126,7 @@ export class DirectWalk {
 
   /** Reads the entry and goes on to the page. */
   private through(tea: Tea, page: Vpn, frame: Frame): Frame {
-    const table = Math.floor(page / pagesOfTable(tea.level)) - tea.start;
+    const table = unitOf(page, tea.level) - tea.start;
     const hostFrame = this.hostFrameOf(tea, table);
     this.memory.read(hostFrame, offsetIn(page, tea), this.step);
     return this.forPage === undefined ? frame : this.forPage.walk(guestPage(frame));
@@ -149,7 +148,7 @@ export class DirectWalk {
 
   /** The read for the other page size goes on beside: it costs bandwidth, not time. Its own translation is left out. */
   private probe(tea: Tea, page: Vpn): void {
-    const table = Math.floor(page / pagesOfTable(tea.level)) - tea.start;
+    const table = unitOf(page, tea.level) - tea.start;
     const { frame, hostFrame } = tea.frames;
     if (this.forTable === undefined) this.memory.probe(frame + table, offsetIn(page, tea), this.step);
     else if (hostFrame >= 0) this.memory.probe(hostFrame + table, offsetIn(page, tea), this.step);
@@ -157,11 +156,11 @@ export class DirectWalk {
 }
 
 function offsetIn(page: Vpn, { level }: Tea): number {
-  return (Math.floor(page / pagesPerEntry[level]!) % 512) * entryBytes;
+  return indexAt(page, level) * entryBytes;
 }
 
-/** The entry that the TEA holds for the page; 0 = absent. */
-function entryIn(set: TeaSet, tea: Tea, page: Vpn): number {
-  const node = tea.nodes[Math.floor(page / pagesOfTable(tea.level)) - tea.start]!;
-  return node === 0 ? 0 : set.table.entry(node - 1, Math.floor(page / pagesPerEntry[tea.level]!) % 512);
+/** The entry that the TEA holds for the page, as `PageTable.cell`; 0 = absent. */
+function cellIn(set: TeaSet, tea: Tea, page: Vpn): number {
+  const node = tea.nodes[unitOf(page, tea.level) - tea.start]!;
+  return node === 0 ? 0 : set.table.cell(node - 1, indexAt(page, tea.level));
 }

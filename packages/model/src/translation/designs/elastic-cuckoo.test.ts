@@ -85,9 +85,9 @@ describe('an elastic cuckoo table', () => {
     const { table, held } = create({ ways: 3, initialSlots: 8, maxKicks: 32 });
     for (let key = 0; key < 1000; key++) {
       table.set(key, key);
-      const way = table.wayOf(key);
+      const way = table.find(key);
       expect(way).toBeGreaterThanOrEqual(0);
-      expect(held.get(table.regionOf(key, way))).toBeGreaterThan(table.slotOf(key, way));
+      expect(held.get(table.regionAt(way))).toBeGreaterThan(table.slotAt(way));
     }
   });
 
@@ -96,8 +96,8 @@ describe('an elastic cuckoo table', () => {
     for (let key = 0; key < 500; key++) table.set(key, key);
     const places = new Set<string>();
     table.forEach((key) => {
-      const way = table.wayOf(key);
-      places.add(`${table.regionOf(key, way)}/${table.slotOf(key, way)}`);
+      const way = table.find(key);
+      places.add(`${table.regionAt(way)}/${table.slotAt(way)}`);
     });
     expect(places.size).toBe(500);
   });

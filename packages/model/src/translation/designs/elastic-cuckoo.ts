@@ -32,9 +32,8 @@ export interface ElasticCuckooCounts {
 interface Generation<Region> {
   readonly slots: number;
   readonly seeds: Int32Array;
-  /** By way; -1 = empty. */
-  readonly keys: readonly Float64Array[];
-  readonly values: readonly Float64Array[];
+  /** By way: key and value of each slot side by side, since who finds one reads the other; key -1 = empty. */
+  readonly cells: readonly Float64Array[];
   readonly regions: readonly Region[];
 }
 
@@ -51,12 +50,17 @@ export class ElasticCuckooTable<Region> {
   readonly counts: ElasticCuckooCounts = { kicks: 0, moves: 0, resizes: 0, rebuilds: 0 };
   /** Elements held. */
   size = 0;
+  /** Way that held the key of the last `find`, or -1. */
+  holder = -1;
   private readonly options: ElasticCuckooOptions<Region>;
   private current: Generation<Region>;
   /** What the table is being moved to. */
   private next: Generation<Region> | undefined;
   /** By way: slots of `current` below it have been moved. */
   private readonly pointers: Int32Array;
+  /** By way: the places that `find` has looked at last. */
+  private readonly foundSlots: Int32Array;
+  private readonly foundIn: Generation<Region>[];
   /** The element that an insertion has displaced and not placed yet. */
   private handKey = empty;
   private handValue = 0;
@@ -65,6 +69,8 @@ export class ElasticCuckooTable<Region> {
     this.options = options;
     this.pointers = new Int32Array(options.ways);
     this.current = this.newGeneration(options.initialSlots);
+    this.foundSlots = new Int32Array(options.ways);
+    this.foundIn = new Array<Generation<Region>>(options.ways).fill(this.current);
   }
 
   get ways(): number {
@@ -80,36 +86,56 @@ export class ElasticCuckooTable<Region> {
     return this.ways * (this.current.slots + (this.next?.slots ?? 0));
   }
 
-  /** Way that holds `key`, or -1. */
-  wayOf(key: number): number {
-    for (let way = 0; way < this.ways; way++) {
-      if (this.home(key, way).keys[way]![this.slotOf(key, way)] === key) return way;
+  /**
+   * Way that holds `key`, or -1. What `regionAt`, `slotAt` and `valueAt` say is about the places of this key, in every way, until another
+   * one is looked for or the table changes.
+   */
+  find(key: number): number {
+    const { current, next, foundSlots, foundIn } = this;
+    const { ways } = this.options;
+    const folded = fold(key);
+    let holder = -1;
+    for (let way = 0; way < ways; way++) {
+      let home = current;
+      let slot = hash(folded, home.seeds[way]!) & (home.slots - 1);
+      if (next !== undefined && slot < this.pointers[way]!) {
+        home = next;
+        slot = hash(folded, home.seeds[way]!) & (home.slots - 1);
+      }
+      foundSlots[way] = slot;
+      foundIn[way] = home;
+      if (home.cells[way]![2 * slot] === key) holder = way;
     }
-    return -1;
+    this.holder = holder;
+    return holder;
+  }
+
+  /** Memory in which that way keeps the key, if it does. */
+  regionAt(way: number): Region {
+    return this.foundIn[way]!.regions[way]!;
+  }
+
+  /** Slot of that memory. */
+  slotAt(way: number): number {
+    return this.foundSlots[way]!;
+  }
+
+  /** Value in that slot. */
+  valueAt(way: number): number {
+    return this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]! + 1]!;
   }
 
   /** Value of `key`, or -1 when it is absent. */
   get(key: number): number {
-    const way = this.wayOf(key);
-    return way < 0 ? -1 : this.home(key, way).values[way]![this.slotOf(key, way)]!;
-  }
-
-  /** Memory in which `way` keeps `key`, if it does. */
-  regionOf(key: number, way: number): Region {
-    return this.home(key, way).regions[way]!;
-  }
-
-  /** Slot of that memory. */
-  slotOf(key: number, way: number): number {
-    const { slots, seeds } = this.home(key, way);
-    return hash(key, seeds[way]!) & (slots - 1);
+    const way = this.find(key);
+    return way < 0 ? -1 : this.valueAt(way);
   }
 
   /** Adds an element, or changes its value. */
   set(key: number, value: number): void {
-    const way = this.wayOf(key);
+    const way = this.find(key);
     if (way >= 0) {
-      this.home(key, way).values[way]![this.slotOf(key, way)] = value;
+      this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]! + 1] = value;
       return;
     }
     this.size++;
@@ -119,9 +145,9 @@ export class ElasticCuckooTable<Region> {
 
   /** Removes an element; false when it is absent. */
   delete(key: number): boolean {
-    const way = this.wayOf(key);
+    const way = this.find(key);
     if (way < 0) return false;
-    this.home(key, way).keys[way]![this.slotOf(key, way)] = empty;
+    this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]!] = empty;
     this.size--;
     this.goOn();
     return true;
@@ -129,16 +155,9 @@ export class ElasticCuckooTable<Region> {
 
   forEach(visit: (key: number, value: number) => void): void {
     for (const generation of [this.current, this.next]) {
-      for (const [way, keys] of generation?.keys.entries() ?? [])
-        for (const [slot, key] of keys.entries()) if (key !== empty) visit(key, generation!.values[way]![slot]!);
+      for (const cells of generation?.cells ?? [])
+        for (let at = 0; at < cells.length; at += 2) if (cells[at] !== empty) visit(cells[at]!, cells[at + 1]!);
     }
-  }
-
-  /** The arrays in which `way` would keep `key`. */
-  private home(key: number, way: number): Generation<Region> {
-    const { current, next } = this;
-    if (next === undefined) return current;
-    return (hash(key, current.seeds[way]!) & (current.slots - 1)) < this.pointers[way]! ? next : current;
   }
 
   private newGeneration(slots: number): Generation<Region> {
@@ -147,8 +166,7 @@ export class ElasticCuckooTable<Region> {
     return {
       slots,
       seeds: Int32Array.from(perWay(() => random.uint32() | 0)),
-      keys: perWay(() => new Float64Array(slots).fill(empty)),
-      values: perWay(() => new Float64Array(slots)),
+      cells: perWay(() => new Float64Array(2 * slots).fill(empty)),
       regions: perWay(() => allocate(slots)),
     };
   }
@@ -169,12 +187,13 @@ export class ElasticCuckooTable<Region> {
     this.handKey = key;
     this.handValue = value;
     for (let kicks = 0; ; kicks++) {
-      const { keys, values } = this.home(this.handKey, way);
-      const slot = this.slotOf(this.handKey, way);
-      const displaced = keys[way]![slot]!;
-      const displacedValue = values[way]![slot]!;
-      keys[way]![slot] = this.handKey;
-      values[way]![slot] = this.handValue;
+      this.find(this.handKey);
+      const cells = this.foundIn[way]!.cells[way]!;
+      const at = 2 * this.foundSlots[way]!;
+      const displaced = cells[at]!;
+      const displacedValue = cells[at + 1]!;
+      cells[at] = this.handKey;
+      cells[at + 1] = this.handValue;
       this.handKey = displaced;
       this.handValue = displacedValue;
       if (displaced === empty) return true;
@@ -236,19 +255,25 @@ export class ElasticCuckooTable<Region> {
         return;
       }
       pointers[way]!++;
-      const key = current.keys[way]![slot]!;
+      const cells = current.cells[way]!;
+      const key = cells[2 * slot]!;
       if (key === empty) continue;
-      current.keys[way]![slot] = empty;
+      cells[2 * slot] = empty;
       this.counts.moves++;
-      this.put(key, current.values[way]![slot]!, way);
+      this.put(key, cells[2 * slot + 1]!, way);
       return;
     }
   }
 }
 
-/** 32 bits of a 53-bit key: two rounds of multiply and shift (Wellons, hash prospector, lowbias32). */
-function hash(key: number, seed: number): number {
-  let mixed = (key | 0) ^ seed ^ Math.imul(Math.floor(key / 2 ** 32), 0x9e3779b1);
+/** 32 bits of a 53-bit key, for `hash`. */
+function fold(key: number): number {
+  return (key | 0) ^ Math.imul(Math.floor(key / 2 ** 32), 0x9e3779b1);
+}
+
+/** 32 bits of a folded key: two rounds of multiply and shift (Wellons, hash prospector, lowbias32). */
+function hash(folded: number, seed: number): number {
+  let mixed = folded ^ seed;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x7feb352d);
   mixed = Math.imul(mixed ^ (mixed >>> 15), 0x846ca68b);
   return (mixed ^ (mixed >>> 16)) >>> 0;

@@ -1,4 +1,4 @@
-import { type Frame, type PageLevel, pageBytes, pagesPerEntry, type Vpn } from '../../machine/address.ts';
+import { entriesPerPage, type Frame, type PageLevel, pageBytes, type Vpn } from '../../machine/address.ts';
 import { hugePageOrder } from '../../machine/buddy.ts';
 import type { FrameSource } from '../../machine/page-table.ts';
 import type { OwnTable } from './own-tables.ts';
@@ -133,7 +133,7 @@ export class FlattenedTable implements OwnTable {
 /** Slot for a page in a node on the way to it. */
 export function slotOf(node: FlatNode, vpn: Vpn): number {
   const mask = node.top === node.bottom ? chunkSlots - 1 : flattenedSlots - 1;
-  return (vpn / pagesPerEntry[node.bottom]!) & mask;
+  return (vpn * entriesPerPage[node.bottom]!) & mask;
 }
 
 /** A leaf of the upper of two merged levels stands in every slot of the lower one that it covers, so that one look-up finds it. */

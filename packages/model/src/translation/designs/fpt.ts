@@ -1,5 +1,5 @@
-import { entryBytes, type Frame, type PageLevel, pagesIn, pagesPerEntry, type Vpn } from '../../machine/address.ts';
-import { choice } from '../../machine/fields.ts';
+import { entriesPerPage, entryBytes, type Frame, type PageLevel, pagesIn, type Vpn } from '../../machine/address.ts';
+import { choice, real } from '../../machine/fields.ts';
 import { type DesignResources, defineDesign, type WalkCache } from '../design.ts';
 import { childMark, type FlatNode, FlattenedTable, slotOf } from './flattened-table.ts';
 import { ownTables } from './own-tables.ts';
@@ -14,10 +14,13 @@ const topsOf = { 'L4+L3,L2+L1': [4, 2], 'L3+L2': [3], 'L2+L1': [2] } as const;
  * 18-bit index takes the place of two of 9 bits: 2 references natively, 8 in a VM, 26 in a nested VM instead of 4, 24, 124. The page-walk
  * cache of a pair's lower level, in the machine's size for that level, holds what the flattened node's entries point to.
  *
+ * Second technique of the publication: while TLB misses are frequent, the replacement of the shared and private lower caches keeps lines of
+ * page tables and evicts data (`prioritise`), since such phases miss in the caches for data anyway.
+ *
  * Falls back: where memory has no aligned free 2 MiB block, the two levels stay 4 KiB nodes, for good; such walks are not covered.
  * Assumed: a huge leaf of the upper of two merged levels is repeated in the 512 slots that it covers; with five levels the root stays
- * a node of its own; flattening itself costs no maintenance.
- * Not modelled: the second technique of the publication, a cache replacement biased towards page tables.
+ * a node of its own; flattening itself costs no maintenance; how frequent TLB misses must be, and that a data line of the set goes in any
+ * case rather than a page table's.
  */
 export const fpt = defineDesign({
   name: 'fpt',
@@ -34,7 +37,29 @@ export const fpt = defineDesign({
           'ASPLOS 2022: two levels of 4 KiB nodes become one node of 2 MiB; the choice of pairs as in the formulas of DMT',
       },
     ),
+    prioritise: choice(
+      ['pressure', 'always', 'off'],
+      'pressure',
+      'when the caches keep page tables rather than data: in periods of many TLB misses, always, or never',
+      {
+        source: 'ASPLOS 2022, abstract: replacement biased to page-table entries during periods of high TLB miss rates',
+      },
+    ),
+    pressureMisses: real(5, 'TLB misses per thousand accesses from which on misses are frequent', {
+      min: 0,
+      unit: 'misses per thousand accesses',
+      source: 'assumed; the abstract gives no threshold',
+    }),
   },
+  cacheBias: ({ prioritise, pressureMisses }) =>
+    prioritise === 'off'
+      ? undefined
+      : {
+          caches: ['l2', 'llc'],
+          keeps: (_line, byWalk) => byWalk,
+          attempts: Number.POSITIVE_INFINITY,
+          missesPerThousand: prioritise === 'always' ? 0 : pressureMisses,
+        },
   keepsGuestTables: true,
   counters: {
     fallbacks: '2 MiB nodes that memory had no block for, made of 4 KiB nodes instead',
@@ -177,7 +202,7 @@ class FlattenedDimension {
       memory.read(hostFrame, (slot & 511) * entryBytes, labels.number(index, context, read));
       const entry = table.entry(node, slot);
       const target = Math.floor(entry / 8);
-      if (entry % 8 !== childMark) return this.leaf(page, target, entry % 8, context);
+      if ((entry & 7) !== childMark) return this.leaf(page, target, entry & 7, context);
       this.keep(page, node.bottom, target);
       node = table.node(target);
     }
@@ -228,5 +253,5 @@ interface LevelCache {
 const prefixUnit = 2 ** 43;
 
 function keyOf(page: number, { level, keyTag }: LevelCache): number {
-  return Math.floor(page / pagesPerEntry[level]!) + keyTag;
+  return Math.floor(page * entriesPerPage[level]!) + keyTag;
 }

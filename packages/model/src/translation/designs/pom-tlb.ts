@@ -9,9 +9,7 @@ import {
 } from '../../machine/address.ts';
 import { integer } from '../../machine/fields.ts';
 import type { AddressSpace } from '../../machine/page-table.ts';
-import { createRandom } from '../../machine/random.ts';
-import { createTagStore } from '../../machine/set-associative.ts';
-import type { TagStore } from '../../machine/tag-store.ts';
+import { RecencyStore } from '../../machine/payload-store.ts';
 import { type DesignResources, defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
 import { walkDimensions } from './radix.ts';
@@ -19,7 +17,7 @@ import { walkDimensions } from './radix.ts';
 const remembered = 'assumed: from memory of the publication, not verified';
 /** A set of four entries of 16 bytes is one line, fetched at once. */
 const setWays = 4;
-/** Regions of 2 MiB whose page size one entry of the predictor remembers. */
+/** Regions of 2 MiB whose page size one entry of the predictor remembers; a power of two. */
 const predictorEntries = 512;
 
 /**
@@ -65,22 +63,21 @@ export const pomTlb = defineDesign({
     });
     const processTag = process * 2 ** 46;
     const keyOf = (vpn: Vpn, half: Half): number =>
-      ((half === 0 ? vpn : Math.floor(vpn / pagesIn[2])) % 2 ** 45) + processTag;
+      below45Bits(half === 0 ? vpn : Math.floor(vpn / pagesIn[2])) + processTag;
     if (isFirst && tlb.first < 0) count.unavailable++;
 
     /** Reads a half; host frame of the page, or -1. */
     function ask(vpn: Vpn, half: Half): Frame | -1 {
       const key = keyOf(vpn, half);
-      const set = (half === 0 ? 0 : tlb.sets) + (key % tlb.sets);
+      const set = (half === 0 ? 0 : tlb.sets) + key - Math.floor(key / tlb.sets) * tlb.sets;
       memory.read(tlb.first + Math.floor(set / linesPerPage), (set % linesPerPage) * lineBytes, tlb.steps[half]);
-      const slot = tlb.stores[half].lookup(key);
-      return slot < 0 ? -1 : tlb.frames[half][slot]! + (half === 0 ? 0 : vpn % pagesIn[2]);
+      const held = tlb.stores[half].get(0, key);
+      return held < 0 || half === 0 ? held : held + (vpn % pagesIn[2]);
     }
 
     function fill(vpn: Vpn, frame: Frame): void {
       const half: Half = smallestLeaf(spaces, vpn) === 1 ? 0 : 1;
-      const slot = tlb.stores[half].insert(keyOf(vpn, half));
-      tlb.frames[half][slot] = half === 0 ? frame : frame - (vpn % pagesIn[2]);
+      tlb.stores[half].set(0, keyOf(vpn, half), half === 0 ? frame : frame - (vpn % pagesIn[2]));
       tlb.predictor[regionOf(vpn)] = half;
       tlb.isEmpty = false;
     }
@@ -91,8 +88,8 @@ export const pomTlb = defineDesign({
         return;
       }
       for (let page = vpn; page < vpn + pagesIn[level]; page++)
-        if (tlb.stores[0].remove(keyOf(page, 0))) count.dropped++;
-      if (tlb.stores[1].remove(keyOf(vpn, 1))) count.dropped++;
+        if (tlb.stores[0].remove(0, keyOf(page, 0))) count.dropped++;
+      if (tlb.stores[1].remove(0, keyOf(vpn, 1))) count.dropped++;
     }
 
     function flush(): void {
@@ -137,6 +134,11 @@ export const pomTlb = defineDesign({
   },
 });
 
+/** Page numbers of 45 bits, sign extension dropped. `%` is a library call for numbers of that size. */
+function below45Bits(page: number): number {
+  return page < 2 ** 45 ? page : page % 2 ** 45;
+}
+
 /** 0 = for 4 KiB pages, 1 = for 2 MiB pages. */
 type Half = 0 | 1;
 
@@ -145,9 +147,8 @@ interface TlbInMemory {
   readonly first: Frame | -1;
   /** Of a half. */
   readonly sets: number;
-  readonly stores: readonly [TagStore, TagStore];
-  /** By slot: host frame of the first 4 KiB. */
-  readonly frames: readonly [Float64Array, Float64Array];
+  /** Host frame of the first 4 KiB by key. */
+  readonly stores: readonly [RecencyStore, RecencyStore];
   /** Half that the last access to such a region needed. */
   readonly predictor: Uint8Array;
   readonly steps: readonly [number, number];
@@ -158,13 +159,11 @@ interface TlbInMemory {
 function createTlbInMemory({ spaces, step }: DesignResources, sizeMiB: number): TlbInMemory {
   const bytes = sizeMiB * 2 ** 20;
   const sets = bytes / 2 / lineBytes;
-  const store = () => createTagStore({ sets, ways: setWays, policy: 'lru' }, createRandom(0));
-  const values = () => new Float64Array(sets * setWays);
+  const store = () => new RecencyStore({ sets, ways: setWays, policy: 'lru' }, 1);
   return {
     first: spaces.at(-1)!.frames.allocateRange(bytes / pageBytes),
     sets,
     stores: [store(), store()],
-    frames: [values(), values()],
     predictor: new Uint8Array(predictorEntries),
     steps: [step('TLB in memory, 4 KiB'), step('TLB in memory, 2 MiB')],
     isEmpty: true,
@@ -172,15 +171,19 @@ function createTlbInMemory({ spaces, step }: DesignResources, sizeMiB: number): 
 }
 
 function regionOf(vpn: Vpn): number {
-  return Math.floor(vpn / pagesIn[2]) % predictorEntries;
+  // `&` truncates the quotient.
+  return (vpn / pagesIn[2]) & (predictorEntries - 1);
 }
 
 /** Size in which a translation through all dimensions can be held: the smallest of its leaves. */
 export function smallestLeaf(spaces: readonly AddressSpace[], vpn: Vpn): PageLevel {
   let level = 3;
   let page: number = vpn;
-  for (const { table } of spaces) {
+  for (let dimension = 0; dimension < spaces.length; dimension++) {
+    const { table } = spaces[dimension]!;
     level = Math.min(level, table.leafLevel(page));
+    // The smallest size is known without the rest of the way.
+    if (level <= 1) return level as PageLevel;
     page = table.translate(page);
   }
   return level as PageLevel;

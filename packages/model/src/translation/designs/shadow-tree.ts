@@ -13,6 +13,8 @@ interface ShadowNode {
   readonly frame: Frame;
   /** 0 = absent, 4 = a node below, else a leaf: frame * 8 + its level. */
   readonly entries: Float64Array;
+  /** The nodes below by index; none below the last level. */
+  readonly children: (ShadowNode | undefined)[];
 }
 
 const child = 4;
@@ -20,10 +22,15 @@ const child = 4;
 /** A shadow table whose lower parts can be cut off, because below them the hardware walks the guest's own tables. */
 export class ShadowTree {
   nodes = 0;
+  /** Of the page that `leafLevel` was asked for last. */
+  leafFrame: Frame = 0;
   private readonly levels: number;
   private readonly frames: FrameSource;
   /** By level: address bits above the node to the node. */
   private readonly byLevel: readonly Map<number, ShadowNode>[];
+  /** Each half of a canonical address space has a root of its own; the one used last. */
+  private lastRoot: ShadowNode | undefined;
+  private lastRootPrefix = 0;
 
   constructor(levels: number, frames: FrameSource) {
     this.levels = levels;
@@ -37,16 +44,26 @@ export class ShadowTree {
 
   /** Frame of the node of that level on the way to `vpn`, made with those above it if need be. */
   nodeFrame(vpn: Vpn, level: number): Frame {
-    return this.ensure(vpn, level).frame;
+    let node = this.rootOf(vpn);
+    for (let above = this.levels; node !== undefined && above > level; above--)
+      node = node.children[indexAt(vpn, above)];
+    return (node ?? this.ensure(vpn, level)).frame;
   }
 
-  /** Frame of page `vpn` and level of the leaf that maps it; undefined when none does. */
-  leaf(vpn: Vpn): { readonly frame: Frame; readonly level: PageLevel } | undefined {
-    for (const level of [1, 2, 3] as const) {
-      const entry = this.byLevel[level]!.get(prefixOf(vpn, level))?.entries[indexAt(vpn, level)] ?? 0;
-      if (entry % 8 === level) return { frame: Math.floor(entry / 8) + (vpn % pagesIn[level]), level };
+  /** Level of the leaf that maps page `vpn`, whose frame is in `leafFrame` then; 0 when none does. */
+  leafLevel(vpn: Vpn): PageLevel | 0 {
+    let node = this.rootOf(vpn);
+    for (let level = this.levels; node !== undefined; level--) {
+      const index = indexAt(vpn, level);
+      const entry = node.entries[index]!;
+      if (entry === 0) return 0;
+      if (entry !== child) {
+        this.leafFrame = Math.floor(entry / 8) + (vpn & (pagesIn[level]! - 1));
+        return level as PageLevel;
+      }
+      node = node.children[index];
     }
-    return undefined;
+    return 0;
   }
 
   /** @param frame of page `vpn`; the leaf of `level` around it is mapped */
@@ -77,7 +94,11 @@ export class ShadowTree {
       }
     }
     const above = this.byLevel[level + 1]?.get(prefixOf(vpn, level + 1));
-    if (above !== undefined) above.entries[indexAt(vpn, level + 1)] = 0;
+    if (above === undefined) this.lastRoot = undefined;
+    else {
+      above.entries[indexAt(vpn, level + 1)] = 0;
+      above.children[indexAt(vpn, level + 1)] = undefined;
+    }
   }
 
   private dropWhere(
@@ -107,12 +128,29 @@ export class ShadowTree {
     return dropped;
   }
 
+  private rootOf(vpn: Vpn): ShadowNode | undefined {
+    const prefix = prefixOf(vpn, this.levels);
+    if (this.lastRoot === undefined || prefix !== this.lastRootPrefix) {
+      this.lastRoot = this.byLevel[this.levels]!.get(prefix);
+      this.lastRootPrefix = prefix;
+    }
+    return this.lastRoot;
+  }
+
   private ensure(vpn: Vpn, level: number): ShadowNode {
     const prefix = prefixOf(vpn, level);
     const known = this.byLevel[level]!.get(prefix);
     if (known !== undefined) return known;
-    if (level < this.levels) this.ensure(vpn, level + 1).entries[indexAt(vpn, level + 1)] = child;
-    const node = { frame: this.frames.allocate(), entries: new Float64Array(entriesPerTable) };
+    const above = level < this.levels ? this.ensure(vpn, level + 1) : undefined;
+    const node: ShadowNode = {
+      frame: this.frames.allocate(),
+      entries: new Float64Array(entriesPerTable),
+      children: level > 1 ? new Array<ShadowNode | undefined>(entriesPerTable).fill(undefined) : [],
+    };
+    if (above !== undefined) {
+      above.entries[indexAt(vpn, level + 1)] = child;
+      above.children[indexAt(vpn, level + 1)] = node;
+    }
     this.byLevel[level]!.set(prefix, node);
     this.nodes++;
     return node;

@@ -1,4 +1,4 @@
-import { type Frame, type PageLevel, pagesPerEntry, type Vpn } from '../../machine/address.ts';
+import { entriesPerPage, type Frame, indexAt, type PageLevel, pagesPerEntry, type Vpn } from '../../machine/address.ts';
 import type { AddressSpace, PageTable, Vma } from '../../machine/page-table.ts';
 import { MovedNodes } from './moved-nodes.ts';
 
@@ -59,6 +59,11 @@ export const teaCounters = {
 };
 export type TeaCounts = Record<keyof typeof teaCounters, number>;
 
+/** Number of the table of a level, in order of address, that has the entry for a page. */
+export function unitOf(vpn: Vpn, level: number): number {
+  return Math.floor(vpn * entriesPerPage[level + 1]!);
+}
+
 /** 4 KiB pages that one table of a level covers. */
 export function pagesOfTable(level: number): number {
   return pagesPerEntry[level + 1]!;
@@ -72,9 +77,8 @@ export function teaTables({ start, end }: Vma, level: PageLevel): number {
 
 /** Byte offset in a TEA that starts at unit `start` of the entry for page `vpn`. */
 export function teaOffset(vpn: Vpn, start: number, level: PageLevel): number {
-  const table = Math.floor(vpn / pagesOfTable(level)) - start;
-  const index = Math.floor(vpn / pagesPerEntry[level]!) % 512;
-  return table * 4096 + index * 8;
+  const table = unitOf(vpn, level) - start;
+  return table * 4096 + indexAt(vpn, level) * 8;
 }
 
 /** Units of a TEA whose VMA is not known, at first. Assumed. */
@@ -113,7 +117,9 @@ export class TeaSet {
   }
 
   find(level: PageLevel, unit: number): Tea | undefined {
-    for (const tea of this.teas) {
+    const { teas } = this;
+    for (let index = 0; index < teas.length; index++) {
+      const tea = teas[index]!;
       const offset = unit - tea.start;
       if (tea.level === level && offset >= 0 && offset < tea.length) return tea;
     }
@@ -132,7 +138,7 @@ export class TeaSet {
 
   mapped(vpn: Vpn, level: PageLevel): void {
     if (!this.options.levels.includes(level)) return;
-    const unit = Math.floor(vpn / pagesOfTable(level));
+    const unit = unitOf(vpn, level);
     const tea = this.find(level, unit);
     if (tea === undefined) {
       this.cover(vpn, unit, level);
@@ -141,14 +147,14 @@ export class TeaSet {
   }
 
   nodeAllocated(level: number, vpn: Vpn): void {
-    const unit = Math.floor(vpn / pagesOfTable(level));
+    const unit = unitOf(vpn, level);
     const tea = this.find(level as PageLevel, unit);
     if (tea !== undefined) this.place(tea, unit);
     else this.fresh[level] = unit;
   }
 
   nodeFreed(level: number, vpn: Vpn): void {
-    const unit = Math.floor(vpn / pagesOfTable(level));
+    const unit = unitOf(vpn, level);
     const tea = this.find(level as PageLevel, unit);
     if (tea === undefined) return;
     const node = tea.nodes[unit - tea.start]!;
@@ -171,7 +177,7 @@ export class TeaSet {
     const last: (typeof runs)[number][] = [];
     this.source.forEachLeaf((vpn, _frame, level) => {
       if (!this.options.levels.includes(level)) return;
-      const unit = Math.floor(vpn / pagesOfTable(level));
+      const unit = unitOf(vpn, level);
       const run = last[level];
       if (run !== undefined && unit <= run.end) {
         run.end = unit + 1;

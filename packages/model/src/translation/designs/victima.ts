@@ -7,26 +7,29 @@ import {
   pagesIn,
   type Vpn,
 } from '../../machine/address.ts';
-import { integer } from '../../machine/fields.ts';
+import { choice, integer, real } from '../../machine/fields.ts';
 import { type DesignResources, defineDesign } from '../design.ts';
+import { arenaStartOf } from '../design-memory.ts';
 import { createRadixWalker } from '../walker.ts';
 import { smallestLeaf } from './pom-tlb.ts';
 import { walkDimensions } from './radix.ts';
-
-/** Translations of a TLB block: 8 of neighbouring pages, as many entries as a line of a page table holds. */
-const blockPages = 8;
+import { blockPages, TlbBlocks } from './tlb-blocks.ts';
 
 /**
  * Victima (Kanellopoulos et al., MICRO 2023): blocks of the second-level cache hold clusters of TLB entries and back up the last-level TLB. A
- * predictor of walk cost admits only pages whose walks are costly. A translation that is found costs what the cache takes, and no walk.
+ * predictor of walk cost admits only pages whose walks are frequent and costly; a TLB-aware replacement keeps blocks in the cache while TLB
+ * misses are frequent. A translation that is found costs what the cache takes, and no walk.
  *
  * Each block has a line of its own in this design's caches, where it competes with data and page tables; it counts as lost as soon as the
  * line is further away than the second-level cache. Natively a block takes in all mapped pages of its cluster at once, since the walk has
  * read all their entries; in VMs only the page that was walked for.
+ * Predictor: two saturating counters per cluster, of walks and of costly walks, both at their thresholds. Replacement: under pressure, when
+ * the cache's policy names a block as victim, the block counts as used and the policy is asked once more.
  * Falls back: to the radix walk. Covered: walks answered by a block.
- * Assumed: a walk is costly when one of that cluster took `costlyCycles`, for good; a lost block leaves a dead line in the last-level
- * cache; a block that the first-level cache happens to hold is as fast as that.
- * Not modelled: the replacement policy that prefers TLB blocks; blocks made of entries that the TLB evicts; blocks for the nested TLB.
+ * Assumed: widths and thresholds of the counters and of the pressure (the abstract names frequency, cost, pressure and reuse only); that
+ * counters belong to clusters, not pages; a lost block leaves a dead line in the last-level cache; a block that the first-level cache
+ * happens to hold is as fast as that.
+ * Not modelled: blocks made of entries that the TLB evicts; blocks for the nested TLB.
  */
 export const victima = defineDesign({
   name: 'victima',
@@ -36,38 +39,73 @@ export const victima = defineDesign({
   spec: {
     costlyCycles: integer(100, 'a walk of at least so many cycles makes its cluster of pages costly', {
       unit: 'cycles',
-      source: 'assumed: one access to memory; the publication predicts from frequency and cost of walks',
+      source: 'assumed: half an access to memory, so one that no cache answered',
+    }),
+    costlyWalks: integer(1, 'costly walks of a cluster, from which on it may get a block', {
+      min: 0,
+      max: 15,
+      unit: 'walks',
+      source: 'assumed: a counter of 4 bits; the abstract predicts from frequency and cost',
+    }),
+    frequentWalks: integer(1, 'walks of a cluster, from which on it may get a block', {
+      min: 0,
+      max: 7,
+      unit: 'walks',
+      source: 'assumed: a counter of 3 bits; the abstract predicts from frequency and cost',
+    }),
+    replacement: choice(
+      ['tlb-aware', 'unaware'],
+      'tlb-aware',
+      'whether the second-level cache spares blocks under pressure',
+      {
+        source: 'MICRO 2023, abstract',
+      },
+    ),
+    pressureMisses: real(5, 'TLB misses per thousand accesses from which on translation is under pressure', {
+      min: 0,
+      unit: 'misses per thousand accesses',
+      source: 'assumed; the abstract gives no threshold',
     }),
     nearCycles: integer(20, 'an answer within so many cycles came from the second-level cache or nearer', {
       unit: 'cycles',
       source: 'between the latencies of second and last level of every machine preset',
     }),
   },
+  // Of its own this design has nothing but blocks.
+  cacheBias: ({ replacement, pressureMisses }) =>
+    replacement === 'unaware'
+      ? undefined
+      : {
+          caches: ['l2'],
+          keeps: (line) => line >= ownLines,
+          attempts: 1,
+          missesPerThousand: pressureMisses,
+        },
   counters: {
     hits: 'walks answered by a TLB block',
     misses: 'walks without a block for their page',
+    unpredicted: 'misses that the predictor did not hold worth a block',
     lost: 'walks whose block had been evicted from the second-level cache',
     blocks: 'TLB blocks made',
     dropped: 'translations removed because a mapping went away',
   },
-  create({ costlyCycles, nearCycles }, resources) {
+  create({ costlyCycles, costlyWalks, frequentWalks, nearCycles }, resources) {
     const { spaces, memory, count, setup } = resources;
     const walker = createRadixWalker(resources, walkDimensions(resources));
     const lines = createLines(resources);
-    /** By key of the cluster: frame + 1 of each of its pages. */
-    const blocks = new Map<number, Float64Array>();
-    const costly = new Set<number>();
+    /** Clusters are numbered when the predictor first wants a block for them. */
+    const blocks = new TlbBlocks();
+    const predictor = createPredictor(frequentWalks, costlyWalks);
     const step = resources.step('TLB block');
 
     /** Host frame if a block has the page, and it is near; -1 otherwise. */
     function ask(vpn: Vpn, large: boolean): Frame | -1 {
-      const key = keyOf(vpn, large);
-      const stored = blocks.get(key)?.[indexOf(vpn, large)] ?? 0;
+      const cluster = blocks.find(keyOf(vpn, large));
+      const stored = cluster < 0 ? 0 : blocks.stored(cluster, indexOf(vpn, large));
       if (stored === 0) return -1;
-      const { frame, byteOffset } = lines.of(key);
-      const latency = memory.probe(frame, byteOffset, step);
+      const latency = memory.probe(lines.frameOf(cluster), byteOffsetOf(cluster), step);
       if (latency > nearCycles) {
-        blocks.delete(key);
+        blocks.drop(cluster);
         count.lost++;
         return -1;
       }
@@ -78,29 +116,29 @@ export const victima = defineDesign({
     function admit(vpn: Vpn, frame: Frame, cycles: number): void {
       const large = smallestLeaf(spaces, vpn) > 1;
       const key = keyOf(vpn, large);
-      if (cycles >= costlyCycles) costly.add(key);
-      if (!costly.has(key)) return;
-      let block = blocks.get(key);
-      if (block === undefined) {
-        block = new Float64Array(blockPages);
-        blocks.set(key, block);
-        count.blocks++;
-        const line = lines.of(key);
-        memory.probe(line.frame, line.byteOffset, step);
+      if (!predictor.walked(key, cycles >= costlyCycles)) {
+        count.unpredicted++;
+        return;
       }
-      if (setup === 'native') fillCluster(block, vpn, large);
-      else block[indexOf(vpn, large)] = frame - (large ? vpn % pagesIn[2] : 0) + 1;
+      let cluster = blocks.find(key);
+      if (cluster < 0) cluster = blocks.number(key);
+      if (blocks.make(cluster)) {
+        count.blocks++;
+        memory.probe(lines.frameOf(cluster), byteOffsetOf(cluster), step);
+      }
+      if (setup === 'native') fillCluster(cluster, vpn, large);
+      else blocks.store(cluster, indexOf(vpn, large), frame - (large ? vpn % pagesIn[2] : 0) + 1);
     }
 
     /** Enters every page of the cluster that one table of the process maps in the same size. */
-    function fillCluster(block: Float64Array, vpn: Vpn, large: boolean): void {
+    function fillCluster(cluster: number, vpn: Vpn, large: boolean): void {
       const { table } = spaces[0]!;
       const size = large ? pagesIn[2] : 1;
       const first = vpn - (vpn % (size * blockPages));
       for (let index = 0; index < blockPages; index++) {
         const page = first + index * size;
         const level = table.leafLevel(page);
-        block[index] = level === 0 || level > 1 !== large ? 0 : table.translate(page) + 1;
+        blocks.store(cluster, index, level === 0 || level > 1 !== large ? 0 : table.translate(page) + 1);
       }
     }
 
@@ -114,15 +152,14 @@ export const victima = defineDesign({
     }
 
     function dropPage(vpn: Vpn, large: boolean): void {
-      const block = blocks.get(keyOf(vpn, large));
-      if (block === undefined || block[indexOf(vpn, large)] === 0) return;
-      block[indexOf(vpn, large)] = 0;
+      const cluster = blocks.find(keyOf(vpn, large));
+      if (cluster < 0 || blocks.stored(cluster, indexOf(vpn, large)) === 0) return;
+      blocks.store(cluster, indexOf(vpn, large), 0);
       count.dropped++;
     }
 
     function clear(): void {
-      for (const block of blocks.values()) for (const stored of block) if (stored !== 0) count.dropped++;
-      blocks.clear();
+      count.dropped += blocks.clear();
     }
 
     return {
@@ -156,23 +193,48 @@ function keyOf(vpn: Vpn, large: boolean): number {
 }
 
 function indexOf(vpn: Vpn, large: boolean): number {
-  return Math.floor(vpn / (large ? pagesIn[2] : 1)) % blockPages;
+  // `&` truncates the quotient.
+  return (large ? vpn / pagesIn[2] : vpn) & (blockPages - 1);
 }
 
-/** The line that each cluster's block takes in the caches: at addresses that nothing else uses, in order of first use. */
-function createLines({ spaces }: DesignResources): { of(key: number): { frame: Frame; byteOffset: number } } {
-  const { frames } = spaces.at(-1)!;
-  const numbers = new Map<number, number>();
-  const pages: Frame[] = [];
+/** Lines of the host's memory from here on are designs' own. */
+const ownLines = arenaStartOf(5) * linesPerPage;
+
+const mostFrequent = 7;
+const mostCostly = 15;
+
+interface CostPredictor {
+  /** Notes a walk for a cluster; whether the cluster is worth a block. */
+  walked(key: number, costly: boolean): boolean;
+}
+
+function createPredictor(frequentWalks: number, costlyWalks: number): CostPredictor {
+  /** By cluster: walks, and 16 for each costly one. */
+  const counters = new Map<number, number>();
   return {
-    of(key) {
-      let number = numbers.get(key);
-      if (number === undefined) {
-        number = numbers.size;
-        numbers.set(key, number);
-        if (number % linesPerPage === 0) pages.push(frames.allocate());
-      }
-      return { frame: pages[Math.floor(number / linesPerPage)]!, byteOffset: (number % linesPerPage) * lineBytes };
+    walked(key, costly) {
+      const known = counters.get(key) ?? 0;
+      const frequency = Math.min(mostFrequent, (known & 15) + 1);
+      const cost = Math.min(mostCostly, (known >>> 4) + (costly ? 1 : 0));
+      counters.set(key, cost * 16 + frequency);
+      return frequency >= frequentWalks && cost >= costlyWalks;
     },
   };
+}
+
+/** The lines that blocks take in the caches, by number of the cluster: at addresses that nothing else uses. */
+function createLines({ spaces }: DesignResources): { frameOf(cluster: number): Frame } {
+  const { frames } = spaces.at(-1)!;
+  const pages: Frame[] = [];
+  return {
+    frameOf(cluster) {
+      const page = Math.floor(cluster / linesPerPage);
+      while (pages.length <= page) pages.push(frames.allocate());
+      return pages[page]!;
+    },
+  };
+}
+
+function byteOffsetOf(cluster: number): number {
+  return (cluster % linesPerPage) * lineBytes;
 }

@@ -6,7 +6,7 @@ import { createRandom } from '../../machine/random.ts';
 import { resolveTranslationConfig } from '../config.ts';
 import { type Design, dimensionsOf, type Setup } from '../design.ts';
 import type { DesignMemoryOptions } from '../design-memory.ts';
-import { createDesignStage, type DesignStage } from '../design-stage.ts';
+import { cacheBiasOf, createDesignStage, type DesignStage } from '../design-stage.ts';
 import { createMachineParts } from '../machine-parts.ts';
 import { type Answer, RecordingMemory } from '../walk-memory.ts';
 
@@ -47,11 +47,12 @@ export function testWalker({
     machine: { cores: 1, prefetcher: 'none', ...machine },
   });
   const parts = createMachineParts({ ...config, engine: 'interpreted' }, spaces[0]!.table.levels);
-  const caches = parts.createCaches();
+  const resolved = resolve(design.spec, options);
+  const caches = parts.createCaches(cacheBiasOf(design, resolved));
   const memory = new RecordingMemory(caches, caches.latencyCycles);
   const stage = createDesignStage(
     { setup, cores: parts.cores, walkerMachine: parts.walkerMachine, memories },
-    { design, options: resolve(design.spec, options), caches, createStore: parts.createStores(), memory },
+    { design, options: resolved, caches, createStore: parts.createStores(), memory },
   );
   stage.addProcess(spaces);
   return {

@@ -1,0 +1,3 @@
+export type { AgentReport } from './context.ts';
+export { openMetricsOf } from './metrics.ts';
+export { type Agent, type AgentOptions, startAgent } from './start.ts';

@@ -1,0 +1,429 @@
+import type { Socket } from 'node:net';
+import { FarAgentError, type FarMemoryError } from '../errors.ts';
+import { type AgentAddress, formatAddress } from '../protocol/address.ts';
+import { readBody, writeBody } from '../protocol/bytes.ts';
+import { encodeFrame, type Frame, flag, op, ProtocolError } from '../protocol/frames.ts';
+import type { Welcome } from '../protocol/hello.ts';
+import { errorOfAnswer, refusalOf } from './answer-errors.ts';
+import { encodeFree, encodeMultiGet, encodeMultiPut, maxObjectsPerFrame } from './encode.ts';
+import { expire, type InFlight, settleRead, settleWrite, sizeOfRead, sizeOfWrite, takeBatch } from './in-flight.ts';
+import { createReceiver, type ReadBatch } from './receiver.ts';
+import type { FreeRequest, ReadRequest, Waiting, WriteRequest } from './requests.ts';
+import { type Credentials, type OpenConnection, openConnection } from './socket.ts';
+
+export interface LinkOptions {
+  readonly address: AgentAddress;
+  readonly credentials: Credentials;
+  /** A request without an answer for so long fails, ms. */
+  readonly timeoutMilliseconds: number;
+  /** Objects, and bytes of objects, in flight on the connection. */
+  readonly windowObjects: number;
+  readonly windowBytes: number;
+  /** The connection is up; the link's queues move once this returns. */
+  onUp(welcome: Welcome): void;
+  /** An attempt to connect failed; requests fail at once until one succeeds. */
+  onDown(reason: FarAgentError): void;
+}
+
+/** One agent and the connection to it, opened again whenever it ends. */
+export interface AgentLink {
+  readonly name: string;
+  /** `connecting`: requests wait; `down`: they fail at once (the breaker is open). */
+  readonly state: 'connecting' | 'up' | 'down';
+  readonly inFlightObjects: number;
+  /** The last requests went unanswered. Others are to be asked first. */
+  readonly isSuspect: boolean;
+  read(request: ReadRequest): void;
+  write(request: WriteRequest): void;
+  /** Told to the agent as soon as it can be, and again after an interruption. */
+  free(request: FreeRequest): void;
+  /** Forgets what waits to be freed: the agent has forgotten it too. */
+  clearFrees(): void;
+  /** Any other operation; all parts of the answer together. @throws FarMemoryError */
+  request(operation: number, flags: number, body: Uint8Array, timeoutMilliseconds?: number): Promise<Uint8Array>;
+  close(): void;
+}
+
+const firstRetryMilliseconds = 20;
+const longestRetryMilliseconds = 1000;
+/** A request that was in flight on this many connections that ended is given up: it may be what ends them. */
+const maxInterruptions = 4;
+/** Prefetches and write-backs leave this part of the window to demand reads. */
+const backgroundShare = 0.5;
+const maxPutFrameBytes = 2 ** 20;
+const pingMilliseconds = 1000;
+/** A connection on which one answer is this many time-outs late is closed. */
+const patience = 4;
+
+export function createAgentLink(options: LinkOptions): AgentLink {
+  const { timeoutMilliseconds } = options;
+  const name = formatAddress(options.address);
+  const demand: Waiting<ReadRequest>[] = [];
+  const prefetch: Waiting<ReadRequest>[] = [];
+  const writes: Waiting<WriteRequest>[] = [];
+  const frees: FreeRequest[] = [];
+  /** Other requests that wait for the connection. */
+  const begins: (() => void)[] = [];
+  const inFlight = new Map<number, InFlight>();
+  const flying = { objects: 0, bytes: 0, backgroundBytes: 0 };
+  let state: AgentLink['state'] = 'connecting';
+  let socket: Socket | undefined;
+  let isClosed = false;
+  let isPumpDue = false;
+  let retryMilliseconds = firstRetryMilliseconds;
+  let nextRequestId = 2;
+  let failedAttempts = 0;
+  let lastHeard = 0;
+  let isSuspect = false;
+  let lastError = agentError('FAR_AGENT_CLOSED', 'not connected yet');
+  let retryTimer: NodeJS.Timeout | undefined;
+  const sweeper = setInterval(sweep, Math.max(5, Math.min(250, timeoutMilliseconds / 8)));
+  sweeper.unref();
+
+  function agentError(code: ConstructorParameters<typeof FarAgentError>[0], message: string): FarAgentError {
+    return new FarAgentError(code, name, `agent ${name}: ${message}`);
+  }
+
+  // --- connecting
+
+  function open(): void {
+    openConnection(options.address, options.credentials, timeoutMilliseconds).then(onOpen, (error: FarAgentError) => {
+      if (isClosed) return;
+      failedAttempts++;
+      lastError = error;
+      // One greeting that was cut short is tried again before anything fails for it.
+      if (failedAttempts > 1 || error.code !== 'FAR_AGENT_CLOSED') {
+        state = 'down';
+        failQueued(error);
+      }
+      options.onDown(error);
+      retryTimer = setTimeout(open, retryMilliseconds);
+      retryMilliseconds = Math.min(longestRetryMilliseconds, retryMilliseconds * 2);
+    });
+  }
+
+  function onOpen(connection: OpenConnection): void {
+    if (isClosed) return void connection.socket.destroy();
+    socket = connection.socket;
+    const receiver = createReceiver(batchOf, onFrame);
+    connection.receive((chunk) => {
+      lastHeard = performance.now();
+      isSuspect = false;
+      try {
+        receiver.push(chunk);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        lastError = agentError('FAR_AGENT_PROTOCOL', error.message);
+        socket?.destroy();
+      }
+    });
+    socket.on('error', (error) => {
+      lastError = agentError('FAR_AGENT_CLOSED', error.message);
+    });
+    socket.on('close', onClose);
+    lastHeard = performance.now();
+    state = 'up';
+    failedAttempts = 0;
+    retryMilliseconds = firstRetryMilliseconds;
+    lastError = agentError('FAR_AGENT_CLOSED', 'the connection was closed');
+    options.onUp(connection.welcome);
+    for (const begin of begins.splice(0)) begin();
+    pump();
+  }
+
+  function onClose(): void {
+    socket = undefined;
+    state = 'connecting';
+    for (const entry of inFlight.values()) interrupt(entry);
+    inFlight.clear();
+    Object.assign(flying, { objects: 0, bytes: 0, backgroundBytes: 0 });
+    if (!isClosed) open();
+  }
+
+  /** What was in flight goes back to its queue, unless it has been interrupted too often. */
+  function interrupt(entry: InFlight): void {
+    if (entry.kind === 'other') {
+      entry.reject(lastError);
+      return;
+    }
+    if (entry.kind === 'frees') return void frees.unshift(...entry.frees);
+    if (entry.kind === 'reads') {
+      for (const [index, read] of entry.batch.reads.entries()) {
+        if (entry.batch.answered[index] === 1 && read.settled) continue;
+        if (++read.interruptions >= maxInterruptions) settleRead(read, { kind: 'failed', error: lastError });
+        else if (!read.settled) queueOf(read.request).unshift(read);
+      }
+      return;
+    }
+    for (const write of entry.writes.toReversed())
+      if (++write.interruptions >= maxInterruptions) settleWrite(write, lastError);
+      else if (!write.settled) writes.unshift(write);
+  }
+
+  function failQueued(error: FarMemoryError): void {
+    for (const read of [...demand.splice(0), ...prefetch.splice(0)]) settleRead(read, { kind: 'failed', error });
+    for (const write of writes.splice(0)) settleWrite(write, error);
+    for (const begin of begins.splice(0)) begin();
+  }
+
+  // --- sending
+
+  function schedulePump(): void {
+    if (isPumpDue) return;
+    isPumpDue = true;
+    // After all microtasks of this turn, so that its reads travel together.
+    process.nextTick(() => {
+      isPumpDue = false;
+      pump();
+    });
+  }
+
+  function pump(): void {
+    if (state !== 'up' || socket === undefined) return;
+    socket.cork();
+    while (sendFrees() || sendReads(demand, 1, false) || sendReads(prefetch, backgroundShare, true) || sendWrites());
+    socket.uncork();
+  }
+
+  function takeRequestId(): number {
+    const requestId = nextRequestId;
+    nextRequestId = nextRequestId === 0xffff_ffff ? 2 : nextRequestId + 1;
+    return requestId;
+  }
+
+  function transmit(requestId: number, entry: InFlight, frame: Buffer): void {
+    inFlight.set(requestId, entry);
+    socket!.write(frame);
+  }
+
+  function sendReads(queue: Waiting<ReadRequest>[], share: number, isBackground: boolean): boolean {
+    const used = isBackground ? flying.backgroundBytes : flying.bytes;
+    const { taken: reads, bytes } = takeBatch(queue, sizeOfRead, used > 0, {
+      objects: Math.min(maxObjectsPerFrame, options.windowObjects * share - flying.objects),
+      bytes: options.windowBytes * share - used,
+    });
+    if (reads.length === 0) return false;
+    flying.objects += reads.length;
+    flying.bytes += bytes;
+    if (isBackground) flying.backgroundBytes += bytes;
+    const deadline = performance.now() + timeoutMilliseconds;
+    const requestId = takeRequestId();
+    const batch = createBatch(reads, () => finish(entry, requestId));
+    const entry: InFlight = { kind: 'reads', deadline, bytes, isBackground, batch };
+    transmit(requestId, entry, encodeMultiGet(requestId, reads));
+    return true;
+  }
+
+  function createBatch(reads: readonly Waiting<ReadRequest>[], onEnd: () => void): ReadBatch {
+    return {
+      reads,
+      answered: new Uint8Array(reads.length),
+      onOutcome: settleRead,
+      onEnd() {
+        for (const read of reads) settleRead(read, { kind: 'wrong', what: 'no answer among the others' });
+        onEnd();
+      },
+    };
+  }
+
+  function sendWrites(): boolean {
+    const { taken: batch, bytes } = takeBatch(writes, sizeOfWrite, flying.backgroundBytes > 0, {
+      objects: maxObjectsPerFrame,
+      bytes: Math.min(maxPutFrameBytes, options.windowBytes * backgroundShare - flying.backgroundBytes),
+    });
+    if (batch.length === 0) return false;
+    flying.objects += batch.length;
+    flying.bytes += bytes;
+    flying.backgroundBytes += bytes;
+    const deadline = performance.now() + timeoutMilliseconds;
+    const requestId = takeRequestId();
+    transmit(requestId, { kind: 'writes', deadline, bytes, writes: batch }, encodeMultiPut(requestId, batch));
+    return true;
+  }
+
+  function sendFrees(): boolean {
+    if (frees.length === 0) return false;
+    // One version for a frame: the frees of one call have it in common.
+    const { version } = frees[0]!;
+    let count = 0;
+    while (count < frees.length && count < maxObjectsPerFrame && frees[count]!.version === version) count++;
+    const batch = frees.splice(0, count);
+    const deadline = performance.now() + timeoutMilliseconds;
+    const requestId = takeRequestId();
+    transmit(requestId, { kind: 'frees', deadline, frees: batch }, encodeFree(requestId, version, batch));
+    return true;
+  }
+
+  // --- answers
+
+  function batchOf(requestId: number): ReadBatch | undefined {
+    const entry = inFlight.get(requestId);
+    return entry?.kind === 'reads' ? entry.batch : undefined;
+  }
+
+  function finish(entry: InFlight, requestId: number): void {
+    inFlight.delete(requestId);
+    if (entry.kind === 'reads') {
+      flying.objects -= entry.batch.reads.length;
+      flying.bytes -= entry.bytes;
+      if (entry.isBackground) flying.backgroundBytes -= entry.bytes;
+    } else if (entry.kind === 'writes') {
+      flying.objects -= entry.writes.length;
+      flying.bytes -= entry.bytes;
+      flying.backgroundBytes -= entry.bytes;
+    }
+    schedulePump();
+  }
+
+  function onFrame({ requestId, op: operation, flags, body }: Frame): void {
+    const entry = inFlight.get(requestId);
+    if (operation === op.error) {
+      onError(requestId, entry, body);
+      return;
+    }
+    // The answer of a request that was given up.
+    if (entry === undefined) return;
+    if (entry.kind === 'writes' && operation === op.mput) onWritten(entry.writes, body);
+    else if (entry.kind === 'other' && operation === entry.operation) {
+      entry.parts.push(body);
+      if ((flags & flag.more) !== 0) return;
+      entry.resolve(entry.parts.length === 1 ? body : Buffer.concat(entry.parts));
+    } else if (entry.kind !== 'frees' || operation !== op.free)
+      throw new ProtocolError(`an answer to operation ${operation}, which was not asked for`);
+    finish(entry, requestId);
+  }
+
+  function onWritten(batch: readonly Waiting<WriteRequest>[], body: Uint8Array): void {
+    const reader = readBody(body);
+    const refusals = new Map<number, number>();
+    for (let left = reader.u32(); left > 0; left--) refusals.set(reader.u32(), reader.u32());
+    reader.end();
+    for (const [index, write] of batch.entries()) settleWrite(write, refusalOf(name, refusals.get(index)));
+  }
+
+  function onError(requestId: number, entry: InFlight | undefined, body: Uint8Array): void {
+    const reader = readBody(body);
+    const code = reader.u16();
+    const detail = reader.f64();
+    const message = reader.text(reader.remaining);
+    const error = errorOfAnswer(name, code, detail, message);
+    if (entry === undefined) {
+      // An error of the connection as a whole: the close that follows is its consequence.
+      lastError = agentError('FAR_AGENT_PROTOCOL', message);
+      return;
+    }
+    if (entry.kind === 'other') entry.reject(error);
+    else if (entry.kind === 'writes') for (const write of entry.writes) settleWrite(write, error);
+    else if (entry.kind === 'reads') for (const read of entry.batch.reads) settleRead(read, { kind: 'failed', error });
+    finish(entry, requestId);
+  }
+
+  // --- time
+
+  function sweep(): void {
+    const now = performance.now();
+    const late = agentError('FAR_AGENT_TIMEOUT', `no answer within ${timeoutMilliseconds} ms`);
+    for (const queue of [demand, prefetch])
+      expire(queue, now, (read) => settleRead(read, { kind: 'failed', error: late }));
+    expire(writes, now, (write) => settleWrite(write, late));
+    let isLate = false;
+    let isHopeless = false;
+    for (const [requestId, entry] of inFlight) {
+      if (entry.deadline > now) continue;
+      isLate = true;
+      // Answers come, but never this one.
+      if (entry.deadline + timeoutMilliseconds * patience <= now) isHopeless = true;
+      if (entry.kind === 'reads')
+        for (const read of entry.batch.reads) settleRead(read, { kind: 'failed', error: late });
+      else if (entry.kind === 'writes') for (const write of entry.writes) settleWrite(write, late);
+      else if (entry.kind === 'other') {
+        entry.reject(late);
+        if (entry.operation === op.call) cancelCall(requestId);
+      }
+      // Reads stay in the table, since their bytes may still come and must be skipped.
+      if (entry.kind === 'other' || entry.kind === 'writes') finish(entry, requestId);
+    }
+    if (isLate) isSuspect = true;
+    // Nothing at all for so long with something in flight: the other end is gone, whatever the socket says.
+    if (isHopeless || (isLate && now - lastHeard >= timeoutMilliseconds)) {
+      lastError = late;
+      socket?.destroy();
+    } else if (state === 'up' && inFlight.size === 0 && now - lastHeard > pingMilliseconds) {
+      request(op.ping, 0, new Uint8Array(0)).catch(() => undefined);
+    }
+  }
+
+  function cancelCall(requestId: number): void {
+    socket?.write(encodeFrame(takeRequestId(), op.cancel, 0, writeBody(4).u32(requestId).done()));
+  }
+
+  function request(
+    operation: number,
+    flags: number,
+    body: Uint8Array,
+    timeout = timeoutMilliseconds,
+  ): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        if (state !== 'up') return reject(lastError);
+        const requestId = takeRequestId();
+        const deadline = performance.now() + timeout;
+        const entry: InFlight = { kind: 'other', deadline, operation, parts: [], resolve, reject };
+        transmit(requestId, entry, encodeFrame(requestId, operation, flags, body));
+      };
+      if (state === 'connecting' && !isClosed) begins.push(begin);
+      else begin();
+    });
+  }
+
+  function queueOf({ priority }: ReadRequest): Waiting<ReadRequest>[] {
+    return priority === 'demand' ? demand : prefetch;
+  }
+
+  function waiting<Request>(made: Request): Waiting<Request> {
+    return { request: made, deadline: performance.now() + timeoutMilliseconds, interruptions: 0, settled: false };
+  }
+
+  open();
+  return {
+    name,
+    get state() {
+      return state;
+    },
+    get inFlightObjects() {
+      return flying.objects;
+    },
+    get isSuspect() {
+      return isSuspect;
+    },
+    read(made) {
+      if (state === 'down' || isClosed) return made.settle({ kind: 'failed', error: lastError });
+      queueOf(made).push(waiting(made));
+      schedulePump();
+    },
+    write(made) {
+      if (state === 'down' || isClosed) return made.settle(lastError);
+      writes.push(waiting(made));
+      schedulePump();
+    },
+    free(made) {
+      frees.push(made);
+      schedulePump();
+    },
+    clearFrees: () => void frees.splice(0),
+    request,
+    close() {
+      if (isClosed) return;
+      isClosed = true;
+      clearInterval(sweeper);
+      clearTimeout(retryTimer);
+      lastError = agentError('FAR_AGENT_CLOSED', 'the store was closed');
+      for (const entry of inFlight.values()) if (entry.kind === 'other') entry.reject(lastError);
+      if (socket === undefined) failQueued(lastError);
+      else {
+        socket.once('close', () => failQueued(lastError));
+        socket.destroy();
+      }
+    },
+  };
+}

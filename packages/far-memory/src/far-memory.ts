@@ -1,0 +1,179 @@
+import { createArena } from './arena/arena.ts';
+import type { Views } from './arena/views.ts';
+import { FarMemoryError, FarMemoryFullError } from './errors.ts';
+import { createCopier } from './evacuator/copier.ts';
+import { createEvacuator, type Evacuator } from './evacuator/evacuator.ts';
+import { evacuationPolicies } from './evacuator/policies.ts';
+import { reserveSegments } from './evacuator/thresholds.ts';
+import { createHandleTable } from './handles/handle-table.ts';
+import type { Group, Handle, Location } from './handles/words.ts';
+import { createLocalStore } from './local-store/local-store.ts';
+import { createCounters } from './objects/counters.ts';
+import { createFlush } from './objects/flush.ts';
+import type { Heap } from './objects/heap.ts';
+import { createObjects, type ReadOptions } from './objects/objects.ts';
+import { createWriteBacks } from './objects/write-back.ts';
+import { type FarMemoryOptions, resolveOptions } from './options.ts';
+import { createLink } from './prefetch/link.ts';
+import { createGuard } from './scope/guard.ts';
+import { createPinned, type Pinned } from './scope/pinned.ts';
+import { createScopes, type Scope } from './scope/scope.ts';
+import { collectStats, type FarMemoryStats } from './statistics.ts';
+import { createStructures, type Structures } from './structures/index.ts';
+import { createLeakReporter, type Leak } from './structures/leaks.ts';
+import type { Memory } from './structures/memory.ts';
+
+/**
+ * Memory larger than the machine gives: objects live in off-heap local memory while they are used and on the far side when they are not.
+ * One owner thread reads and writes; a location or cursor is valid until the next await, or for as long as a scope pins it.
+ */
+export interface FarMemory extends Structures {
+  /** Local memory as typed arrays; a location is an index into `views.u32`. */
+  readonly views: Views;
+  /** A new object of `bytes` zeros. @throws FarUsageError when it does not fit a segment. */
+  alloc(bytes: number): Handle;
+  /** Where the object is, to read it in this turn, or MISS (-1). Never waits, never allocates. */
+  tryGet(handle: Handle): Location;
+  /** The same to write it in this turn. */
+  tryMut(handle: Handle): Location;
+  /**
+   * Brings the object if it is away. `tryGet(h)` first, `await get(h)` on a miss: awaiting a hit costs 90 ns. With `nt` the bytes are for
+   * this turn only and displace nothing. Rejects with FarObjectLostError, FarAgentError or FarMemoryFullError.
+   */
+  get(handle: Handle, options?: ReadOptions): Promise<Location>;
+  mut(handle: Handle): Promise<Location>;
+  /** Blocks the thread on a miss. @throws FarUsageError when the store has no synchronous reads. */
+  getSync(handle: Handle): Location;
+  mutSync(handle: Handle): Location;
+  /** Starts to fetch; what does not fit now is left out. */
+  willNeed(handles: Iterable<Handle>): void;
+  /** @throws FarUsageError when the handle names no object. */
+  free(handle: Handle): void;
+  /** A scope to end with `close()` or `using`. */
+  open(): Scope;
+  /** Runs `work` in a scope that ends with it, also when it is asynchronous. */
+  scope<Result>(work: (scope: Scope) => Result): Result;
+  /** Brings and pins objects, and hands their bytes out until `work` has ended. */
+  pinned: Pinned;
+  /** Ends the implicit scope of a synchronous turn: frees segments now. Every location obtained before is void. Returns how many. */
+  reclaimSync(): number;
+  /** Resolves when the far side holds everything written so far: in its memory, not on disk. */
+  flush(): Promise<void>;
+  stats(): FarMemoryStats;
+  /** Structures that were collected without `drop()`. */
+  leaks(): readonly Leak[];
+  /** Ends the runtime and its store. Objects are gone. */
+  close(): Promise<void>;
+}
+
+/** Objects of no structure. */
+const RAW_GROUP = 0 as Group;
+
+export const FarMemory: { open(options: FarMemoryOptions): Promise<FarMemory> } = {
+  /** @throws FarUsageError for options out of range. */
+  async open(options) {
+    return openWith(options);
+  },
+};
+
+/** Address space, not memory: but a limit on it can be in the way. */
+function reserve<Reserved>(make: () => Reserved): Reserved {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message =
+      'the address space for localBytes and maxHandles (16 bytes each) was refused; lower them, or raise the limit (ulimit -v)';
+    throw new FarMemoryFullError(message, { cause: error });
+  }
+}
+
+function openWith(options: FarMemoryOptions): FarMemory {
+  const resolved = resolveOptions(options);
+  const { segmentBytes, segments, debug, thresholds } = resolved;
+  let evacuator: Evacuator | undefined;
+  const heap: Heap = {
+    ...reserve(() => ({
+      arena: createArena({ segmentBytes, segments, poison: debug, onFree: () => evacuator?.onFree() }),
+      table: createHandleTable(resolved.maxHandles),
+    })),
+    store: options.store ?? createLocalStore(),
+    link: createLink(),
+    counters: createCounters(),
+    reserveSegments: reserveSegments(segments, thresholds),
+    debug,
+    countHits: resolved.countHits,
+    fetches: new Map(),
+    writes: new Map(),
+    prefetchFeedback: new Map(),
+  };
+  const writeBacks = createWriteBacks(heap);
+  const copier = createCopier(heap.arena.views, resolved.copier);
+  const { onFull, fullTimeoutMs, tickBudgetMs } = resolved;
+  const space = createEvacuator(heap, writeBacks, {
+    thresholds,
+    policy: evacuationPolicies[resolved.policy],
+    tickBudgetMs,
+    onFull,
+    fullTimeoutMs,
+    copier,
+  });
+  evacuator = space;
+  const objects = createObjects(heap, space);
+  const scopes = createScopes(heap, objects);
+  const flush = createFlush(heap, objects, writeBacks);
+  const leaks = createLeakReporter(({ name }) => {
+    if (debug) process.emitWarning(`${name} was collected without drop(): its objects stay`, { code: 'FAR_LEAK' });
+  });
+  let groups = RAW_GROUP as number;
+  let isClosed = false;
+  const memory: Memory = {
+    heap,
+    objects,
+    flush,
+    scopes,
+    space,
+    guard: debug ? createGuard(heap) : undefined,
+    options: resolved,
+    newGroup: () => ++groups as Group,
+    watch: leaks.watch,
+  };
+
+  function requireOpen(): void {
+    if (isClosed) throw new FarMemoryError('FAR_CLOSED', 'the far memory was closed');
+  }
+
+  return {
+    ...createStructures(memory),
+    views: heap.arena.views,
+    alloc(bytes) {
+      requireOpen();
+      return objects.create(RAW_GROUP, bytes);
+    },
+    tryGet: objects.tryGet,
+    tryMut: objects.tryMut,
+    get: objects.get,
+    mut: objects.mut,
+    getSync: objects.getSync,
+    mutSync: objects.mutSync,
+    willNeed(handles) {
+      for (const handle of handles) if (!objects.prefetch(handle)) return;
+    },
+    free: objects.free,
+    open: scopes.open,
+    scope: scopes.scope,
+    pinned: createPinned(heap, scopes),
+    reclaimSync: space.reclaimSync,
+    flush: flush.all,
+    stats: () => collectStats(heap),
+    leaks: leaks.found,
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      leaks.end();
+      space.close();
+      await copier.close();
+      await heap.store.close();
+    },
+  };
+}

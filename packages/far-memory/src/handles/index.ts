@@ -1,0 +1,2 @@
+export { BYTES_PER_HANDLE } from './handle-table.ts';
+export { type Group, type Handle, type Location, MISS } from './words.ts';

@@ -1,0 +1,1 @@
+export type { PrefetchWindowChoice } from './window.ts';

@@ -1,0 +1,101 @@
+import { createViews, type Views } from '../arena/views.ts';
+import type { Layout } from '../layout/layout.ts';
+
+/**
+ * A key and its value side by side: length of the key, length of the value (4 bytes each), the value, the key, each padded with zeros to
+ * whole words. So that keys are compared by words, and values of any layout are read in place where entries begin at multiples of 8.
+ */
+export const ENTRY_HEADER_BYTES = 8;
+
+function padded(bytes: number): number {
+  return (bytes + 3) & ~3;
+}
+
+export function entryBytes(keyBytes: number, valueBytes: number): number {
+  return ENTRY_HEADER_BYTES + padded(valueBytes) + padded(keyBytes);
+}
+
+/** What a codec encoded last. */
+export interface EncodedBytes {
+  readonly u8: Uint8Array;
+  readonly words: Uint32Array;
+}
+
+/** A value turned into bytes, in a buffer of its codec: valid until the next `encode`. */
+export interface Codec<Value> extends EncodedBytes {
+  readonly maxBytes: number;
+  readonly views: Views;
+  /** Leaves the bytes in `u8`, zeros after them to the end of the word, and returns how many they are. */
+  encode(value: Value): number;
+  decode(views: Views, byteOffset: number, byteLength: number): Value;
+}
+
+export function createCodec<Value, View, Mutable>(layout: Layout<Value, View, Mutable>): Codec<Value> {
+  const views = createViews(
+    new SharedArrayBuffer(padded(layout.byteLength) + 8 - ((padded(layout.byteLength) + 8) % 8)),
+  );
+  const { u8, u32 } = views;
+  const { exact } = layout;
+  return {
+    maxBytes: layout.byteLength,
+    views,
+    u8,
+    words: u32,
+    encode(value) {
+      if (exact === undefined) {
+        // Padding between fields is part of the bytes: no earlier value may show in it.
+        u8.fill(0);
+        layout.write(views, 0, value);
+        return layout.byteLength;
+      }
+      const length = exact.encode(u8, 0, value);
+      u8.fill(0, length, padded(length));
+      return length;
+    },
+    decode: (from, byteOffset, byteLength) =>
+      exact === undefined ? layout.read(from, byteOffset) : exact.decode(from.u8, byteOffset, byteLength),
+  };
+}
+
+/** An entry at a byte offset (a multiple of 8) of local memory. */
+export interface EntryView {
+  keyBytes(offset: number): number;
+  valueBytes(offset: number): number;
+  keyOffset(offset: number): number;
+  valueOffset(offset: number): number;
+  /** Whether its key is what the codec holds. */
+  hasKey(offset: number, key: EncodedBytes, keyBytes: number): boolean;
+  /** Writes header, value and key from the codecs. */
+  write(offset: number, key: EncodedBytes, keyBytes: number, value: EncodedBytes, valueBytes: number): void;
+}
+
+export function createEntryView({ u32 }: Views): EntryView {
+  const keyBytes = (offset: number) => u32[offset >>> 2]!;
+  const valueBytes = (offset: number) => u32[(offset >>> 2) + 1]!;
+  const keyOffset = (offset: number) => offset + ENTRY_HEADER_BYTES + padded(valueBytes(offset));
+
+  function copyWords(from: Uint32Array, byteLength: number, to: number): void {
+    const words = (byteLength + 3) >>> 2;
+    for (let index = 0; index < words; index++) u32[to + index] = from[index]!;
+  }
+
+  return {
+    keyBytes,
+    valueBytes,
+    keyOffset,
+    valueOffset: (offset) => offset + ENTRY_HEADER_BYTES,
+    hasKey(offset, { words }, length) {
+      if (keyBytes(offset) !== length) return false;
+      const start = keyOffset(offset) >>> 2;
+      const count = (length + 3) >>> 2;
+      for (let index = 0; index < count; index++) if (u32[start + index] !== words[index]) return false;
+      return true;
+    },
+    write(offset, key, keyLength, value, valueLength) {
+      u32[offset >>> 2] = keyLength;
+      u32[(offset >>> 2) + 1] = valueLength;
+      copyWords(value.words, valueLength, (offset + ENTRY_HEADER_BYTES) >>> 2);
+      copyWords(key.words, keyLength, keyOffset(offset) >>> 2);
+    },
+  };
+}

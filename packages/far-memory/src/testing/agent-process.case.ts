@@ -1,0 +1,37 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { strataCommand } from '../../../../testing/components.ts';
+
+/** An agent in a process of its own, as the command starts it from the build. */
+export interface AgentProcess {
+  readonly address: string;
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  /** kill -9. */
+  kill(): Promise<void>;
+}
+
+export async function startAgentProcess(...options: string[]): Promise<AgentProcess> {
+  const words = ['far', 'agent', '--listen', '127.0.0.1:0', '--memory', '256MiB', ...options];
+  const child = spawn(process.execPath, [strataCommand, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const address = await new Promise<string>((resolve, reject) => {
+    let said = '';
+    child.stdout.on('data', (text) => {
+      said += String(text);
+      if (said.includes('\n')) resolve(said.slice(0, said.indexOf('\n')));
+    });
+    child.stderr.on('data', (text) => {
+      said += String(text);
+    });
+    child.on('exit', () => reject(new Error(`the agent ended: ${said}`)));
+  });
+  return {
+    address,
+    child,
+    ended,
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

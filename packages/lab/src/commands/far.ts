@@ -1,0 +1,9 @@
+import type { Command } from 'commander';
+import { registerAgent } from '../far/agent.ts';
+import { registerModel } from '../far/model.ts';
+
+/** `strata far`: far memory, objects on other machines or processes. */
+export function register(command: Command): void {
+  registerAgent(command);
+  registerModel(command);
+}

@@ -1,0 +1,156 @@
+import { type Frame, frameLimit, guestPage, type PageLevel, pagesIn } from '../../machine/address.ts';
+import { StrataError } from '../../machine/errors.ts';
+import type { MutablePageTable } from '../../machine/page-table.ts';
+import { createPageTable } from '../../machine/radix-table.ts';
+
+/** The tables of one domain: its own, and with two dimensions those of the host that its physical memory is translated by. */
+export interface Space {
+  readonly table: MutablePageTable;
+  /** Undefined with one dimension. */
+  readonly host: MutablePageTable | undefined;
+}
+
+/**
+ * Page tables and frames of all domains. With one dimension the frames are the machine's; with two they are the guest's, and each is backed
+ * in the host's table when it is first handed out.
+ */
+export class AddressSpaces {
+  readonly #spaces = new Map<number, GuestSpace>();
+  readonly #hostLevel: PageLevel | 0;
+  /** The machine's frames, shared by all domains. */
+  readonly #machine = new Frames();
+  /** Frames asked for at the place of a node: bound once, since mapping is frequent. */
+  #mapping: GuestSpace | undefined;
+  readonly #frameForNode = (): Frame => this.#take(this.#mapping!, 1);
+
+  /** @param hostLevel 0 = one dimension, else level of the host's pages */
+  constructor(hostLevel: PageLevel | 0) {
+    this.#hostLevel = hostLevel;
+  }
+
+  get size(): number {
+    return this.#spaces.size;
+  }
+
+  of(domain: number): Space {
+    return this.#of(domain);
+  }
+
+  /** Contiguous frames, aligned to their number (a power of two), all backed. */
+  takeFrames(domain: number, count: number): Frame {
+    return this.#take(this.#of(domain), count);
+  }
+
+  giveFrames(domain: number, frame: Frame, count: number): void {
+    this.#of(domain).frames.give(frame, count);
+  }
+
+  map(domain: number, vpn: number, frame: Frame, level: PageLevel): void {
+    this.#mapping = this.#of(domain);
+    this.#mapping.table.map(vpn, frame, level, this.#frameForNode);
+  }
+
+  /** Level of the leaf removed, 0 when there was none. Tables left empty stay, so that cached entries of theirs stay right. */
+  unmap(domain: number, vpn: number): PageLevel | 0 {
+    return this.#of(domain).table.unmap(vpn);
+  }
+
+  /** Maps the page to a frame of its own if it is not mapped: as a page of `level`, or of 4 KiB where smaller pages are in the way. */
+  ensure(domain: number, vpn: number, level: PageLevel): void {
+    const space = this.#of(domain);
+    if (space.table.translate(vpn) === -1) {
+      const fits = level === 1 || space.table.nodeAt(vpn, level - 1) === -1;
+      const size = fits ? pagesIn[level] : 1;
+      this.#mapping = space;
+      space.table.map(vpn - (vpn % size), space.frames.take(size), fits ? level : 1, this.#frameForNode);
+    }
+    if (space.host !== undefined) this.#back(space.host, space.table.translate(vpn), 1);
+  }
+
+  /** Frame of the machine that a page leads to, through both dimensions; -1 when it is not mapped. */
+  translate(domain: number, vpn: number): Frame | -1 {
+    const { table, host } = this.#of(domain);
+    const frame = table.translate(vpn);
+    return frame === -1 || host === undefined ? frame : host.translate(guestPage(frame));
+  }
+
+  #of(domain: number): GuestSpace {
+    const known = this.#spaces.get(domain);
+    if (known !== undefined) return known;
+    const made = this.#create();
+    this.#spaces.set(domain, made);
+    return made;
+  }
+
+  #create(): GuestSpace {
+    if (this.#hostLevel === 0) {
+      const table = createPageTable({
+        levels: 4,
+        rootFrame: this.#machine.take(1),
+        addresses: 'physical',
+        keepsEmptyNodes: true,
+      });
+      return { table, host: undefined, frames: this.#machine };
+    }
+    const host = createPageTable({
+      levels: 4,
+      rootFrame: this.#machine.take(1),
+      addresses: 'physical',
+      keepsEmptyNodes: true,
+    });
+    const frames = new Frames();
+    const rootFrame = frames.take(1);
+    this.#back(host, rootFrame, 1);
+    return {
+      table: createPageTable({ levels: 4, rootFrame, addresses: 'physical', keepsEmptyNodes: true }),
+      host,
+      frames,
+    };
+  }
+
+  #take(space: GuestSpace, count: number): Frame {
+    const frame = space.frames.take(count);
+    if (space.host !== undefined) this.#back(space.host, frame, count);
+    return frame;
+  }
+
+  #back(host: MutablePageTable, first: Frame, count: number): void {
+    const level = this.#hostLevel as PageLevel;
+    const size = pagesIn[level];
+    for (let frame = first - (first % size); frame < first + count; frame += size) {
+      if (host.translate(frame) !== -1) continue;
+      host.map(frame, this.#machine.take(size), level, () => this.#machine.take(1));
+    }
+  }
+}
+
+interface GuestSpace extends Space {
+  readonly frames: Frames;
+}
+
+/** Frames of one physical space: the one given back last is taken first, else the next that was never used. */
+class Frames {
+  #next = 1;
+  readonly #free = new Map<number, number[]>();
+
+  take(count: number): Frame {
+    const free = this.#free.get(count)?.pop();
+    if (free !== undefined) return free;
+    const first = Math.ceil(this.#next / count) * count;
+    this.#next = first + count;
+    if (this.#next > frameLimit)
+      throw new StrataError({
+        code: 'io.memory',
+        what: 'physical memory is used up',
+        expected: 'less than 2^52 bytes mapped',
+        mend: 'Use fewer tenants or buffers.',
+      });
+    return first;
+  }
+
+  give(frame: Frame, count: number): void {
+    const list = this.#free.get(count);
+    if (list === undefined) this.#free.set(count, [frame]);
+    else list.push(frame);
+  }
+}

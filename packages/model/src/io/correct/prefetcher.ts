@@ -1,0 +1,116 @@
+import type { Random } from '../../machine/random.ts';
+import { Fifo } from './fifo.ts';
+import { PageCache, PartitionedCache } from './translation-cache.ts';
+
+export interface PrefetchShape {
+  readonly entries: number;
+  readonly history: number;
+  readonly distance: number;
+}
+
+export interface PrefetchCounts {
+  /** Demands that looked into the buffer. */
+  readonly accesses: number;
+  /** Predictions of a tenant made, and requests that they led to. */
+  readonly made: number;
+  readonly requests: number;
+  /** Pages that came into the buffer; demands found there; demands not found there. */
+  readonly fill: number;
+  readonly buf_hit: number;
+  readonly buf_miss: number;
+}
+
+interface Tenant {
+  /** Distinct pages asked for last, most recent last. */
+  readonly pages: number[];
+  /** Who asked `distance` translations after this tenant did last; -1 = not known. */
+  next: number;
+}
+
+/**
+ * HyperTRIO's prefetcher with its defects mended (specs/io.md Q7 to Q9): no buffer, no prefetching; predictions are learned anew each time;
+ * a page in the history counts once, and one that is on its way or at hand is not asked for again.
+ */
+export class Prefetcher {
+  readonly buffer: PageCache;
+  readonly #shape: PrefetchShape;
+  readonly #tenants = new Map<number, Tenant>();
+  /** Tenants of the last `distance` translations. */
+  readonly #recent = new Fifo();
+  readonly #pending = new Set<number>();
+  #accesses = 0;
+  #made = 0;
+  #requests = 0;
+  #fills = 0;
+
+  constructor(shape: PrefetchShape, spread: boolean, random: Random) {
+    this.#shape = shape;
+    const { entries } = shape;
+    this.buffer = new PageCache(new PartitionedCache({ entries, ways: entries, partitions: 1 }, spread, random));
+  }
+
+  get isOn(): boolean {
+    return this.#shape.entries > 0;
+  }
+
+  /** Frame in the buffer, or -1. */
+  lookup(domain: number, vpn: number): number {
+    this.#accesses++;
+    return this.buffer.lookup(domain, vpn);
+  }
+
+  /** Learns from a demand, and names the tenant whose pages are to be fetched; -1 = none. */
+  observe(domain: number, vpn: number): number {
+    const tenant = this.#tenant(domain);
+    const known = tenant.pages.indexOf(vpn);
+    if (known >= 0) tenant.pages.splice(known, 1);
+    else if (tenant.pages.length === this.#shape.history) tenant.pages.shift();
+    tenant.pages.push(vpn);
+    if (this.#recent.length === this.#shape.distance) this.#tenant(this.#recent.shift()).next = domain;
+    this.#recent.push(domain);
+    if (tenant.next >= 0) this.#made++;
+    return tenant.next;
+  }
+
+  pagesOf(domain: number): readonly number[] {
+    return this.#tenant(domain).pages;
+  }
+
+  /** Whether the page is to be asked for now; it counts as on its way from then on. */
+  ask(domain: number, vpn: number): boolean {
+    const key = domain * 2 ** 36 + vpn;
+    if (this.#pending.size >= this.#shape.entries || this.#pending.has(key) || this.buffer.peek(domain, vpn) >= 0)
+      return false;
+    this.#pending.add(key);
+    this.#requests++;
+    return true;
+  }
+
+  /** @param frame -1 = not mapped */
+  arrived(domain: number, vpn: number, level: number, frame: number): void {
+    this.#pending.delete(domain * 2 ** 36 + vpn);
+    if (frame < 0) return;
+    this.#fills++;
+    this.buffer.fill(domain, vpn, level, frame);
+  }
+
+  #tenant(domain: number): Tenant {
+    let tenant = this.#tenants.get(domain);
+    if (tenant === undefined) {
+      tenant = { pages: [], next: -1 };
+      this.#tenants.set(domain, tenant);
+    }
+    return tenant;
+  }
+
+  counts(): PrefetchCounts {
+    return {
+      accesses: this.#accesses,
+      made: this.#made,
+      requests: this.#requests,
+      fill: this.#fills,
+      buf_hit: this.buffer.hit,
+      buf_miss: this.buffer.miss,
+    };
+  }
+}
