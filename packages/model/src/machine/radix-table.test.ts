@@ -110,7 +110,14 @@ describe.each([4, 5] as const)('a table of %i levels', (levels) => {
       fc.property(
         fc.array(vpnArbitrary, { maxLength: 3 }),
         vpnArbitrary,
-        fc.array(fc.oneof({ weight: 40, arbitrary: fc.nat(2 ** 31) }, fc.constant(-1)), { maxLength: 700 }),
+        fc.array(
+          fc.oneof(
+            { weight: 40, arbitrary: fc.nat(2 ** 31 - 3) },
+            { weight: 2, arbitrary: fc.integer({ min: 2 ** 31 - 3, max: 2 ** 31 + 2 }) },
+            fc.constantFrom(-1, 2 ** 40 - 1, 2 ** 40),
+          ),
+          { maxLength: 700 },
+        ),
         fc.nat(5),
         (taken, vpn, frames, from) => {
           const build = (map: (table: MutablePageTable, nodeFrame: () => number) => void) => {

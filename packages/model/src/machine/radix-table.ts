@@ -150,13 +150,14 @@ class RadixTable implements MutablePageTable {
     this.map(vpn, frames[from]!, 1, frameForNode);
     const node = this.nodeAt(vpn, 1);
     const segment = this.segments[node >>> segmentShift]!;
+    const limit = segment instanceof Int32Array ? narrowLimit : frameLimit;
     const base = baseOf(node);
     const first = indexOf(vpn, 1);
     let index = first + 1;
     for (let at = from + 1; at < to; at++, index++) {
       const frame = frames[at]!;
-      // What cannot be put in place here is told by the way that says why.
-      if (index === entriesPerTable || segment[base + index] !== 0 || !(frame >= 0 && frame < frameLimit)) break;
+      // What cannot be put in place here goes by the way that says why, or widens the segment.
+      if (index === entriesPerTable || segment[base + index] !== 0 || !(frame >= 0 && frame < limit)) break;
       segment[base + index] = frame + 1;
     }
     const mapped = index - first - 1;
