@@ -1,6 +1,6 @@
 import { createArena } from './arena/arena.ts';
 import type { Views } from './arena/views.ts';
-import { FarMemoryError, FarMemoryFullError } from './errors.ts';
+import { FarMemoryError, FarMemoryFullError, FarUsageError } from './errors.ts';
 import { createCopier } from './evacuator/copier.ts';
 import { createEvacuator, type Evacuator } from './evacuator/evacuator.ts';
 import { evacuationPolicies } from './evacuator/policies.ts';
@@ -15,6 +15,7 @@ import { createObjects, type ReadOptions } from './objects/objects.ts';
 import { createWriteBacks } from './objects/write-back.ts';
 import { type FarMemoryOptions, resolveOptions } from './options.ts';
 import { createLink } from './prefetch/link.ts';
+import type { RemoteStore } from './remote-store.ts';
 import { createGuard } from './scope/guard.ts';
 import { createPinned, type Pinned } from './scope/pinned.ts';
 import { createScopes, type Scope } from './scope/scope.ts';
@@ -70,11 +71,28 @@ export interface FarMemory extends Structures {
 const RAW_GROUP = 0 as Group;
 
 export const FarMemory: { open(options: FarMemoryOptions): Promise<FarMemory> } = {
-  /** @throws FarUsageError for options out of range. */
+  /** @throws FarUsageError for options out of range, FarAgentError when no agent can be reached. */
   async open(options) {
-    return openWith(options);
+    // Before a connection is opened for nothing.
+    resolveOptions(options);
+    const store = await storeOf(options);
+    try {
+      return openWith(options, store);
+    } catch (error) {
+      if (store !== options.store) await store.close();
+      throw error;
+    }
   },
 };
+
+async function storeOf(options: FarMemoryOptions): Promise<RemoteStore> {
+  const { agents, store } = options;
+  if (agents === undefined) return store ?? createLocalStore(options.operators && { operators: options.operators });
+  if (store !== undefined) throw new FarUsageError('both agents and a store are given; give one of them');
+  // Loaded only where it is used: most of it is sockets.
+  const { connectAgents } = await import('./cluster/store.ts');
+  return connectAgents({ ...options, agents });
+}
 
 /** Address space, not memory: but a limit on it can be in the way. */
 function reserve<Reserved>(make: () => Reserved): Reserved {
@@ -88,7 +106,7 @@ function reserve<Reserved>(make: () => Reserved): Reserved {
   }
 }
 
-function openWith(options: FarMemoryOptions): FarMemory {
+function openWith(options: FarMemoryOptions, store: RemoteStore): FarMemory {
   const resolved = resolveOptions(options);
   const { segmentBytes, segments, debug, thresholds } = resolved;
   let evacuator: Evacuator | undefined;
@@ -97,7 +115,7 @@ function openWith(options: FarMemoryOptions): FarMemory {
       arena: createArena({ segmentBytes, segments, poison: debug, onFree: () => evacuator?.onFree() }),
       table: createHandleTable(resolved.maxHandles),
     })),
-    store: options.store ?? createLocalStore(),
+    store,
     link: createLink(),
     counters: createCounters(),
     reserveSegments: reserveSegments(segments, thresholds),

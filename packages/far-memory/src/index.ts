@@ -3,13 +3,16 @@ export * from './errors.ts';
 export { FarMemory } from './far-memory.ts';
 export { type Group, type Handle, type Location, MISS } from './handles/index.ts';
 export * from './layout/index.ts';
-export { createLocalStore, type LocalStoreOptions, type OperatorRunner } from './local-store/index.ts';
+export { createLocalStore, type LocalStoreOptions } from './local-store/index.ts';
+export type { Packed, Values } from './operators/index.ts';
 export type { FarMemoryOptions } from './options.ts';
 export type * from './remote-store.ts';
 export type { Scope } from './scope/index.ts';
 export type { FarMemoryStats, SegmentStats } from './statistics.ts';
 export {
   type ChunkOptions,
+  type DataFrame,
+  type DataFrameOptions,
   type FarArray,
   type FarList,
   type FarMap,
@@ -17,9 +20,11 @@ export {
   type FarSortedMap,
   type FarStack,
   type FarVector,
+  type FrameColumns,
   type KeyRange,
   type ListOptions,
   type MapOptions,
+  type OperatorParameters,
   PENDING,
   type Pending,
   type RowChunk,

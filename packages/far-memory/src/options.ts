@@ -1,3 +1,4 @@
+import type { ClusterOptions } from './cluster/store.ts';
 import { FarUsageError } from './errors.ts';
 import type { CopierChoice } from './evacuator/copier.ts';
 import { type EvacuationPolicyName, evacuationPolicies } from './evacuator/policies.ts';
@@ -7,10 +8,11 @@ import { STRIDE_THRESHOLD } from './prefetch/stride.ts';
 import type { PrefetchWindowChoice } from './prefetch/window.ts';
 import type { RemoteStore } from './remote-store.ts';
 
-export interface FarMemoryOptions {
+/** `agents` and what belongs to them (replicas, sync, secret, integrity, time-outs) name agents for the far side; see ClusterOptions. */
+export interface FarMemoryOptions extends Partial<ClusterOptions> {
   /** Local memory for objects, in bytes; whole segments, at least 8 of them and at most 4 GiB. Metadata come on top: 16 bytes per object. */
   readonly localBytes: number;
-  /** Where objects go that do not fit. In this process (`createLocalStore()`) when left out. */
+  /** Where objects go that do not fit, instead of `agents`. In this process (`createLocalStore()`) when both are left out. */
   readonly store?: RemoteStore;
   /** Unit of local memory: a power of two from 4 KiB to 64 MiB, 1 MiB when left out. No object is larger. */
   readonly segmentBytes?: number;

@@ -11,6 +11,8 @@ export interface Layout<Value, View = Value, Mutable = Cell<Value>> {
   /** Bytes of one value, a multiple of `alignment`. */
   readonly byteLength: number;
   readonly alignment: 1 | 2 | 4 | 8;
+  /** The scalars of a value, which operators see as columns: its fields, or `value`. */
+  readonly columns?: Readonly<Record<string, ScalarPlace>>;
   /** Set when values need less than `byteLength`: how maps store them. */
   readonly exact?: ExactForm<Value>;
   /** A copy of the value at a byte offset of local memory. */
@@ -19,6 +21,12 @@ export interface Layout<Value, View = Value, Mutable = Cell<Value>> {
   write(views: Views, byteOffset: number, value: Value): void;
   /** Makes what reads and writes in place; `guard` is there in debug mode. */
   createViewer(views: Views, guard: Guard | undefined): Viewer<View, Mutable>;
+}
+
+/** Where a scalar lies in a value, in bytes. */
+export interface ScalarPlace {
+  readonly type: 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | 'i64' | 'f32' | 'f64';
+  readonly offset: number;
 }
 
 /** Variable-length bytes without their padding. */

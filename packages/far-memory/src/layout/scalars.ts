@@ -62,6 +62,7 @@ function numberLayout(element: NumberElement, byteLength: 1 | 2 | 4 | 8): Scalar
   return {
     kind: 'scalar',
     element,
+    columns: { value: { type: element, offset: 0 } },
     signature: element,
     byteLength,
     alignment: byteLength,
@@ -82,6 +83,7 @@ function bigLayout(element: BigElement): ScalarLayout<bigint> {
   return {
     kind: 'scalar',
     element,
+    columns: { value: { type: element, offset: 0 } },
     signature: element,
     byteLength: 8,
     alignment: 8,

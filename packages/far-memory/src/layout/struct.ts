@@ -143,6 +143,11 @@ export function struct<const F extends Fields>(fields: F): StructLayout<F> {
     kind: 'struct',
     fields,
     offsets: offsets as { readonly [Name in keyof F]: number },
+    columns: Object.fromEntries(
+      placed.flatMap(({ name, layout, offset }) =>
+        layout.kind === 'scalar' ? [[name, { type: layout.element, offset }]] : [],
+      ),
+    ),
     signature,
     byteLength,
     alignment,

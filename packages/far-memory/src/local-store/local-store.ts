@@ -1,19 +1,15 @@
 import { FarMemoryError, FarObjectLostError, FarOperatorError, FarQuotaError } from '../errors.ts';
+import { builtIns } from '../operators/built-ins.ts';
+import { type Operator, runOperator } from '../operators/operator.ts';
+import { createOperatorTable } from '../operators/operator-table.ts';
 import type { RemoteStore } from '../remote-store.ts';
 import { createSlabs } from './slabs.ts';
-
-/** Runs an operator over objects in their order. @throws FarOperatorError for an unknown name or version, or bad arguments. */
-export type OperatorRunner = (
-  operator: string,
-  version: number,
-  objects: readonly Uint8Array[],
-  argument: Uint8Array,
-) => Uint8Array | Promise<Uint8Array>;
 
 export interface LocalStoreOptions {
   /** Most bytes of object data; unlimited when left out. */
   readonly quotaBytes?: number;
-  readonly operators?: OperatorRunner;
+  /** Operators beside the built-in ones. */
+  readonly operators?: readonly Operator[];
 }
 
 const ADDRESS = 'in-process';
@@ -30,6 +26,7 @@ interface StoredObject {
 export function createLocalStore(options: LocalStoreOptions = {}): RemoteStore {
   const groups = new Map<number, Map<number, StoredObject>>();
   const slabs = createSlabs();
+  const operators = createOperatorTable([...builtIns, ...(options.operators ?? [])]);
   const quotaBytes = options.quotaBytes ?? Number.POSITIVE_INFINITY;
   let isClosed = false;
   let bytes = 0;
@@ -101,16 +98,18 @@ export function createLocalStore(options: LocalStoreOptions = {}): RemoteStore {
     objects--;
   }
 
-  async function call(operator: string, version: number, group: number, ids: Float64Array, argument: Uint8Array) {
-    if (options.operators === undefined)
-      throw new FarOperatorError(
-        `this store runs no operators, so not "${operator}"; open it with the option operators`,
-      );
+  async function call(name: string, version: number, group: number, ids: Float64Array, argument: Uint8Array) {
+    const operator = operators.get(name, version);
     const inputs = Array.from(ids, (id) => {
       const { block, length } = find(group, id);
       return slabs.view(block, length);
     });
-    return options.operators(operator, version, inputs, argument);
+    try {
+      return runOperator(operator, argument, inputs);
+    } catch (cause) {
+      if (cause instanceof FarMemoryError) throw cause;
+      throw new FarOperatorError(`operator ${name} failed: ${cause instanceof Error ? cause.message : cause}`);
+    }
   }
 
   return {

@@ -1,5 +1,6 @@
 import type { Layout } from '../layout/layout.ts';
 import { createArray, type FarArray } from './array.ts';
+import { createDataFrame, type DataFrame, type DataFrameOptions, type FrameColumns } from './data-frame.ts';
 import { createHashMap, type FarMap, type MapOptions } from './hash-map.ts';
 import { createList, type FarList, type ListOptions } from './list.ts';
 import type { Memory } from './memory.ts';
@@ -9,13 +10,14 @@ import { createVector, type FarVector, type VectorOptions } from './vector.ts';
 
 export type { FarArray } from './array.ts';
 export type { ChunkOptions, RowChunk } from './chunks.ts';
+export type { DataFrame, DataFrameOptions, FrameColumns } from './data-frame.ts';
 export type { FarMap, MapOptions } from './hash-map.ts';
 export type { FarList, ListOptions } from './list.ts';
 export { PENDING, type Pending } from './pending.ts';
 export type { FarQueue, FarStack } from './queue.ts';
 export type { Rows } from './rows.ts';
 export type { FarSortedMap, KeyRange, SortedMapOptions } from './sorted-map.ts';
-export type { FarVector, VectorOptions } from './vector.ts';
+export type { FarVector, OperatorParameters, VectorOptions } from './vector.ts';
 
 /** Makers of the data structures. Each frees its objects with `drop()`, and only so. */
 export interface Structures {
@@ -25,6 +27,8 @@ export interface Structures {
     layout: Layout<Value, View, Mutable>,
     options?: VectorOptions,
   ): FarVector<Value, View, Mutable>;
+  /** Columns of numbers of one length. @throws FarUsageError when a chunk of a column does not fit a segment. */
+  dataFrame(columns: FrameColumns, options?: DataFrameOptions): DataFrame;
   map<Key, KeyView, KeyMutable, Value, View, Mutable>(
     options: MapOptions<Key, KeyView, KeyMutable, Value, View, Mutable>,
   ): FarMap<Key, Value, View, Mutable>;
@@ -38,6 +42,7 @@ export function createStructures(memory: Memory): Structures {
   return {
     array: (layout, length) => createArray(memory, layout, length),
     vector: (layout, options) => createVector(memory, layout, options),
+    dataFrame: (columns, options) => createDataFrame(memory, columns, options),
     map: (options) => createHashMap(memory, options),
     sortedMap: (options) => createSortedMap(memory, options),
     list: (layout, options) => createList(memory, layout, options),

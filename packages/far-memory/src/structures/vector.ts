@@ -1,6 +1,9 @@
 import { FarUsageError } from '../errors.ts';
 import { type Group, type Location, MISS } from '../handles/words.ts';
 import type { Layout } from '../layout/layout.ts';
+import type { Values } from '../operators/elements.ts';
+import { type Packed, pack, unpack } from '../operators/pack.ts';
+import type { Relation } from '../operators/relation.ts';
 import { createHandleList } from './handle-list.ts';
 import { inTurns, type Memory } from './memory.ts';
 import { createRows, type Rows } from './rows.ts';
@@ -12,11 +15,19 @@ export interface VectorOptions {
   readonly name?: string;
 }
 
+/** Set by structures of several vectors. */
+export interface InternalVectorOptions extends VectorOptions {
+  /** The group of the others: operators take objects of one group. */
+  readonly group?: Group;
+}
+
 /** Values in chunks, growing at the end: a column of scalars or a table of structs. */
 export interface FarVector<Value, View, Mutable> extends Rows<Value, View, Mutable> {
   /** Objects of the far side belong to this group. */
   readonly group: Group;
   readonly rowsPerChunk: number;
+  /** Ids of its objects on the far side, chunk by chunk. */
+  remoteIds(): Float64Array;
   /** False when there is no room for it in this turn. */
   tryPush(value: Value): boolean;
   /** Appends values; typed arrays of a scalar vector's own element type are copied as bytes. */
@@ -31,8 +42,19 @@ export interface FarVector<Value, View, Mutable> extends Rows<Value, View, Mutab
    * the argument has to say how many rows count. Rejects with FarOperatorError or FarObjectLostError.
    */
   call(operator: string, version: number, argument: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Runs a built-in operator where the rows are: `run('max', { column: 'distance' })`. Columns are the scalar fields of a struct, or `value`.
+   * What the operator takes stands in API.md. Rejects with FarOperatorError or FarObjectLostError.
+   */
+  run(operator: string, parameters?: OperatorParameters, columns?: Readonly<Record<string, Values>>): Promise<Packed>;
   drop(): Promise<void>;
 }
+
+/** What an operator is told beside the rows, such as `column`, `where`, `aggregates`. */
+export type OperatorParameters = Readonly<Record<string, unknown>>;
+
+/** Version of the built-in operators. */
+export const builtInVersion = 1;
 
 const DEFAULT_CHUNK_BYTES = 4096;
 /** How long `push` may hold the event loop at a time, in ms. */
@@ -41,14 +63,13 @@ const TURN_MS = 2;
 export function createVector<Value, View, Mutable>(
   memory: Memory,
   layout: Layout<Value, View, Mutable>,
-  { chunkBytes = DEFAULT_CHUNK_BYTES, name }: VectorOptions = {},
+  { chunkBytes = DEFAULT_CHUNK_BYTES, name, group = memory.newGroup() }: InternalVectorOptions = {},
 ): FarVector<Value, View, Mutable> {
   const { objects, heap, flush } = memory;
   const { views } = heap.arena;
   const rowBytes = layout.byteLength;
   const shift = Math.max(0, Math.floor(Math.log2(Math.max(1, chunkBytes / rowBytes))));
   const rowsPerChunk = 2 ** shift;
-  const group = memory.newGroup();
   const handles = createHandleList();
   let length = 0;
   let isDropped = false;
@@ -135,6 +156,7 @@ export function createVector<Value, View, Mutable>(
     },
     group,
     rowsPerChunk,
+    remoteIds: () => Float64Array.from(handles, heap.table.remoteId),
     tryPush,
     push(values) {
       requireAlive();
@@ -167,8 +189,11 @@ export function createVector<Value, View, Mutable>(
     async call(operator, version, argument) {
       requireAlive();
       await flush.some(handles);
-      const ids = Float64Array.from(handles, heap.table.remoteId);
-      return heap.store.call(operator, version, group, ids, argument);
+      return heap.store.call(operator, version, group, vector.remoteIds(), argument);
+    },
+    async run(operator, parameters = {}, columns = {}) {
+      const relation = relationOf(layout, length, rowsPerChunk);
+      return unpack(await vector.call(operator, builtInVersion, pack({ ...parameters, relation }, columns)));
     },
     async drop() {
       requireAlive();
@@ -182,6 +207,15 @@ export function createVector<Value, View, Mutable>(
   };
   const watch = memory.watch(vector, name ?? `a vector of ${layout.signature}`);
   return vector;
+}
+
+function relationOf(
+  { columns = {}, byteLength }: Pick<Layout<unknown>, 'columns' | 'byteLength'>,
+  rows: number,
+  rowsPerObject: number,
+): Relation {
+  const layouts = Object.entries(columns).map(([name, place]) => [name, { ...place, stride: byteLength }]);
+  return { rows, rowsPerObject, columns: Object.fromEntries(layouts) };
 }
 
 /** The bytes of a typed array whose elements are the layout's own. */
