@@ -265,3 +265,46 @@ describe('strata elastic events and impact', () => {
     expect((await strata('impact --technique virtio-balloon --vfio')).code).toBe(2);
   });
 });
+
+describe('strata elastic footprint --replay pages', () => {
+  const trace = join(folder, 'kmem.txt');
+  const event = (seconds: number, what: string) => `  kvm-1 [000] ..... ${seconds.toFixed(6)}: mm_page_${what}`;
+  // 32 MiB: LLFree keeps the tree of 16 MiB that it is at from being reclaimed.
+  const lines = Array.from({ length: 2_048 }, (_, at) =>
+    event(at / 2_048, `alloc: pfn=0x${(4 * at).toString(16)} order=2`),
+  );
+  const frees = Array.from({ length: 2_048 }, (_, at) =>
+    event(2 + at / 2_048, `free: pfn=0x${(4 * at).toString(16)} order=2`),
+  );
+
+  it('has the footprint of the frames themselves, with the keys of every footprint', async () => {
+    writeFileSync(trace, [...lines, ...frees, event(12, 'alloc: pfn=0x9000 order=0'), ''].join('\n'));
+    const of = async (technique: string) =>
+      (
+        await strata(`footprint --demand ${trace} --technique ${technique} --replay pages --total-gib 0.25 --json`)
+      ).json();
+    const [fixed, given] = [await of('static'), await of('hyperalloc')];
+    for (const document of [fixed, given]) expect(document.peakGiB).toBeGreaterThanOrEqual(32 / 1024);
+    expect(given.series.at(-1).residentGiB).toBeLessThan(fixed.series.at(-1).residentGiB);
+    expect(given.gibMinutes).toBeLessThan(fixed.gibMinutes);
+    expect(given).toMatchObject({ basis: 'page by page', meanGiB: expect.any(Number) });
+  });
+
+  it.each([
+    ['--technique hyperalloc --replay pages', /size of the VM/],
+    ['--technique virtio-mem --replay pages --total-gib 0.25', /cannot be followed page by page/],
+  ])('is refused in a sentence: %s', async (options, message) => {
+    writeFileSync(trace, [...lines, ''].join('\n'));
+    const { code, out, err } = await strata(`footprint --demand ${trace} ${options}`);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(message);
+  });
+
+  it('is for traces of the page allocator only', async () => {
+    const { code, err } = await strata(
+      `footprint --demand ${runs} --select clang-base-manual/0 --technique hyperalloc --replay pages --total-gib 1`,
+    );
+    expect(code).toBe(2);
+    expect(err).toMatch(/page by page|page allocator/);
+  });
+});
