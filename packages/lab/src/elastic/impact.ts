@@ -42,8 +42,8 @@ export function registerImpact(parent: Command): void {
     .option('--page <policy>', 'pages of program and VM', 'thp')
     .option('--pace <accesses>', 'accesses of the program in a microsecond', '100');
   addExamples(addOutputOptions(command), [
-    'strata elastic impact --technique virtio-balloon --mib 8 --trace gen:gups,size=64MiB,accesses=2e5',
-    'strata elastic impact --technique hyperalloc --vfio --mib 32 --trace gen:gups,size=64MiB,accesses=1e5 --io-trace gen:iperf3,tenants=1,packets=5000 --json',
+    'strata elastic impact --technique virtio-balloon --vm-mib 256 --mib 8 --trace gen:gups,size=64MiB,accesses=2e5',
+    'strata elastic impact --technique hyperalloc --vfio --vm-mib 256 --mib 32 --trace gen:gups,size=64MiB,accesses=1e5 --io-trace gen:iperf3,tenants=1,packets=5000 --json',
   ]).action(async (options: ImpactOptions) => {
     const profile = await hostOf(options);
     const events =
