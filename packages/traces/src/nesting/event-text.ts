@@ -244,9 +244,11 @@ function lossesOf(text: string): number | 'unknown' | undefined {
 function threadOf(bytes: Buffer, start: number, stampStart: number): number {
   let at = stampStart - 1;
   while (at > start && bytes[at] === space) at--;
-  const digits = startOfNumber(bytes, start, at);
-  if (digits <= at && digits > start && (bytes[digits - 1] === space || bytes[digits - 1] === slash))
-    return numberAt(bytes, digits, at);
+  if (isDigit(bytes[at]!)) {
+    const digits = startOfNumber(bytes, start, at);
+    if (digits > start && (bytes[digits - 1] === space || bytes[digits - 1] === slash))
+      return numberAt(bytes, digits, at);
+  }
   while (at > start && bytes[at] !== closeBracket) at--;
   while (at > start && bytes[at] !== openBracket) at--;
   at--;
@@ -256,7 +258,13 @@ function threadOf(bytes: Buffer, start: number, stampStart: number): number {
     at--;
     while (at > start && bytes[at] === space) at--;
   }
-  return numberAt(bytes, startOfNumber(bytes, start, at), at);
+  let thread = 0;
+  for (let factor = 1; at >= start && isDigit(bytes[at]!); at--, factor *= 10) thread += (bytes[at]! - zero) * factor;
+  return thread;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= zero && byte <= nine;
 }
 
 /** Where the digits begin that end at `last`; `last + 1` when there are none. */
