@@ -63,3 +63,17 @@ export function claimsTable(verdicts: readonly ClaimVerdict[]): Table {
     })),
   };
 }
+
+/** Why a claim is open or does not hold, one paragraph each: beneath the table, whose columns leave no room for it. */
+export function reasonsOf(verdicts: readonly ClaimVerdict[]): string[] {
+  return verdicts
+    .filter(({ verdict, how }) => verdict !== 'holds' && how !== undefined && how !== '')
+    .map(({ claim, verdict, measured, how }) => {
+      const figure =
+        measured === undefined
+          ? ''
+          : `measured ${Number(measured.toPrecision(6))}${claim.unit ? ` ${claim.unit}` : ''}; `;
+      const reason = how!.replace(/^open: /, '');
+      return `${claim.statement}: ${verdict}\n  ${figure}${reason}`;
+    });
+}

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { claimsTable } from '../claims/verdict.ts';
+import { claimsTable, reasonsOf } from '../claims/verdict.ts';
 import { evaluateClaims } from '../reproduce/reproduce.ts';
 import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
-import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/output.ts';
+import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
 import { createProgress } from '../terminal/progress.ts';
+import { renderTable } from '../terminal/table.ts';
 
 interface Options extends OutputOptions {
   readonly only?: string;
@@ -23,10 +24,12 @@ export function register(command: Command): void {
     ).finally(() => progress.end());
     const table = claimsTable(verdicts);
     const shown = table.columns.filter(({ name }) => ['statement', 'published', 'measured', 'verdict'].includes(name));
+    const terminal = { ...table, columns: shown };
     await emit(
       {
         document: { claims: table.rows },
-        tables: [options.json || options.csv || options.parquet ? table : { ...table, columns: shown }],
+        tables: [table],
+        text: [renderTable(terminal, bold), ...reasonsOf(verdicts)].join('\n\n'),
       },
       options,
     );

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { registerEvents } from '../elastic/events.ts';
 import { registerExplain } from '../elastic/explain.ts';
 import { registerFootprint } from '../elastic/footprint.ts';
+import { registerImpact } from '../elastic/impact.ts';
 import { registerInterference } from '../elastic/interference.ts';
 import { registerLLFree } from '../elastic/llfree-replay.ts';
 import { registerPack } from '../elastic/pack.ts';
@@ -11,6 +13,8 @@ import { registerTechniques } from '../elastic/techniques.ts';
 export function register(command: Command): void {
   registerResize(command);
   registerExplain(command);
+  registerEvents(command);
+  registerImpact(command);
   registerFootprint(command);
   registerPack(command);
   registerInterference(command);

@@ -205,3 +205,106 @@ describe('strata elastic interference', () => {
     });
   });
 });
+
+describe('strata elastic events and impact', () => {
+  const small = '--vm-mib 128 --mib 8';
+
+  it('writes events that impact reads: the same as running the technique', async () => {
+    const csv = await strata(`events --technique hyperalloc --vfio ${small} --csv`);
+    expect([csv.code, csv.out.split('\n')[0]]).toEqual([0, 'micros,kind,frame,pages']);
+    const file = join(folder, 'events.csv');
+    writeFileSync(file, csv.out);
+    const rest = `${small} --trace gen:gups,size=16MiB,accesses=2e5 --io-trace gen:iperf3,tenants=1,packets=3000 --json`;
+    const direct = await strata(`impact --technique hyperalloc --vfio ${rest}`);
+    const read = await strata(`impact --technique hyperalloc --vfio --events ${file} ${rest}`);
+    expect([direct.code, read.code]).toEqual([0, 0]);
+    expect(read.json()).toEqual(direct.json());
+    const { events, translation, io } = direct.json();
+    expect(events['ept-unmap']).toBe(events['iommu-unmap']);
+    // The translation part: each mapping that goes is a shootdown, and the program walks again for its pages.
+    expect(translation.without.shootdowns).toBe(0);
+    expect(translation.with.shootdowns).toBeGreaterThan(0);
+    expect(translation.with.walks).toBeGreaterThan(translation.without.walks);
+    // The I/O part: each frame that is taken from the device is one command of the invalidation queue.
+    expect(io.without.invalidations).toBe(0);
+    expect(io.with.invalidations).toBeGreaterThan(0);
+    expect(io.with.lockHeldShare).toBeGreaterThan(0);
+  });
+
+  it('splits huge pages of the host under a balloon of single pages only', async () => {
+    const rest = `${small} --trace gen:gups,size=16MiB,accesses=2e5 --json`;
+    const [single, huge] = [
+      (await strata(`impact --technique virtio-balloon ${rest}`)).json(),
+      (await strata(`impact --technique virtio-balloon-huge ${rest}`)).json(),
+    ];
+    expect(single.io).toBeNull();
+    expect(single.translation.with.splits).toBeGreaterThan(0);
+    expect(huge.translation.with.splits).toBe(0);
+    expect(single.translation.with.walks).toBeGreaterThan(huge.translation.with.walks);
+    expect((await strata(`impact --technique static ${rest}`)).json().translation).toMatchObject({
+      with: { shootdowns: 0 },
+    });
+  });
+
+  it.each([
+    ['', /line 1: not an event of memory|empty/],
+    ['micros,kind,frame,pages\n1,ept-unmap,0,3\n', /line 2: not an event of memory/],
+    ['micros,kind,frame,pages\n2,ept-unmap,0,1\n1,ept-map,0,1\n', /line 3/],
+    ['micros,kind,frame,pages\n1,ept-remap,0,1\n', /line 2/],
+    ['micros,kind,frame,pages\nNaN,ept-map,0,1\n', /line 2/],
+  ])('refuses a damaged file of events in a sentence: %j', async (text, message) => {
+    const file = join(folder, 'damaged.csv');
+    writeFileSync(file, text);
+    const { code, out, err } = await strata(`impact --technique hyperalloc --events ${file}`);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(message);
+  });
+
+  it('refuses amounts that the VM has not', async () => {
+    expect((await strata('events --technique hyperalloc --vm-mib 128 --mib 65')).code).toBe(2);
+    expect((await strata('impact --technique virtio-balloon --vfio')).code).toBe(2);
+  });
+});
+
+describe('strata elastic footprint --replay pages', () => {
+  const trace = join(folder, 'kmem.txt');
+  const event = (seconds: number, what: string) => `  kvm-1 [000] ..... ${seconds.toFixed(6)}: mm_page_${what}`;
+  // 32 MiB: LLFree keeps the tree of 16 MiB that it is at from being reclaimed.
+  const lines = Array.from({ length: 2_048 }, (_, at) =>
+    event(at / 2_048, `alloc: pfn=0x${(4 * at).toString(16)} order=2`),
+  );
+  const frees = Array.from({ length: 2_048 }, (_, at) =>
+    event(2 + at / 2_048, `free: pfn=0x${(4 * at).toString(16)} order=2`),
+  );
+
+  it('has the footprint of the frames themselves, with the keys of every footprint', async () => {
+    writeFileSync(trace, [...lines, ...frees, event(12, 'alloc: pfn=0x9000 order=0'), ''].join('\n'));
+    const of = async (technique: string) =>
+      (
+        await strata(`footprint --demand ${trace} --technique ${technique} --replay pages --total-gib 0.25 --json`)
+      ).json();
+    const [fixed, given] = [await of('static'), await of('hyperalloc')];
+    for (const document of [fixed, given]) expect(document.peakGiB).toBeGreaterThanOrEqual(32 / 1024);
+    expect(given.series.at(-1).residentGiB).toBeLessThan(fixed.series.at(-1).residentGiB);
+    expect(given.gibMinutes).toBeLessThan(fixed.gibMinutes);
+    expect(given).toMatchObject({ basis: 'page by page', meanGiB: expect.any(Number) });
+  });
+
+  it.each([
+    ['--technique hyperalloc --replay pages', /size of the VM/],
+    ['--technique virtio-mem --replay pages --total-gib 0.25', /cannot be followed page by page/],
+  ])('is refused in a sentence: %s', async (options, message) => {
+    writeFileSync(trace, [...lines, ''].join('\n'));
+    const { code, out, err } = await strata(`footprint --demand ${trace} ${options}`);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toMatch(message);
+  });
+
+  it('is for traces of the page allocator only', async () => {
+    const { code, err } = await strata(
+      `footprint --demand ${runs} --select clang-base-manual/0 --technique hyperalloc --replay pages --total-gib 1`,
+    );
+    expect(code).toBe(2);
+    expect(err).toMatch(/page by page|page allocator/);
+  });
+});

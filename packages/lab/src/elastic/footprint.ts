@@ -24,6 +24,8 @@ import {
   techniqueOf,
 } from './options.ts';
 
+import { pagewise, pagewiseFootprint } from './pagewise.ts';
+
 interface FootprintOptions extends TechniqueOptions, DemandOptions, OutputOptions {
   readonly demand: string;
   readonly allocator?: string;
@@ -51,6 +53,10 @@ export function registerFootprint(parent: Command): void {
     const profile = await hostOf(options);
     const config = await knobsOf(options);
     const allocator = allocatorOf(options.allocator);
+    if (options.replay === pagewise) {
+      await interruptible((signal) => pagewiseFootprint(options, { technique, vfio, config, signal }));
+      return;
+    }
     const { demand, warnings } = await interruptible((signal) => demandOf(options, signal));
     const result = footprintOf({
       demand,

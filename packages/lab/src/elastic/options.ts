@@ -10,7 +10,14 @@ import {
   techniques,
 } from '@strata/model/elasticity';
 import { resolve, StrataError } from '@strata/model/machine';
-import { type DemandFormat, demandFormats, importDemand, type Replay, replays } from '@strata/traces/elasticity';
+import {
+  type DemandFormat,
+  demandFormats,
+  importDemand,
+  type Placement,
+  type Replay,
+  replays,
+} from '@strata/traces/elasticity';
 import type { Command } from 'commander';
 import {
   type Configuration,
@@ -51,7 +58,10 @@ export function addDemandOptions(command: Command): Command {
   return command
     .option('--format <name>', `format of the demand: ${demandFormats.map(({ name }) => name).join(', ')}`)
     .option('--select <run>', 'one recording of a file that holds several, such as clang-base-manual/0')
-    .option('--replay <allocator>', `kmem traces: who places the pages, ${replays.join(', ')}`)
+    .option(
+      '--replay <allocator>',
+      `kmem traces: who places the pages, ${replays.join(', ')}; footprint also: pages, by the technique's VM page by page`,
+    )
     .option('--total-gib <n>', 'size of the VM where the recording lacks it');
 }
 
@@ -103,13 +113,23 @@ export interface DemandInput {
 
 const generated = 'gen:';
 
-/** Every recording of a file, or one generated from `gen:NAME,key=value,...`. @throws StrataError `elastic.*`, `config.*` */
-export async function demandsOf(path: string, options: DemandOptions, signal?: AbortSignal): Promise<DemandInput> {
+/**
+ * Every recording of a file, or one generated from `gen:NAME,key=value,...`.
+ * @param placement of the pages of a kmem trace, instead of `--replay`
+ * @throws StrataError `elastic.*`, `config.*`
+ */
+export async function demandsOf(
+  path: string,
+  options: DemandOptions,
+  signal?: AbortSignal,
+  placement?: Placement,
+): Promise<DemandInput> {
   if (path.startsWith(generated)) return { demands: [await generatedDemand(path)], warnings: [] };
   const { demands, warnings } = await importDemand(path, {
     ...(options.format !== undefined && { format: formatOf(options.format) }),
     ...(options.totalGib !== undefined && { totalMib: 1024 * gibOf(options.totalGib, '--total-gib') }),
-    ...(options.replay !== undefined && { replay: replayOf(options.replay) }),
+    ...(options.replay !== undefined && placement === undefined && { replay: replayOf(options.replay) }),
+    ...(placement !== undefined && { placement }),
     ...(signal !== undefined && { signal }),
   });
   if (options.select === undefined) return { demands, warnings };
@@ -128,8 +148,9 @@ export async function oneDemandOf(
   path: string,
   options: DemandOptions,
   signal?: AbortSignal,
+  placement?: Placement,
 ): Promise<{ readonly demand: Demand; readonly warnings: readonly string[] }> {
-  const { demands, warnings } = await demandsOf(path, options, signal);
+  const { demands, warnings } = await demandsOf(path, options, signal, placement);
   if (demands.length === 1) return { demand: demands[0]!, warnings };
   throw new StrataError({
     code: 'elastic.several-runs',

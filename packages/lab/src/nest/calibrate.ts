@@ -1,5 +1,5 @@
 import { type Calibration, calibrate, errorOf, profileFileOf } from '@strata/model/nesting';
-import { cyclesByKind, readText, readVmexit } from '@strata/traces/nesting';
+import { type RunsOfKind, readText, readVmexit, runsByKind } from '@strata/traces/nesting';
 import type { Command } from 'commander';
 import { writeFileAtomically } from '../terminal/atomic-files.ts';
 import { addExamples } from '../terminal/help.ts';
@@ -32,10 +32,13 @@ export function registerCalibrate(parent: Command): void {
       options.clock === undefined ? base : { ...base, clockGHz: positiveNumber(options.clock, '--clock') };
     const [one, two] = await Promise.all(
       [options.l1, options.l2].map(async (path) =>
-        cyclesByKind(readVmexit(await readText(path), path, clocked.clockGHz)),
+        runsByKind(readVmexit(await readText(path), path, clocked.clockGHz)),
       ),
     );
-    const calibration = calibrate(one!, two!, clocked);
+    const calibration = calibrate(leastOf(one!), leastOf(two!), clocked, {
+      level1: highestOf(one!),
+      level2: highestOf(two!),
+    });
     const file = profileFileOf(calibration.profile);
     for (const warning of calibration.warnings) note(`strata: ${warning}`, options);
     if (options.out !== undefined) {
@@ -48,6 +51,7 @@ export function registerCalibrate(parent: Command): void {
         document: {
           profile: file,
           rows: calibration.rows,
+          fittedConstant: calibration.fittedConstant,
           level3Hypercall: calibration.level3 ?? null,
           errors: calibration.profile.knownErrors.byLevel,
           errorsByKind: calibration.profile.knownErrors.byKind,
@@ -61,6 +65,16 @@ export function registerCalibrate(parent: Command): void {
   });
 }
 
+type Runs = ReadonlyMap<string, RunsOfKind>;
+
+function leastOf(runs: Runs): Map<string, number> {
+  return new Map([...runs].map(([kind, { cycles }]) => [kind, cycles]));
+}
+
+function highestOf(runs: Runs): Map<string, number> {
+  return new Map([...runs].filter(([, of]) => of.runs > 1).map(([kind, { highest }]) => [kind, highest]));
+}
+
 function rowTable({ profile, rows }: Calibration): Table {
   return {
     name: 'calibration',
@@ -71,20 +85,29 @@ function rowTable({ profile, rows }: Calibration): Table {
       { name: 'modelled', type: 'integer' },
       { name: 'error', type: 'real', title: 'error (%)', decimals: 1 },
       { name: 'fitted', type: 'flag' },
+      { name: 'spread', type: 'real', title: 'runs apart (%)', decimals: 1 },
       { name: 'band', type: 'real', title: 'band (± %)', decimals: 0 },
     ],
     rows: rows.map((row) => ({
       ...row,
       error: 100 * row.error,
+      spread: row.spread === undefined ? null : 100 * row.spread,
       band: row.fitted ? null : 100 * errorOf(profile, row.level, row.kind),
     })),
   };
 }
 
-function textOf({ profile, level3 }: Calibration, table: Table, out: string | undefined): string {
+function textOf(
+  { profile, level3, fittedConstant: { low, high } }: Calibration,
+  table: Table,
+  out: string | undefined,
+): string {
   const whole = (value: number) => Math.round(value).toLocaleString('en-US');
   return [
-    `HW ${whole(profile.hardwareCycles)} (assumed), ${profile.deprivilegedSwitchCycles === undefined ? `RM0 ${whole(profile.reflectRunCycles)}` : `switch ${whole(profile.deprivilegedSwitchCycles)}`} (fitted to the hypercall at level 2)`,
+    `HW ${whole(profile.hardwareCycles)} (assumed), ${profile.deprivilegedSwitchCycles === undefined ? `RM0 ${whole(profile.reflectRunCycles)}` : `switch ${whole(profile.deprivilegedSwitchCycles)}`} (fitted to the hypercall at level 2${low === undefined || high === undefined ? '' : `; ${whole(low)} to ${whole(high)} over the runs`})`,
+    low === undefined
+      ? 'One run of the hypercall at each level: how far runs are apart is not known. Append the output of more runs to the two files.'
+      : 'Each kind counts by its smallest run; no band is narrower than its runs are apart.',
     '',
     renderTable(table),
     '',

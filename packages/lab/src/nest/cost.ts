@@ -2,7 +2,7 @@ import { type Basis, costsOf, createExitModel, type ExplainNode, explain } from 
 import type { Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
-import { renderTable, type Table } from '../terminal/table.ts';
+import { type Row, renderTable, type Table } from '../terminal/table.ts';
 import {
   addDvhOptions,
   addProfileOptions,
@@ -55,7 +55,7 @@ export function registerCost(parent: Command): void {
       tree: explain(cost, depth),
     };
     const band = basis === 'fitted' ? 'fitted, exact by construction' : `${basis}, ± ${Math.round(100 * error)} %`;
-    const tree = treeTable(explain(cost, depth ?? 2), basis);
+    const tree = treeTable(explain(cost, depth ?? 2), document);
     await emit(
       {
         document,
@@ -74,9 +74,15 @@ export function registerCost(parent: Command): void {
   });
 }
 
-/** The basis is that of the whole cost: its parts were never measured one by one. */
-function treeTable(root: ExplainNode, basis: Basis): Table {
-  const rows: { part: string; count: number; cycles: number; exits: number; basis: Basis }[] = [];
+interface Whole {
+  readonly basis: Basis;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Basis and band are those of the whole cost: its parts were never measured one by one. */
+function treeTable(root: ExplainNode, { basis, low, high }: Whole): Table {
+  const rows: Row[] = [];
   const visit = (node: ExplainNode, depth: number) => {
     rows.push({
       part: `${'  '.repeat(depth)}${node.label}${node.folded ? ' ...' : ''}`,
@@ -84,6 +90,8 @@ function treeTable(root: ExplainNode, basis: Basis): Table {
       cycles: node.cycles,
       exits: node.hardwareExits,
       basis,
+      low: depth === 0 ? low : null,
+      high: depth === 0 ? high : null,
     });
     for (const child of node.children ?? []) visit(child, depth + 1);
   };
@@ -96,6 +104,8 @@ function treeTable(root: ExplainNode, basis: Basis): Table {
       { name: 'cycles', type: 'integer' },
       { name: 'exits', type: 'integer', title: 'hardware exits' },
       { name: 'basis', type: 'text', title: 'basis of the whole' },
+      { name: 'low', type: 'real', decimals: 0 },
+      { name: 'high', type: 'real', decimals: 0 },
     ],
     rows,
   };

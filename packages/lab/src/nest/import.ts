@@ -67,7 +67,7 @@ export function registerImport(parent: Command): void {
       {
         document: documentOf(recording),
         tables: [table],
-        text: `${recording.format}: ${recording.total.toLocaleString('en-US')} exits, ${recording.lost.toLocaleString('en-US')} events lost\n\n${renderTable(table)}`,
+        text: `${recording.format}: ${recording.total.toLocaleString('en-US')} exits, ${recording.lost.toLocaleString('en-US')} events lost\n\n${renderTable(table)}\n\n${kindsSentence(recording)}`,
       },
       options,
     );
@@ -82,6 +82,16 @@ function documentOf(recording: ExitRecording): Record<string, unknown> {
     reasons: Object.fromEntries(reasons),
     kinds: Object.fromEntries(kinds),
   };
+}
+
+function kindsSentence({ kinds, unknownMsrs }: ExitRecording): string {
+  const counts = [...kinds].sort(([, a], [, b]) => b - a).map(([kind, count]) => `${kind} ${shown(count)}`);
+  const unknown = unknownMsrs > 0 ? [`MSR exits of unknown purpose ${shown(unknownMsrs)}`] : [];
+  return `As kinds of the model: ${[...counts, ...unknown].join(', ')}`;
+}
+
+function shown(count: number): string {
+  return count.toLocaleString('en-US');
 }
 
 function reasonTable({ reasons, total }: ExitRecording): Table {

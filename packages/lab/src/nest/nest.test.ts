@@ -132,6 +132,9 @@ describe('strata nest import', () => {
     expect(document.reasons.MSR_WRITE.count).toBe(210_450);
     expect(document.reasons.CPUID.timeUs).toBeCloseTo(4_010 * 1.24, 6);
     expect(document.kinds).toMatchObject({ timer: 168_360, ipi: 31_567, msr: 10_523 });
+    expect((await strata('import', fixture('web-server.perf-kvm-stat.txt'))).out).toMatch(
+      /As kinds of the model: devnotify 241,300, timer 168,360, /,
+    );
   });
 
   it('reads the recorded boot of a nested guest', async () => {
@@ -281,6 +284,21 @@ describe('strata nest predict', () => {
         expect(figures.latencyUs).toBeLessThanOrEqual(latencyUs);
   });
 
+  it('charges interrupts to latencies too, and prints them with their band where they are asked for', async () => {
+    const exits = written('interrupts.csv', 'reason,count\ndevnotify,10\n');
+    const args = ['predict', '--exits', exits, '--ops', '10', '--native-cycles', '48400', '--latency-us', '22'];
+    const latencies = async (...more: string[]) => (await strata(...args, ...more, '--json')).json().levels;
+    const [without, with20] = [await latencies('--interrupts', '0'), await latencies('--interrupts', '20')];
+    // Two interrupts per operation, one reflected exit each at level 2.
+    const interrupt = createExitModel(profiles.get('dvh-paper')).cost(2, 'interrupt').cycles;
+    expect(with20[1].latencyUs - without[1].latencyUs).toBeCloseTo((2 * interrupt) / 2_200, 6);
+    expect(with20[0].latencyUs).toBe(without[0].latencyUs);
+    expect(with20[1].latencyLowUs).toBeLessThan(with20[1].latencyUs);
+    expect(with20[1].latencyHighUs).toBeGreaterThan(with20[1].latencyUs);
+    expect((await strata(...args, '--interrupts', '20')).out).toMatch(/latency \(µs\)/);
+    expect((await strata(...args, '--csv')).out).toMatch(/,latencyUs,latencyLowUs,latencyHighUs\n/);
+  });
+
   it('warns of a recording that was made below nested guests', async () => {
     const rows = 'reason,count\nHLT,10\n';
     const predicted = (name: string, text: string) =>
@@ -390,6 +408,25 @@ describe('strata nest calibrate', () => {
   });
 });
 
+it('strata nest calibrate says how far runs are apart, or that one run does not tell', async () => {
+  const [one, two] = ['vmexit-l1.txt', 'vmexit-l2.txt'].map((name) => readFileSync(fixture(name), 'utf8'));
+  const once = ['calibrate', '--l1', fixture('vmexit-l1.txt'), '--l2', fixture('vmexit-l2.txt')];
+  expect((await strata(...once)).out).toMatch(/One run of the hypercall at each level/);
+  expect((await strata(...once, '--json')).json().fittedConstant).toEqual({ cycles: 32_928 });
+  const again = [
+    'calibrate',
+    '--l1',
+    written('l1.txt', `${one}vmcall 1675\n`),
+    '--l2',
+    written('l2.txt', `${two}vmcall 42733\n`),
+  ];
+  expect((await strata(...again)).out).toMatch(
+    /RM0 32,928 \(fitted to the hypercall at level 2; 32,828 to 37,928 over/,
+  );
+  const { rows } = (await strata(...again, '--json')).json();
+  expect(rows[0]).toMatchObject({ kind: 'hypercall', spread: 1_675 / 1_575 - 1 });
+});
+
 it.each(['hyperv-evmcs', 'pvm'])('strata nest calibrate says that %s has no level 3', async (profile) => {
   const args = ['calibrate', '--profile', profile, '--l1', fixture('vmexit-l1.txt'), '--l2', fixture('vmexit-l2.txt')];
   const { code, out, err } = await strata(...args);
@@ -474,7 +511,9 @@ describe('what can be named', () => {
 it('marks the basis in the tables and CSV of every command that prices exits', async () => {
   const csv = async (...args: string[]) => (await strata(...args, '--csv')).out.split('\n');
   const cost = await csv('cost', '--level', '2', '--kind', 'cpuid');
-  expect([cost[0], cost[1]]).toEqual([expect.stringMatching(/,basis$/), expect.stringMatching(/,assumed$/)]);
+  expect(cost[0]).toMatch(/,basis,low,high$/);
+  // cpuid at level 2 is 36,103 cycles, assumed within 30 %.
+  expect(cost[1]).toMatch(/,36103,\d+,assumed,25272\.1,46933\.9$/);
   const predicted = await csv('predict', '--exits', fixture('web-server.perf-kvm-stat.txt'), '--ops', '120000');
   expect(predicted[0]).toMatch(/,basis$/);
   const simulated = await csv('simulate', '--app', 'netperf-rr', '--level', '1', '--operations', '50');

@@ -7,7 +7,7 @@ import {
   createExitModel,
   type ExitModel,
   type LevelPrediction,
-  latencyAt,
+  latencyOf,
   measuredOr,
   mechanisms,
   type Profile,
@@ -20,7 +20,7 @@ import type { ExitRecording } from '@strata/traces/nesting';
 import type { Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, note } from '../terminal/output.ts';
-import { renderTable, type Table } from '../terminal/table.ts';
+import { type Column, renderTable, type Table } from '../terminal/table.ts';
 import { addRecordingOptions, type RecordingOptions, recordingOf } from './import.ts';
 import { canCallDown, type Operation, type OperationOptions, operationOf } from './operation.ts';
 import { addProfileOptions, type ProfileOptions, positiveNumber, profileOf, wholeNumber } from './options.ts';
@@ -147,10 +147,16 @@ const remedies: Readonly<Record<string, string>> = {
 
 type MechanismFigures = Pick<LevelPrediction, 'cyclesPerOp' | 'slowdown' | 'low' | 'high'> & {
   readonly basis: Basis;
-  readonly latencyUs?: number;
-};
+} & LatencyFigures;
 
-interface LevelDocument {
+/** Where --latency-us is given. */
+interface LatencyFigures {
+  readonly latencyUs?: number;
+  readonly latencyLowUs?: number;
+  readonly latencyHighUs?: number;
+}
+
+interface LevelDocument extends LatencyFigures {
   readonly level: number;
   readonly cyclesPerOp: number;
   readonly slowdown: number;
@@ -158,7 +164,6 @@ interface LevelDocument {
   readonly high: number;
   /** The weakest of the costs that it adds up. */
   readonly basis: Basis;
-  readonly latencyUs?: number;
   /** With all interrupts that the recording may have left out. */
   readonly leftOut?: { readonly interruptsPerOp: number; readonly cyclesPerOp: number; readonly slowdown: number };
   readonly breakEven: {
@@ -179,13 +184,15 @@ function predictAt(
   latency: number | undefined,
 ): LevelDocument {
   const plain = source(selectMechanisms('none'));
-  const { shares, ...prediction } = predictLevel(plain, operation.profile, level);
+  const predicted = predictLevel(plain, operation.profile, level);
+  const { shares, ...prediction } = predicted;
   const even = breakEven(plain, operation.profile, level, budget);
   const names = level === 1 ? [] : [...mechanisms.names, 'vp,posted', 'dvh'];
-  const latencies = (costs: CostSource) =>
-    latency !== undefined && {
-      latencyUs: latencyAt(costs, { nativeMicros: latency, exits: operation.profile.exits }, level, machine.clockGHz),
-    };
+  const latencies = (of: LevelPrediction) => {
+    if (latency === undefined) return {};
+    const { micros, low, high } = latencyOf(of, operation.profile, latency, machine.clockGHz);
+    return { latencyUs: micros, latencyLowUs: low, latencyHighUs: high };
+  };
   const leftOut = operation.interrupts.leftOutPerOp;
   const withAll = { ...operation.profile, interrupts: { ...operation.interrupts.perOp, device: leftOut } };
   const bound = leftOut === 0 ? undefined : predictLevel(plain, withAll, level);
@@ -193,7 +200,7 @@ function predictAt(
   return {
     ...prediction,
     basis: weakest(shares),
-    ...latencies(plain),
+    ...latencies(predicted),
     ...(bound && { leftOut: { interruptsPerOp: leftOut, cyclesPerOp: bound.cyclesPerOp, slowdown: bound.slowdown } }),
     breakEven: {
       exitsPerOp: finite(even.exitsPerOp),
@@ -209,8 +216,9 @@ function predictAt(
         const posted = selection.mechanisms.flatMap(({ posts }) => posts);
         const costs = source(selection);
         const delivery = { posted, costs: plain };
-        const { shares: of, level: _, ...figures } = predictLevel(costs, operation.profile, level, delivery);
-        return [name, { ...figures, basis: weakest(of), ...latencies(costs) }];
+        const variant = predictLevel(costs, operation.profile, level, delivery);
+        const { shares: of, level: _, ...figures } = variant;
+        return [name, { ...figures, basis: weakest(of), ...latencies(variant) }];
       }),
     ),
   };
@@ -223,6 +231,12 @@ function weakest(shares: LevelPrediction['shares']): Basis {
   return fromStrong[Math.max(0, ...ranks)]!;
 }
 
+const latencyColumns: readonly Column[] = [
+  { name: 'latencyUs', type: 'real', title: 'latency (µs)' },
+  { name: 'latencyLowUs', type: 'real', title: 'low (µs)' },
+  { name: 'latencyHighUs', type: 'real', title: 'high (µs)' },
+];
+
 function levelTable(levels: readonly LevelDocument[]): Table {
   const variants = levels.flatMap((level) => [
     {
@@ -234,6 +248,9 @@ function levelTable(levels: readonly LevelDocument[]): Table {
       high: level.high,
       withLeftOut: level.leftOut?.slowdown ?? null,
       basis: level.basis,
+      latencyUs: level.latencyUs,
+      latencyLowUs: level.latencyLowUs,
+      latencyHighUs: level.latencyHighUs,
     },
     ...Object.entries(level.mechanisms).map(([name, figures]) => ({
       level: level.level,
@@ -252,6 +269,7 @@ function levelTable(levels: readonly LevelDocument[]): Table {
       { name: 'high', type: 'real' },
       { name: 'withLeftOut', type: 'real', title: 'with interrupts left out' },
       { name: 'basis', type: 'text' },
+      ...(levels.some(({ latencyUs }) => latencyUs !== undefined) ? latencyColumns : []),
     ],
     rows: variants,
   };

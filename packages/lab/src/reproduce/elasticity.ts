@@ -6,6 +6,7 @@ import {
   elasticityClaims,
   elasticityFields,
   type FootprintResult,
+  fittingPublishedVms,
   fittingVms,
   footprintOf,
   resizeVm,
@@ -67,7 +68,7 @@ export const elasticityPart: Part = {
       claims: verdicts(evidence),
       warnings: [
         'elasticity: the published plots divide by 20 GiB although 18 GiB move, so their rates are 11 % too high; ratios are right.',
-        'elasticity: the recordings of three VMs side by side are not in the repository; the replay packs single builds with 12 vCPUs, where free page reporting makes no room for a fourth VM.',
+        'elasticity: the recordings of three VMs side by side are not in the repository. As recorded (12 vCPUs, 16 GiB) free page reporting fits 3 VMs, not 4; with builds as long as 8 vCPUs take and VMs as large as the published ones it fits 4: both are shown.',
       ],
       notModelled: [
         'elasticity: migration and compaction time, swapping in the guest, NUMA, and the longer builds under reporting of single pages.',
@@ -136,12 +137,22 @@ function footprintRow({ name, recorded, seconds }: Demand, result: FootprintResu
 }
 
 function packingRows(evidence: ElasticityEvidence): Row[] {
+  const row = (technique: string, run: string) => ({
+    technique,
+    run,
+    hostGib: 48,
+    vms: fittingVms(evidence, run, technique),
+  });
+  const asPublished = (technique: 'static' | 'free-page-reporting' | 'hyperalloc') => {
+    const { vms, peakGib } = fittingPublishedVms(evidence, technique);
+    return { vmsAsPublished: vms, peakGibAsPublished: peakGib };
+  };
   return [
-    ['static', 'clang-base-manual/0'],
-    ['free-page-reporting', 'clang-base-manual/0'],
-    ['virtio-mem', 'clang-base-manual/0'],
-    ['hyperalloc', 'clang-llfree-manual/0'],
-  ].map(([technique, run]) => ({ technique, run, hostGib: 48, vms: fittingVms(evidence, run!, technique!) }));
+    { ...row('static', 'clang-base-manual/0'), ...asPublished('static') },
+    { ...row('free-page-reporting', 'clang-base-manual/0'), ...asPublished('free-page-reporting') },
+    { ...row('virtio-mem', 'clang-base-manual/0'), vmsAsPublished: null, peakGibAsPublished: null },
+    { ...row('hyperalloc', 'clang-llfree-manual/0'), ...asPublished('hyperalloc') },
+  ];
 }
 
 function rateFigure(rows: readonly Row[]): Figure {

@@ -5,7 +5,7 @@ import { xeon6252 } from './costs.ts';
 import type { Demand } from './demand.ts';
 import { type FootprintResult, footprintOf } from './footprint.ts';
 import { interferenceOf } from './interference.ts';
-import { packVms } from './pack.ts';
+import { type PackResult, packVms } from './pack.ts';
 import { type ResizeResult, resizeVm } from './resize.ts';
 import { techniques } from './techniques/index.ts';
 
@@ -240,6 +240,17 @@ const recordedClaims: readonly ElasticityClaim[] = [
       fittingVms(evidence, 'clang-base-manual/0', 'static'),
     'VMs',
   ),
+  ...(['static', 'free-page-reporting', 'hyperalloc'] as const).map((technique, more) =>
+    claim(
+      `C12.replay.${technique}`,
+      `replaying builds as long and VMs as large as the publication's, 48 GiB have room for ${3 + more} under ${technique}`,
+      `${3 + more} in a replay of the recorded cycles of three VMs`,
+      near(3 + more, 0),
+      'modelled on recordings',
+      (evidence) => fittingPublishedVms(evidence, technique).vms,
+      'VMs',
+    ),
+  ),
   claim(
     'C13.peak',
     'with builds at the same time the peak does not shrink',
@@ -292,6 +303,32 @@ const cycleSeconds = 7200;
 function vmsByPeak(peakOfThreeGib: number): number {
   const mib = new Float64Array(2).fill((peakOfThreeGib / 3) * 1024);
   return packVms({ footprints: [{ seconds: Float64Array.of(0, cycleSeconds), mib }], hostGib, draws: 1 }).vms;
+}
+
+/**
+ * The publication's three VMs build with 8 vCPUs where the recordings in the repository have 12, and stay smaller: the largest of them, in GiB
+ * (specification 4.5).
+ */
+const publishedVms = {
+  stretch: 12 / 8,
+  runs: {
+    static: 'clang-base-manual/0',
+    'free-page-reporting': 'clang-base-manual/0',
+    hyperalloc: 'clang-llfree-manual/0',
+  },
+  largestGib: { static: 13.82, 'free-page-reporting': 13.86, hyperalloc: 13.71 },
+} as const;
+
+/** Packs a recorded build as it would be in the publication's VMs: longer by the missing vCPUs, smaller by the largest VM. */
+export function fittingPublishedVms(
+  { cycle }: ElasticityEvidence,
+  technique: keyof typeof publishedVms.runs,
+): PackResult {
+  const { resident, peakGib } = footprint(cycle(publishedVms.runs[technique]), technique);
+  const smaller = publishedVms.largestGib[technique] / peakGib;
+  const seconds = resident.seconds.map((second) => second * publishedVms.stretch);
+  const mib = resident.mib.map((value) => value * smaller);
+  return packVms({ footprints: [{ seconds, mib }], hostGib, cycleSeconds });
 }
 
 /** How many VMs fit that each build once per cycle. */

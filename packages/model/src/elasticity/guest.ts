@@ -51,6 +51,8 @@ export interface Guest {
   /** A handle to 2^order frames, or -1 when no zone has them. */
   allocate(cpu: number, order: number, movable: boolean): number;
   free(cpu: number, handle: number): void;
+  /** Makes an allocation of more than one frame two of half the size; the handle keeps the lower one, the upper one's is returned. */
+  split(handle: number): number;
   /** The first frame of an allocation, as of now. */
   frameOf(handle: number): number;
   orderOf(handle: number): number;
@@ -114,6 +116,15 @@ export function createGuest(options: GuestOptions): Guest {
     return held;
   }
 
+  function enter(frame: number, order: number, movable: boolean): number {
+    const handle = spareHandles.pop() ?? frameOfHandle.length;
+    frameOfHandle[handle] = frame;
+    orderOfHandle[handle] = order;
+    movableHandle[handle] = movable;
+    handleAt[frame] = handle + 1;
+    return handle;
+  }
+
   return {
     frames,
     zones,
@@ -124,13 +135,12 @@ export function createGuest(options: GuestOptions): Guest {
     allocate(cpu, order, movable) {
       const frame = take(cpu, order, movable);
       if (frame < 0) return -1;
-      const handle = spareHandles.pop() ?? frameOfHandle.length;
-      frameOfHandle[handle] = frame;
-      orderOfHandle[handle] = order;
-      movableHandle[handle] = movable;
-      handleAt[frame] = handle + 1;
       usedPages += 2 ** order;
-      return handle;
+      return enter(frame, order, movable);
+    },
+    split(handle) {
+      const order = --orderOfHandle[handle]!;
+      return enter(frameOfHandle[handle]! + 2 ** order, order, movableHandle[handle]!);
     },
     free(cpu, handle) {
       const frame = frameOfHandle[handle]!;

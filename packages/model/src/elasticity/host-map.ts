@@ -1,3 +1,4 @@
+import type { MemoryEventKind } from '../machine/memory-events.ts';
 import type { CostName } from './costs.ts';
 
 /** Pages of 4 KiB in a frame of 2 MiB. */
@@ -47,7 +48,12 @@ export interface HostMap {
   violations(): string[];
 }
 
-export function createHostMap(frames: number): HostMap {
+/** Told of each mapping that comes or goes: guest-physical frames of 4 KiB. */
+export type MappingListener = (kind: MemoryEventKind, frame: number, pages: number) => void;
+
+const nobody: MappingListener = () => undefined;
+
+export function createHostMap(frames: number, tell: MappingListener = nobody): HostMap {
   const hugeFrames = Math.ceil(frames / pagesPerHuge);
   const present = new Uint32Array(hugeFrames * wordsPerHuge);
   const presentPages = new Uint16Array(hugeFrames);
@@ -85,6 +91,7 @@ export function createHostMap(frames: number): HostMap {
       backed[huge] = backing.huge;
       fill(huge);
       count('zero2m');
+      tell('ept-map', huge * pagesPerHuge, pagesIn(huge));
       return;
     }
     backed[huge] = backing.small;
@@ -92,6 +99,7 @@ export function createHostMap(frames: number): HostMap {
     presentPages[huge]!++;
     resident++;
     count('hostFault4k');
+    tell('ept-map', frame, 1);
   }
 
   return {
@@ -129,6 +137,7 @@ export function createHostMap(frames: number): HostMap {
       resident--;
       eptInvalidations++;
       if (wasHuge && presentPages[huge] === 0) backed[huge] = backing.small;
+      tell('ept-unmap', frame, 1);
       return wasHuge ? 'huge-backed' : 'small';
     },
     discardHuge(huge) {
@@ -140,6 +149,7 @@ export function createHostMap(frames: number): HostMap {
       unmapped[huge] = 0;
       resident -= pages;
       eptInvalidations++;
+      tell('ept-unmap', huge * pagesPerHuge, pagesIn(huge));
       return pages;
     },
     populate(huge, mapped) {
@@ -148,16 +158,19 @@ export function createHostMap(frames: number): HostMap {
       unmapped[huge] = mapped ? 0 : 1;
       fill(huge);
       count('zero2m');
+      tell('ept-map', huge * pagesPerHuge, pagesIn(huge));
     },
     mapDma(huge) {
       if (dma[huge]) return;
       dma[huge] = 1;
       count('iommuMap2m');
+      tell('iommu-map', huge * pagesPerHuge, pagesIn(huge));
     },
     unmapDma(huge) {
       if (!dma[huge]) return;
       dma[huge] = 0;
       count('iommuUnmap2m');
+      tell('iommu-unmap', huge * pagesPerHuge, pagesIn(huge));
     },
     isDmaMapped: (huge) => dma[huge] === 1,
     violations() {

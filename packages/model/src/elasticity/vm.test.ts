@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { resolve } from '../machine/fields.ts';
 import { createRandom } from '../machine/index.ts';
 import { elasticityFields } from './config.ts';
-import { translationEventsOf } from './events.ts';
+import { xeon6252 } from './costs.ts';
+import { memoryEventsOf, translationEventsOf } from './events.ts';
 import { pagesPerHuge } from './host-map.ts';
 import { createLinuxBuddy } from './linux-buddy.ts';
 import { techniques } from './techniques/index.ts';
@@ -276,5 +277,57 @@ describe('the Linux-like buddy', () => {
     buddy.takeAt(first, 9);
     buddy.free(0, first, 9);
     expect(buddy.unmarked(10, 1, 9)).toContain(first);
+  });
+});
+
+describe('what resizing does to translation, mapping by mapping', () => {
+  const events = (name: string, vfio = false, touched = true) =>
+    memoryEventsOf({
+      technique: techniques.get(name),
+      vfio,
+      touched,
+      profile: xeon6252,
+      config,
+      totalMib,
+      mib: 16,
+    });
+
+  test.each(['virtio-balloon', 'virtio-balloon-huge', 'virtio-mem', 'hyperalloc', 'free-page-reporting'])(
+    '%s: no mapping goes twice without coming back, and times never fall',
+    (name) => {
+      const gone = new Set<number>();
+      let before = 0;
+      const all = events(name);
+      for (const { micros, kind, frame, pages } of all) {
+        expect(micros).toBeGreaterThanOrEqual(before);
+        before = micros;
+        for (let page = frame; page < frame + pages; page++)
+          if (kind === 'ept-unmap') {
+            if (pages === 1) expect(gone.has(page)).toBe(false);
+            gone.add(page);
+          } else if (kind === 'ept-map') gone.delete(page);
+      }
+      expect(all.length).toBeGreaterThan(0);
+    },
+  );
+
+  test('has the balloon take 4,096 single pages for 16 MiB, and its patched kin 8 whole frames', () => {
+    const of = (name: string) => events(name).filter(({ kind }) => kind === 'ept-unmap');
+    expect(of('virtio-balloon').map(({ pages }) => pages)).toEqual(Array.from({ length: 4_096 }, () => 1));
+    expect(of('virtio-balloon-huge').map(({ pages }) => pages)).toEqual(Array.from({ length: 8 }, () => 512));
+  });
+
+  test('cuts the device off before the memory goes', () => {
+    const all = events('hyperalloc', true);
+    const open = new Set<number>();
+    for (const { kind, frame } of all) {
+      if (kind === 'iommu-unmap') open.add(frame);
+      if (kind === 'ept-unmap') expect(open.delete(frame)).toBe(true);
+    }
+    expect(all.filter(({ kind }) => kind === 'iommu-unmap').length).toBeGreaterThanOrEqual(8);
+  });
+
+  test('takes nothing from memory that was never touched', () => {
+    expect(events('virtio-balloon', false, false).filter(({ kind }) => kind === 'ept-unmap')).toEqual([]);
   });
 });

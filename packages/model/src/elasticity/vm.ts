@@ -2,7 +2,7 @@ import { StrataError } from '../machine/errors.ts';
 import type { ElasticityConfig } from './config.ts';
 import type { CostName } from './costs.ts';
 import { createGuest, type Guest } from './guest.ts';
-import { createHostMap, type HostMap, pagesPerHuge } from './host-map.ts';
+import { createHostMap, type HostMap, type MappingListener, pagesPerHuge } from './host-map.ts';
 import type { ProtocolMessage } from './protocols/protocol.ts';
 import { requireDmaSafe } from './resize.ts';
 import type { Technique } from './techniques/technique.ts';
@@ -23,6 +23,8 @@ export interface ElasticVmOptions {
   /** vCPUs that allocate. */
   readonly cpus?: number;
   readonly tell?: (message: ProtocolMessage) => void;
+  /** Told of each mapping of the host that comes or goes. */
+  readonly onMapping?: MappingListener;
 }
 
 /**
@@ -67,7 +69,7 @@ export function createElasticVm(options: ElasticVmOptions): ElasticVm {
     cpus: options.cpus ?? 1,
     ...(options.lowMib !== undefined && { lowFrames: options.lowMib * pagesPerMib }),
   });
-  const host = createHostMap(guest.frames);
+  const host = createHostMap(guest.frames, options.onMapping);
   if (vfio)
     for (let huge = 0; huge < guest.frames / pagesPerHuge; huge++) {
       host.populate(huge, true);

@@ -9,6 +9,7 @@ export * from './fields.ts';
 export * from './machine-config.ts';
 export * from './machine-file.ts';
 export * from './mattson.ts';
+export * from './memory-events.ts';
 export * from './operating-system/index.ts';
 export * from './page-table.ts';
 export * from './payload-store.ts';

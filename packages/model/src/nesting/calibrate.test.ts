@@ -35,6 +35,21 @@ describe('calibration', () => {
     expect(rows.every(({ error }) => error === 0)).toBe(true);
   });
 
+  it('says how far the fitted constant moves with the runs, and never gives a band narrower than they are apart', () => {
+    const once = calibrate(column('vm'), column('nested'));
+    expect(once.fittedConstant).toEqual({ cycles: 32_928 });
+    const highest = { level1: new Map([['hypercall', 1_675]]), level2: new Map([['hypercall', 42_733]]) };
+    const { fittedConstant, level3, profile, rows } = calibrate(column('vm'), column('nested'), dvhPaper, highest);
+    // T(2) = 2 HW + RM0 + sw + 11 d_vm + op(1,N): 5,000 cycles more at level 2 are 5,000 more of RM0, 100 more at level 1 are 100 less.
+    expect(fittedConstant).toEqual({ cycles: 32_928, low: 32_828, high: 37_928 });
+    expect(level3!.high).toBeGreaterThan(once.level3!.high);
+    expect(rows.find(({ kind, level }) => kind === 'hypercall' && level === 2)?.spread).toBeCloseTo(5_000 / 37_733, 12);
+    const [atOne, atTwo, atThree] = profile.knownErrors.byLevel;
+    expect(atOne).toBeCloseTo(100 / 1_575, 12);
+    expect(atTwo).toBeCloseTo(5_000 / 37_733, 12);
+    expect(atThree).toBe(0.26);
+  });
+
   it('writes a profile file that gives the same costs', () => {
     const { profile } = calibrate(column('vm'), column('nested'));
     const again = parseProfile(profileFileOf(profile), 'calibrated.yaml');
@@ -50,7 +65,7 @@ describe('calibration', () => {
       ['timer', 37_000],
     ]);
     const { profile, rows, warnings, ...rest } = calibrate(column('vm'), nested, base);
-    expect(rest).toEqual({});
+    expect(rest.level3).toBeUndefined();
     expect(warnings[0]).toMatch(/Level 3 is not available: profile .* ends at level 2/);
     expect(profile.knownErrors.byLevel).toHaveLength(2);
     expect(rows.filter(({ fitted }) => fitted).map(({ error }) => error)).toEqual([0, 0, 0, 0, 0]);

@@ -6,6 +6,12 @@ import { dvhPaper } from './profiles/dvh-paper.ts';
 /** Cycles of one exit by kind, as a micro-benchmark measured them at one level. */
 export type MeasuredCycles = ReadonlyMap<string, number>;
 
+/** Largest of several runs by kind; a kind that was run once is absent. */
+export interface HighestRuns {
+  readonly level1: MeasuredCycles;
+  readonly level2: MeasuredCycles;
+}
+
 export interface CalibrationRow {
   readonly kind: string;
   readonly level: 1 | 2;
@@ -14,6 +20,8 @@ export interface CalibrationRow {
   /** (modelled - measured) / measured. */
   readonly error: number;
   readonly fitted: boolean;
+  /** How much the largest of several runs lies above the smallest, as a share; absent where there was one run. */
+  readonly spread?: number;
 }
 
 export interface Calibration {
@@ -21,6 +29,8 @@ export interface Calibration {
   readonly rows: readonly CalibrationRow[];
   /** Hypercall at level 3: predicted, and its range over the constants that two levels cannot identify. Absent where the profile ends before. */
   readonly level3?: { readonly cycles: number; readonly low: number; readonly high: number };
+  /** The constant that was fitted, over all pairs of runs of the hypercall; absent where each was run once: nothing tells then. */
+  readonly fittedConstant: { readonly cycles: number; readonly low?: number; readonly high?: number };
   readonly warnings: readonly string[];
 }
 
@@ -40,7 +50,12 @@ const deepestOf = ({ deepest }: Profile) => deepest?.level ?? deepestLevel;
  * Fits software per kind from level 1 and RM0 (deprivileged guests: the switch) from the hypercall at level 2; everything else stays as in `base`.
  * @throws StrataError `nest.calibration` when the figures contradict the model
  */
-export function calibrate(level1: MeasuredCycles, level2: MeasuredCycles, base: Profile = dvhPaper): Calibration {
+export function calibrate(
+  level1: MeasuredCycles,
+  level2: MeasuredCycles,
+  base: Profile = dvhPaper,
+  highest: HighestRuns = { level1: new Map(), level2: new Map() },
+): Calibration {
   const hypercall = { one: level1.get('hypercall'), two: level2.get('hypercall') };
   if (hypercall.one === undefined) throw missing('hypercall (vmcall) at level 1');
   if (hypercall.two === undefined) throw missing('hypercall (vmcall) at level 2');
@@ -49,22 +64,26 @@ export function calibrate(level1: MeasuredCycles, level2: MeasuredCycles, base: 
     ...[...level1].filter(([kind]) => base.kinds[kind] !== undefined).map(([, cycles]) => cycles),
   );
   const hardwareCycles = Math.min(base.hardwareCycles, Math.floor(0.8 * cheapest));
-  const profile = withErrors(fit(level1, hypercall.two, base, hardwareCycles), level2);
+  const profile = withErrors(fit(level1, hypercall.two, base, hardwareCycles), level1, level2, highest);
   const model = createExitModel(profile);
   const row = (kind: string, level: 1 | 2, measured: number): CalibrationRow => {
     const modelled = model.cost(level, kind).cycles;
     const fitted = level === 1 || kind === 'hypercall';
-    return { kind, level, measured, modelled, error: (modelled - measured) / measured, fitted };
+    const spread = spreadOf(measured, highest[level === 1 ? 'level1' : 'level2'].get(kind));
+    const error = (modelled - measured) / measured;
+    return { kind, level, measured, modelled, error, fitted, ...(spread !== undefined && { spread }) };
   };
   const known = (measured: MeasuredCycles, level: 1 | 2) =>
     [...measured]
       .filter(([kind]) => profile.kinds[kind] !== undefined && level1.has(kind))
       .map(([kind, cycles]) => row(kind, level, cycles));
   const rows = [...known(level1, 1), ...known(level2, 2)];
+  const pairs = runPairs(level1, hypercall.two, highest);
   return {
     profile,
     rows,
-    ...(deepestOf(base) >= 3 && { level3: level3Range(level1, hypercall.two, base, profile) }),
+    ...(deepestOf(base) >= 3 && { level3: level3Range(pairs, base, profile) }),
+    fittedConstant: constantRange(pairs, base, profile),
     warnings: warningsOf(rows, hardwareCycles, base),
   };
 }
@@ -110,23 +129,68 @@ function fit(level1: MeasuredCycles, hypercallAt2: number, base: Profile, hardwa
   };
 }
 
-/** A kind that was measured at level 2 has its own error; the others have the median of these, so that one bad row widens one band. */
-function withErrors(profile: Profile, level2: MeasuredCycles): Profile {
+function spreadOf(least: number, most: number | undefined): number | undefined {
+  return most === undefined ? undefined : most / least - 1;
+}
+
+/**
+ * A kind that was measured at level 2 has its own error; the others have the median of these, so that one bad row widens one band. No band is
+ * narrower than the runs are apart.
+ */
+function withErrors(profile: Profile, level1: MeasuredCycles, level2: MeasuredCycles, highest: HighestRuns): Profile {
   const model = createExitModel(profile);
+  const spreadAt = (level: 'level1' | 'level2', kind: string) =>
+    spreadOf((level === 'level1' ? level1 : level2).get(kind) ?? 1, highest[level].get(kind)) ?? 0;
   const heldOut = [...level2].filter(([kind]) => kind !== 'hypercall' && profile.kinds[kind]?.basis === 'fitted');
   const errors = new Map(
     heldOut.map(([kind, cycles]) => [kind, Math.abs(model.cost(2, kind).cycles - cycles) / cycles]),
   );
-  const bands = (atTwo: number) =>
-    [repeatability, atTwo, Math.max(worstKnownLevel3, atTwo)].slice(0, deepestOf(profile));
+  const bands = (kind: string, error: number) => {
+    const atOne = Math.max(repeatability, spreadAt('level1', kind));
+    const atTwo = Math.max(error, spreadAt('level2', 'hypercall'), spreadAt('level2', kind));
+    return [atOne, atTwo, Math.max(worstKnownLevel3, atTwo)].slice(0, deepestOf(profile));
+  };
   return {
     ...profile,
     knownErrors: {
-      byLevel: bands(errors.size === 0 ? untested : Math.max(leastError, median([...errors.values()]))),
-      byKind: Object.fromEntries([...errors].map(([kind, error]) => [kind, bands(Math.max(leastError, error))])),
+      byLevel: bands('hypercall', errors.size === 0 ? untested : Math.max(leastError, median([...errors.values()]))),
+      byKind: Object.fromEntries([...errors].map(([kind, error]) => [kind, bands(kind, Math.max(leastError, error))])),
       assumedKinds: untested,
     },
   };
+}
+
+interface RunPair {
+  readonly level1: MeasuredCycles;
+  readonly hypercallAt2: number;
+}
+
+/** The smallest runs of the hypercall first, then every other pairing of extremes. */
+function runPairs(level1: MeasuredCycles, hypercallAt2: number, highest: HighestRuns): readonly RunPair[] {
+  const least = level1.get('hypercall')!;
+  const ones = [...new Set([least, highest.level1.get('hypercall') ?? least])];
+  const twos = [...new Set([hypercallAt2, highest.level2.get('hypercall') ?? hypercallAt2])];
+  return ones.flatMap((one) =>
+    twos.map((two) => ({ level1: new Map([...level1, ['hypercall', one]]), hypercallAt2: two })),
+  );
+}
+
+/** Undefined where figures contradict the model. */
+function fitOf({ level1, hypercallAt2 }: RunPair, base: Profile, hardwareCycles: number): Profile | undefined {
+  try {
+    return fit(level1, hypercallAt2, base, hardwareCycles);
+  } catch (error) {
+    if (error instanceof StrataError) return undefined;
+    throw error;
+  }
+}
+
+function constantRange(pairs: readonly RunPair[], base: Profile, profile: Profile): Calibration['fittedConstant'] {
+  const constantOf = (of: Profile) => of.deprivilegedSwitchCycles ?? of.reflectRunCycles;
+  const cycles = constantOf(profile);
+  if (pairs.length === 1) return { cycles };
+  const fits = pairs.flatMap((pair) => fitOf(pair, base, profile.hardwareCycles) ?? []).map(constantOf);
+  return { cycles, low: Math.min(...fits), high: Math.max(...fits) };
 }
 
 function median(values: readonly number[]): number {
@@ -135,7 +199,7 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-function level3Range(level1: MeasuredCycles, hypercallAt2: number, base: Profile, profile: Profile) {
+function level3Range(pairs: readonly RunPair[], base: Profile, profile: Profile) {
   const at3 = (candidate: Profile) => createExitModel(candidate).cost(3, 'hypercall').cycles;
   const cycles = at3(profile);
   const candidates: number[] = [];
@@ -144,10 +208,9 @@ function level3Range(level1: MeasuredCycles, hypercallAt2: number, base: Profile
       const vmread = base.kinds.vmread;
       const changed =
         vmread === undefined ? base : { ...base, kinds: { ...base.kinds, vmread: { ...vmread, swCycles: emulation } } };
-      try {
-        candidates.push(at3(fit(level1, hypercallAt2, changed, Math.min(hardware, profile.hardwareCycles * 1.3))));
-      } catch (error) {
-        if (!(error instanceof StrataError)) throw error;
+      for (const pair of pairs) {
+        const fitted = fitOf(pair, changed, Math.min(hardware, profile.hardwareCycles * 1.3));
+        if (fitted !== undefined) candidates.push(at3(fitted));
       }
     }
   const known = profile.knownErrors.byLevel[2] ?? worstKnownLevel3;

@@ -3,7 +3,16 @@ import { calibrate } from './calibrate.ts';
 import { parseProfile } from './config.ts';
 import { createExitModel } from './cost.ts';
 import { selectMechanisms } from './mechanisms/selection.ts';
-import { breakEven, costsOf, latencyAt, linkOverhead, nativeCyclesFrom, predictLevel } from './predict.ts';
+import {
+  breakEven,
+  type CostSource,
+  costsOf,
+  latencyOf,
+  linkOverhead,
+  nativeCyclesFrom,
+  type OperationProfile,
+  predictLevel,
+} from './predict.ts';
 import type { Profile } from './profile.ts';
 import { dvhPaper } from './profiles/dvh-paper.ts';
 import { profiles } from './profiles/index.ts';
@@ -26,16 +35,13 @@ describe('the application model with the costs of Table 3', () => {
   });
 
   it('gives the worked example of request and response', () => {
-    const work = { nativeMicros: 22, exits: { devnotify: 1, timer: 1, hypercall: 1 } };
-    const wakeByL0 = (level: number) =>
-      latencyAt(dvh, { nativeMicros: 22, exits: { devnotify: 1, timer: 1 } }, level, 2.2) + table3.hypercall.vm / 2_200;
-    const rounded = [
-      latencyAt(plain, work, 1, 2.2),
-      latencyAt(plain, work, 2, 2.2),
-      wakeByL0(2),
-      latencyAt(plain, work, 3, 2.2),
-      wakeByL0(3),
-    ];
+    const micros = (costs: CostSource, exits: OperationProfile['exits'], level: number) => {
+      const work = { nativeCycles: 48_400, exits };
+      return latencyOf(predictLevel(costs, work, level), work, 22, 2.2).micros;
+    };
+    const all = { devnotify: 1, timer: 1, hypercall: 1 };
+    const wakeByL0 = (level: number) => micros(dvh, { devnotify: 1, timer: 1 }, level) + table3.hypercall.vm / 2_200;
+    const rounded = [micros(plain, all, 1), micros(plain, all, 2), wakeByL0(2), micros(plain, all, 3), wakeByL0(3)];
     expect(rounded.map((micros) => Number(micros.toFixed(micros > 1000 ? 1 : 2)))).toEqual([
       25.89, 80.86, 30.47, 1340.4, 31.1,
     ]);

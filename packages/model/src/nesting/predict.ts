@@ -155,23 +155,31 @@ export function nativeCyclesFrom(measuredCycles: number, costs: CostSource, exit
   return measuredCycles - spent;
 }
 
-export interface LatencyProfile {
-  /** Time of one operation without exits, in microseconds. */
-  readonly nativeMicros: number;
-  /** Exits on the critical path, per operation. */
-  readonly exits: Readonly<Record<string, number>>;
+/** Latency of one operation, in microseconds, with its band. */
+export interface Latency {
+  readonly micros: number;
+  readonly low: number;
+  readonly high: number;
 }
 
-/** Ping-pong work: t_n = t0 + sum of e_k T(n,k) / f, in microseconds. */
-export function latencyAt(
-  costs: CostSource,
-  { nativeMicros, exits }: LatencyProfile,
-  level: number,
+/**
+ * Ping-pong work: t_n = t0 + sum of e_k T(n,k) / f. All that `prediction` charges an operation with, its interrupts as well, is taken to lie
+ * on the critical path.
+ * @param nativeMicros time of one operation without exits
+ */
+export function latencyOf(
+  prediction: LevelPrediction,
+  operation: OperationProfile,
+  nativeMicros: number,
   clockGHz: number,
-): number {
-  let cycles = 0;
-  for (const [kind, count] of Object.entries(exits)) cycles += count * costs.cycles(level, kind);
-  return nativeMicros + cycles / (clockGHz * 1_000);
+): Latency {
+  const { nativeCycles } = operation;
+  const micros = (slowdown: number) => nativeMicros + ((slowdown - 1) * nativeCycles) / (clockGHz * 1_000);
+  return {
+    micros: nativeMicros + (prediction.cyclesPerOp - nativeCycles) / (clockGHz * 1_000),
+    low: micros(prediction.low),
+    high: micros(prediction.high),
+  };
 }
 
 /** Link-bound work: no overhead until the CPUs no longer keep up with the link. */

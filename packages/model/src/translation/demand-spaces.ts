@@ -1,4 +1,9 @@
-import { createAddressSpaces, type DemandSpace, type DimensionOptions } from '../machine/operating-system/index.ts';
+import {
+  type AddressSpaces,
+  createAddressSpaces,
+  type DemandSpace,
+  type DimensionOptions,
+} from '../machine/operating-system/index.ts';
 import { createRandom } from '../machine/random.ts';
 import type { TranslationConfig } from './config.ts';
 import type { Setup } from './design.ts';
@@ -15,7 +20,13 @@ const dimensionNames = {
  * The address spaces that a configuration describes, filled by the operating-system model as the trace touches them: the second argument of
  * `createSimulation` when no tables are imported. Each process of the trace gets a space of its own over the same memory and VMs.
  */
-export function demandSpaces({ setup, spaces, seed }: TranslationConfig): (process: number) => readonly DemandSpace[] {
+export function demandSpaces(config: TranslationConfig): (process: number) => readonly DemandSpace[] {
+  const built = demandMachine(config);
+  return (process) => (process === 0 ? built.spaces : built.addProcess());
+}
+
+/** The same spaces with the memories below them, for what happens to a VM's memory while a trace runs. */
+export function demandMachine({ setup, spaces, seed }: TranslationConfig): AddressSpaces {
   const dimensions: DimensionOptions[] = dimensionNames[setup].map((name) => {
     const { page, levels, memoryGiB, fragmentation } = spaces[name];
     return {
@@ -25,8 +36,7 @@ export function demandSpaces({ setup, spaces, seed }: TranslationConfig): (proce
       ...(memoryGiB > 0 ? { memoryBytes: Math.floor(memoryGiB * 2 ** 18) * 4096 } : {}),
     };
   });
-  const built = createAddressSpaces(dimensions, createRandom(seed));
-  return (process) => (process === 0 ? built.spaces : built.addProcess());
+  return createAddressSpaces(dimensions, createRandom(seed));
 }
 
 /** The memories that designs find for tables of their own: as large and as fragmented at the start as the study's. */

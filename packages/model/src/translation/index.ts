@@ -5,6 +5,7 @@ export * from './demand-spaces.ts';
 export * from './design.ts';
 export { designs } from './designs/index.ts';
 export * from './explain.ts';
+export * from './resizing.ts';
 export * from './result.ts';
 export * from './sampling.ts';
 export * from './simulate.ts';

@@ -5,7 +5,7 @@ import { forEachLine, lineText, quoted } from '../tables/lines.ts';
 import { createDemandCsvReader, isDemandHeader } from './csv.ts';
 import { createKmemReader, type KmemCounts, pageEventOf } from './kmem.ts';
 import { createMemoryLogReader, type LogFormat } from './memory-logs.ts';
-import type { Replay } from './placement.ts';
+import type { Placement, Replay } from './placement.ts';
 import { createQmpReader } from './qmp.ts';
 
 export type DemandFormat = 'csv' | LogFormat | 'qmp' | 'kmem';
@@ -32,6 +32,8 @@ export interface DemandImportOptions {
   readonly everySeconds?: number;
   /** For kmem traces: who places the pages. Default: the kernel that was recorded. */
   readonly replay?: Replay;
+  /** For kmem traces: places pages instead of `replay`; what its host has resident becomes the demand's `recorded`. */
+  readonly placement?: Placement;
   readonly signal?: AbortSignal;
 }
 
@@ -85,7 +87,11 @@ async function read(
       throw new StrataError({ code: 'elastic.bad-demand', what: 'no samples below the header', where: path });
     }
     case 'kmem': {
-      const reader = createKmemReader(path, { ...size, replay: options.replay ?? 'recorded' });
+      const reader = createKmemReader(path, {
+        ...size,
+        replay: options.replay ?? 'recorded',
+        ...(options.placement !== undefined && { placement: options.placement }),
+      });
       await each(reader.line);
       const { demand, counts } = reader.finish();
       return { format, demands: [demand], counts, warnings: kmemWarnings(counts) };

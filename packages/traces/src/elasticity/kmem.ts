@@ -1,7 +1,7 @@
 import type { Demand } from '@strata/model/elasticity';
 import { StrataError } from '@strata/model/machine';
 import { createDemandBuilder } from './demand-builder.ts';
-import { placementOf, type Replay } from './placement.ts';
+import { type Placement, placementOf, type Replay } from './placement.ts';
 
 const pageMib = 1 / 256;
 const hugeMib = 2;
@@ -64,6 +64,8 @@ export interface KmemOptions {
   readonly everySeconds?: number;
   /** Who places pages: the kernel that was recorded (default), or one of our allocators with the same requests. */
   readonly replay?: Replay;
+  /** Places pages instead of `replay`. */
+  readonly placement?: Placement;
 }
 
 /**
@@ -72,9 +74,10 @@ export interface KmemOptions {
  */
 export function createKmemReader(
   path: string,
-  { totalMib, everySeconds = 0.1, replay = 'recorded' }: KmemOptions,
+  { totalMib, everySeconds = 0.1, replay = 'recorded', ...given }: KmemOptions,
 ): KmemReader {
-  const placement = placementOf(replay, totalMib, path);
+  const placement = given.placement ?? placementOf(replay, totalMib, path);
+  let began = Number.NaN;
   /** Where the replay put the block that the trace has at a frame. */
   const placed = new Map<number, number>();
   const blocks = new Map<number, number>();
@@ -153,7 +156,7 @@ export function createKmemReader(
       seconds: now,
       usedMib: pages * pageMib,
       usedHugeMib: perFrame.size * hugeMib,
-      residentMib: Number.NaN,
+      residentMib: placement.residentMib ?? Number.NaN,
       totalMib: Number.NaN,
     });
     sampled = now;
@@ -169,10 +172,12 @@ export function createKmemReader(
       const { frame, order, allocates, cpu } = event;
       if (Number.isNaN(now)) {
         now = event.seconds;
+        began = now;
         sample();
       } else if (event.seconds - sampled >= everySeconds && now > sampled) sample();
       // Buffers of several processors are merged imperfectly: time never goes back here.
       now = Math.max(now, event.seconds);
+      placement.advance?.(now - began);
       highest = Math.max(highest, frame + 2 ** order);
       if (allocates) {
         counts.allocations++;

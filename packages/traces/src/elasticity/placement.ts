@@ -1,4 +1,4 @@
-import { createLinuxBuddy } from '@strata/model/elasticity';
+import { createElasticVm, createLinuxBuddy, type ElasticityConfig, type Technique } from '@strata/model/elasticity';
 import { createExclusive, outOfMemory } from '@strata/model/llfree';
 import { StrataError } from '@strata/model/machine';
 
@@ -11,6 +11,10 @@ export interface Placement {
   /** First frame, or -1 when there is no room. */
   take(cpu: number, recordedFrame: number, order: number, migrateType: number): number;
   give(cpu: number, frame: number, order: number): void;
+  /** Lets time pass, in seconds since the trace began. */
+  advance?(seconds: number): void;
+  /** What the host has resident now, in MiB. */
+  readonly residentMib?: number;
 }
 
 const pagesPerMib = 256;
@@ -48,3 +52,68 @@ export function placementOf(replay: Replay, totalMib: number | undefined, where:
     give: (cpu, frame, order) => llfree.put(cpu % cores, frame, order),
   };
 }
+
+/**
+ * The pages of a trace in a VM that is followed page by page: its guest's allocator places them, its technique takes back what it finds free,
+ * and the host's maps say what is resident. Only for techniques that neither move pages nor resize by a policy.
+ * @throws StrataError `elastic.page-replay`, `elastic.size`, `elastic.not-dma-safe`
+ */
+export function pagewisePlacement(options: {
+  readonly technique: Technique;
+  readonly vfio: boolean;
+  readonly config: ElasticityConfig;
+  readonly totalMib: number;
+}): Placement {
+  const { technique, totalMib } = options;
+  if (!pagewiseTechniques.some((name) => name === technique.name))
+    throw new StrataError({
+      code: 'elastic.page-replay',
+      what: `${technique.name} cannot be followed page by page under a trace`,
+      where: '--replay pages',
+      expected: `one of ${pagewiseTechniques.join(', ')}`,
+      mend: 'Choose --replay buddy or llfree: its footprint then follows the demand.',
+    });
+  const trees = Math.floor((totalMib * pagesPerMib) / framesPerTree);
+  const vm = createElasticVm({ ...options, cpus: Math.max(1, Math.min(cpus, Math.floor(trees / 3))) });
+  const { guest } = vm;
+  const handles = new Map<number, number>();
+
+  /** The handle of exactly these frames: what is around them is split off. */
+  function handleOf(frame: number, order: number): number {
+    let around = order;
+    let start = frame;
+    while (!handles.has(start) || guest.orderOf(handles.get(start)!) < around) {
+      around++;
+      start = frame - (frame % 2 ** around);
+    }
+    let handle = handles.get(start)!;
+    for (let size = guest.orderOf(handle); size > order; size--) {
+      const upper = guest.split(handle);
+      handles.set(guest.frameOf(upper), upper);
+      if (frame >= guest.frameOf(upper)) handle = upper;
+    }
+    return handle;
+  }
+
+  return {
+    allocator: technique.allocator,
+    take(cpu, _, order, type) {
+      if (order > llfreeLargestOrder) return -1;
+      const handle = vm.allocate(cpu, order, type === movable);
+      if (handle < 0) return -1;
+      handles.set(guest.frameOf(handle), handle);
+      return guest.frameOf(handle);
+    },
+    give(cpu, frame, order) {
+      const handle = handleOf(frame, order);
+      handles.delete(frame);
+      vm.free(cpu, handle);
+    },
+    advance: vm.advance,
+    get residentMib() {
+      return vm.residentMib;
+    },
+  };
+}
+
+const pagewiseTechniques = ['static', 'free-page-reporting', 'free-page-hinting', 'hyperalloc'] as const;

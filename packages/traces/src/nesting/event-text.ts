@@ -23,6 +23,7 @@ const colon = 58;
 const zero = 48;
 const nine = 57;
 const dot = 46;
+const slash = 47;
 const openBracket = 91;
 const closeBracket = 93;
 
@@ -236,9 +237,18 @@ function lossesOf(text: string): number | 'unknown' | undefined {
   return /\[\s*(?:LOST\s+EVENTS|EVENTS\s+(?:DROPPED|LOST))\s*\]/i.test(text) ? 'unknown' : undefined;
 }
 
-/** The number before `[cpu]`: `comm-pid`, `comm pid`, `comm pid/tid`, with a thread group in parentheses between or not. */
+/**
+ * The number before `[cpu]`: `comm-pid`, `comm pid`, `comm pid/tid`, with a thread group in parentheses between or not. Where perf script
+ * prints no CPU, the number before the time; flags of ftrace may end in a digit, but hold others too.
+ */
 function threadOf(bytes: Buffer, start: number, stampStart: number): number {
   let at = stampStart - 1;
+  while (at > start && bytes[at] === space) at--;
+  if (isDigit(bytes[at]!)) {
+    const digits = startOfNumber(bytes, start, at);
+    if (digits > start && (bytes[digits - 1] === space || bytes[digits - 1] === slash))
+      return numberAt(bytes, digits, at);
+  }
   while (at > start && bytes[at] !== closeBracket) at--;
   while (at > start && bytes[at] !== openBracket) at--;
   at--;
@@ -249,9 +259,25 @@ function threadOf(bytes: Buffer, start: number, stampStart: number): number {
     while (at > start && bytes[at] === space) at--;
   }
   let thread = 0;
-  for (let factor = 1; at >= start && bytes[at]! >= zero && bytes[at]! <= nine; at--, factor *= 10)
-    thread += (bytes[at]! - zero) * factor;
+  for (let factor = 1; at >= start && isDigit(bytes[at]!); at--, factor *= 10) thread += (bytes[at]! - zero) * factor;
   return thread;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= zero && byte <= nine;
+}
+
+/** Where the digits begin that end at `last`; `last + 1` when there are none. */
+function startOfNumber(bytes: Buffer, start: number, last: number): number {
+  let at = last;
+  while (at >= start && bytes[at]! >= zero && bytes[at]! <= nine) at--;
+  return at + 1;
+}
+
+function numberAt(bytes: Buffer, first: number, last: number): number {
+  let number = 0;
+  for (let at = first; at <= last; at++) number = number * 10 + bytes[at]! - zero;
+  return number;
 }
 
 /** Real traces have a few dozen; damage must not fill the memory. */

@@ -336,6 +336,18 @@ describe('texts of events', () => {
       'hlt',
     ],
     [
+      'perf-script',
+      'CPU 0/KVM  12 18136.763705: kvm:kvm_exit: reason HLT rip 0x1 info 0 0\nCPU 1/KVM  13/14 18136.763706:    1   kvm:kvm_entry: vcpu 1\n  CPU 0/KVM  12 18136.763725: kvm:kvm_entry: vcpu 0\n',
+      { HLT: { count: 1, timeUs: 20 } },
+      'hlt',
+    ],
+    [
+      'ftrace',
+      ' kvm-12 [000] d..1 1.000001: kvm_exit: reason HLT rip 0x1 info 0 0\n kvm-13 [000] d..1 1.000002: kvm_entry: vcpu 1\n kvm-12 [000] d..1 1.000021: kvm_entry: vcpu 0\n',
+      { HLT: { count: 1, timeUs: 20 } },
+      'hlt',
+    ],
+    [
       'trace-cmd',
       'cpus=4\n qemu-system-x86-31218 [000] 159269.806542: kvm_exit:             reason EPT_MISCONFIG rip 0x133025 info 0 0\n',
       { EPT_MISCONFIG: { count: 1 } },

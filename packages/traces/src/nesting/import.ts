@@ -167,7 +167,8 @@ export function recognise(head: Uint8Array): ExitFormat | undefined {
   )
     return 'perf-kvm-stat';
   if (/^# tracer:/m.test(text)) return 'ftrace';
-  if (/^.+\s\[\d+\]\s.*\d+\.\d+:\s+(\d+\s+)?\w+:\w+:/m.test(text)) return 'perf-script';
+  // The CPU is absent where perf recorded one task without -a or --sample-cpu.
+  if (/^.+\s(\[\d+\]\s.*|\d+\s+)\d+\.\d+:\s+(\d+\s+)?\w+:\w+:/m.test(text)) return 'perf-script';
   if (/^.+-\d+\s+(\(\s*[\d-]+\)\s+)?\[\d+\]\s+[^\s\d][^\s]{3,5}\s+\d+\.\d+: \w+:/m.test(text)) return 'ftrace';
   if (/^.+-\d+\s+\[\d+\]\s+(\S+\s+)?\d+\.\d+: \w+:/m.test(text)) return 'trace-cmd';
   if (/\d\s+kvm:[\w-]+(?![\w:-])|\d([,;|\t])[^,;|\t\n]*\1kvm:\w+/m.test(text)) return 'perf-stat';

@@ -1,8 +1,8 @@
 import { StrataError } from '@strata/model/machine';
 import { linesOf } from './reports.ts';
 
-/** Cycles by test name, from the output of kvm-unit-tests `vmexit`. */
-export type VmexitResults = ReadonlyMap<string, number>;
+/** Cycles by test name, from the output of kvm-unit-tests `vmexit`: one figure per run, in the order of the file. */
+export type VmexitResults = ReadonlyMap<string, readonly number[]>;
 
 /** Names of upstream's tests as kinds of the model. */
 export const vmexitKinds: Readonly<Record<string, string>> = {
@@ -35,19 +35,21 @@ const logPrefix = /^\s*(?:\[[^\]]*\]|\d{4}-\d\d-\d\d[T ][\d:.]+Z?|\d\d:\d\d:\d\d
 
 /**
  * Lines `name cycles` (upstream), `name: avg A min B max C` (the DVH fork, of which the minimum counts, as its authors report), and the
- * table of Arm's micro-bench in nanoseconds. A name that occurs again keeps its smallest figure.
+ * table of Arm's micro-bench in nanoseconds. A name that occurs again is another run.
  * @param clockGHz turns nanoseconds into cycles
  * @throws StrataError `nest.vmexit` when no line is one
  */
 export function readVmexit(text: string, where: string, clockGHz = 1): VmexitResults {
-  const results = new Map<string, number>();
+  const results = new Map<string, number[]>();
   let isArm = false;
   for (const line of linesOf(text)) {
     const bare = line.replace(logPrefix, '');
     isArm ||= armHeading.test(bare);
     const [name, cycles] = (isArm ? armResult(bare, clockGHz) : x86Result(bare)) ?? [];
     if (name === undefined || cycles === undefined || !(cycles > 0 && cycles <= Number.MAX_SAFE_INTEGER)) continue;
-    results.set(name, Math.min(cycles, results.get(name) ?? Infinity));
+    const runs = results.get(name);
+    if (runs === undefined) results.set(name, [cycles]);
+    else runs.push(cycles);
   }
   if (![...results.keys()].some((name) => Object.hasOwn(vmexitKinds, name)))
     throw new StrataError({
@@ -74,12 +76,25 @@ function armResult(line: string, clockGHz: number): Result | undefined {
   return row === null ? undefined : [row[1]!, Math.round(Number(row[2]) * clockGHz)];
 }
 
+/** What the runs of one test say. */
+export interface RunsOfKind {
+  /** The smallest of the runs, as the DVH paper reports. */
+  readonly cycles: number;
+  readonly runs: number;
+  /** The largest of the runs. */
+  readonly highest: number;
+}
+
 /** Results by kind of the model; the test named first above counts where several stand for one kind. */
-export function cyclesByKind(results: VmexitResults): Map<string, number> {
-  const byKind = new Map<string, number>();
+export function runsByKind(results: VmexitResults): Map<string, RunsOfKind> {
+  const byKind = new Map<string, RunsOfKind>();
   for (const [name, kind] of Object.entries(vmexitKinds)) {
-    const cycles = results.get(name);
-    if (cycles !== undefined && !byKind.has(kind)) byKind.set(kind, cycles);
+    const runs = results.get(name);
+    if (runs === undefined || byKind.has(kind)) continue;
+    // A file of any length: no spreading into arguments.
+    const cycles = runs.reduce((least, run) => Math.min(least, run));
+    const highest = runs.reduce((most, run) => Math.max(most, run));
+    byKind.set(kind, { cycles, runs: runs.length, highest });
   }
   return byKind;
 }

@@ -28,4 +28,6 @@ export const EventKind = {
   pageResponse: 12,
   /** A scheme's timer. */
   timer: 13,
+  /** The hypervisor takes memory from a device. Argument: `hypervisor` when it has the lock of the invalidation queue, else 0. */
+  unmap: 14,
 } as const;

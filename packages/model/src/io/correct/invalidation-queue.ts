@@ -7,6 +7,9 @@ import type { Iommu } from './iommu.ts';
 /** `pages` of a command for all that a domain has. */
 export const wholeDomain = Number.POSITIVE_INFINITY;
 
+/** The core that is none of the tenants': the hypervisor's, which takes memory from VMs. */
+export const hypervisor = -1;
+
 export interface InvalidationCounts {
   readonly commands: number;
   /** From wanting the lock of the queue to the end of the command, over all commands. */
@@ -56,6 +59,7 @@ export class InvalidationQueue {
   #heldNs = 0;
   /** Cores that want the lock, and since when. */
   readonly #waiting = new Fifo(2);
+  /** By core, from the hypervisor's on. */
   readonly #wantedAt: number[] = [];
   readonly #submits: boolean[] = [];
   #commands = 0;
@@ -72,8 +76,8 @@ export class InvalidationQueue {
   /** @param submits the core is resumed when it has written its command; else when it has done what mapping needs the lock for */
   lock(core: number, submits: boolean): void {
     const { now } = this.#resources.events;
-    this.#wantedAt[core] = now;
-    this.#submits[core] = submits;
+    this.#wantedAt[core - hypervisor] = now;
+    this.#submits[core - hypervisor] = submits;
     if (this.#isLocked) this.#waiting.push(core, now);
     else this.#grant(core, now);
   }
@@ -82,8 +86,8 @@ export class InvalidationQueue {
     const { submitNs, trapNs, mapLockNs } = this.#resources.machine;
     this.#isLocked = true;
     this.#lockedSince = time;
-    const submits = this.#submits[core]!;
-    if (submits) this.#lockWait += time - this.#wantedAt[core]!;
+    const submits = this.#submits[core - hypervisor]!;
+    if (submits) this.#lockWait += time - this.#wantedAt[core - hypervisor]!;
     this.#resources.resume(core, time + (submits ? submitNs + trapNs : mapLockNs));
   }
 
@@ -149,7 +153,7 @@ export class InvalidationQueue {
   complete(command: number): void {
     const { events, machine, onCompleted } = this.#resources;
     const core = this.#core[command]!;
-    const spent = events.now - this.#wantedAt[core]!;
+    const spent = events.now - this.#wantedAt[core - hypervisor]!;
     this.#sum += spent;
     this.#max = Math.max(this.#max, spent);
     this.#free.push(command);

@@ -225,3 +225,36 @@ describe('the machine behind the link', () => {
     );
   });
 });
+
+describe('memory that a hypervisor takes from a device', () => {
+  // One tenant, one page over and over: walked for once, unless its translation goes.
+  const block = blockOf(Array.from({ length: 300 }, () => ({ tenant: 0, page: 7, level: 1 })));
+  const unmaps = (vpn: number) =>
+    Array.from({ length: 10 }, (_, at) => ({ timeNs: 1_000 * (at + 1), domain: 0, vpn, pages: 512 }));
+  function run(given: ReturnType<typeof unmaps>, ats: boolean) {
+    const machine = resolveIoMachine({ ats, gbps: 10 });
+    const simulation = createIoSimulation({ machine, ...resolveScheme('persistent-pools'), unmaps: given });
+    simulation.feed(block);
+    return simulation.finish();
+  }
+
+  it.each([true, false])(
+    'is one command each in the invalidation queue, and costs the walks of what it covers (ATS: %s)',
+    (ats) => {
+      const [none, elsewhere, here] = [run([], ats), run(unmaps(512), ats), run(unmaps(0), ats)];
+      expect([none.invalidations, elsewhere.invalidations, here.invalidations]).toEqual([0, 10, 10]);
+      expect(here.memoryReads).toBeGreaterThan(elsewhere.memoryReads);
+      expect(elsewhere.memoryReads).toBe(none.memoryReads);
+      expect(here.packetsDelivered).toBe(none.packetsDelivered);
+      // The lock is held for nothing else: no command waits for it.
+      expect(here.invalidationQueue.meanLockWaitNs).toBe(0);
+    },
+  );
+
+  it('waits for one to be carried out before the next, whenever it was due', () => {
+    const late = unmaps(512).map((unmap) => ({ ...unmap, timeNs: 0 }));
+    const { invalidationQueue } = run(late, false);
+    expect(invalidationQueue.commands).toBe(10);
+    expect(invalidationQueue.maxNs).toBeLessThan(2 * invalidationQueue.meanNs);
+  });
+});

@@ -9,7 +9,7 @@ import { createDriver, type Driver } from './driver.ts';
 import { EventQueue } from './event-queue.ts';
 import { EventKind } from './events.ts';
 import { Exposure } from './exposure.ts';
-import { InvalidationQueue, wholeDomain } from './invalidation-queue.ts';
+import { hypervisor, InvalidationQueue, wholeDomain } from './invalidation-queue.ts';
 import { Iommu } from './iommu.ts';
 import { fairnessOf, LatencyTable } from './latency.ts';
 import type { PacketBlock, QueueShape } from './packet-block.ts';
@@ -18,6 +18,14 @@ import { Requests } from './requests.ts';
 import type { CorrectIoResult } from './result.ts';
 import { RingTables, ringSlots } from './ring-tables.ts';
 import { createSource, type Source } from './source.ts';
+
+/** Memory that a hypervisor takes from a VM with a passed-through device: one command of the invalidation queue, waited for. */
+export interface Unmap {
+  readonly timeNs: number;
+  readonly domain: number;
+  readonly vpn: number;
+  readonly pages: number;
+}
 
 export interface IoSimulationInput {
   readonly machine: IoMachine;
@@ -30,6 +38,11 @@ export interface IoSimulationInput {
   /** Watches the translation at that position of the input. */
   readonly probe?: Probe;
   readonly observer?: IoObserver;
+  /**
+   * In the order of their times; one begins when the one before it has been carried out. The memory is free in the guest: what the IOMMU has
+   * cached of it goes, the tables of what the trace uses stay.
+   */
+  readonly unmaps?: readonly Unmap[];
 }
 
 /** Told of what tests look at; nothing in a simulation depends on it. */
@@ -76,7 +89,7 @@ export interface IoModel {
  * they were scheduled. No randomness but the seed; the result does not depend on how the input is cut into blocks.
  */
 export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulation {
-  const { machine, scheme, values, observer, probe = new Probe(-1), seed = 42 } = input;
+  const { machine, scheme, values, observer, probe = new Probe(-1), seed = 42, unmaps = [] } = input;
   const random = createRandom(seed);
   const events = new EventQueue();
   const requests = new Requests();
@@ -133,9 +146,10 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
     },
     onCompleted(core, domain, vpn, pages) {
       exposure.close(domain, vpn, pages, events.now);
-      cores.invalidated(core);
+      if (core === hypervisor) nextUnmap();
+      else cores.invalidated(core);
     },
-    resume: (core, time) => events.push(time, EventKind.core, core),
+    resume: (core, time) => events.push(time, core === hypervisor ? EventKind.unmap : EventKind.core, core),
   });
   cores.connect(queue);
   const driver: Driver = createDriver({
@@ -174,6 +188,24 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
       device.holds(domain, vpn)
     );
   }
+
+  let nextOfUnmaps = -1;
+
+  function nextUnmap(): void {
+    const unmap = unmaps[++nextOfUnmaps];
+    if (unmap !== undefined) events.push(Math.max(events.now, unmap.timeNs), EventKind.unmap, 0);
+  }
+
+  function unmapNow(argument: number): void {
+    if (argument !== hypervisor) {
+      queue.lock(hypervisor, true);
+      return;
+    }
+    const { domain, vpn, pages } = unmaps[nextOfUnmaps]!;
+    queue.submit(hypervisor, domain, vpn, pages, false);
+  }
+
+  nextUnmap();
 
   function onPacket(packet: number): void {
     const { packets } = device;
@@ -246,6 +278,9 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
         break;
       case EventKind.pageResponse:
         device.pageResponded(argument);
+        break;
+      case EventKind.unmap:
+        unmapNow(argument);
         break;
       case EventKind.timer:
         instance.timer?.();

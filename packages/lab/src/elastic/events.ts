@@ -1,0 +1,140 @@
+import { type HostProfile, memoryEventsOf } from '@strata/model/elasticity';
+import { type MemoryEvent, memoryEventKinds, StrataError } from '@strata/model/machine';
+import { readText } from '@strata/traces/nesting';
+import type { Command } from 'commander';
+import { addExamples } from '../terminal/help.ts';
+import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
+import type { Table } from '../terminal/table.ts';
+import { addTechniqueOptions, hostOf, knobsOf, type TechniqueOptions, techniqueOf } from './options.ts';
+
+export interface EventOptions extends TechniqueOptions {
+  readonly vmMib: string;
+  readonly mib: string;
+  readonly untouched?: boolean;
+}
+
+export function addEventOptions(command: Command): Command {
+  return addTechniqueOptions(command)
+    .option('--vm-mib <n>', 'size of the VM, in MiB', '1024')
+    .option('--mib <n>', 'memory that leaves and comes back, in MiB', '64')
+    .option('--untouched', 'the guest has never written its memory');
+}
+
+export function registerEvents(parent: Command): void {
+  const command = parent
+    .command('events')
+    .description('what resizing does to translation, mapping by mapping, as a file for strata elastic impact');
+  addExamples(addOutputOptions(addEventOptions(command)), [
+    'strata elastic events --technique hyperalloc --vfio --mib 8 --csv',
+    'strata elastic events --technique virtio-balloon --mib 2 --json',
+  ]).action(async (options: EventOptions & OutputOptions) => {
+    const { technique, vfio } = techniqueOf(options);
+    const profile = await hostOf(options);
+    const events = await recordedEvents(options, profile);
+    const counts = countsOf(events);
+    await emit(
+      {
+        document: { technique: technique.name, vfio, profile: profile.name, counts, events },
+        tables: [eventTable(events)],
+        text: [
+          `${technique.name}${vfio ? ' with VFIO' : ''}: ${events.length.toLocaleString('en-US')} events in ${((events.at(-1)?.micros ?? 0) / 1_000).toFixed(2)} ms of the host's work`,
+          ...memoryEventKinds.map((kind) => `${kind.padEnd(12)} ${counts[kind].toLocaleString('en-US')}`),
+          'Each with its time and frames: --csv or --json.',
+        ].join('\n'),
+      },
+      options,
+    );
+  });
+}
+
+/** Runs the technique on a VM whose every page is kept. @throws StrataError `elastic.*`, `usage.number` */
+export async function recordedEvents(options: EventOptions, profile: HostProfile): Promise<readonly MemoryEvent[]> {
+  const { technique, vfio } = techniqueOf(options);
+  const totalMib = evenMib(options.vmMib, '--vm-mib', 64, 65_536);
+  return memoryEventsOf({
+    technique,
+    vfio,
+    profile,
+    config: await knobsOf(options),
+    totalMib,
+    mib: evenMib(options.mib, '--mib', 2, totalMib / 2),
+    touched: !options.untouched,
+  });
+}
+
+function evenMib(text: string, option: string, least: number, most: number): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isInteger(value) && value % 2 === 0 && value >= least && value <= most) return value;
+  throw new StrataError({
+    code: 'usage.number',
+    what: 'not an amount of memory it can be',
+    where: option,
+    expected: `an even number of MiB from ${least} to ${most}`,
+    found: text === '' ? 'nothing' : text,
+  });
+}
+
+export function countsOf(events: readonly MemoryEvent[]): Readonly<Record<MemoryEvent['kind'], number>> {
+  const counts = { 'ept-unmap': 0, 'ept-map': 0, 'iommu-unmap': 0, 'iommu-map': 0 };
+  for (const { kind } of events) counts[kind]++;
+  return counts;
+}
+
+const columns = ['micros', 'kind', 'frame', 'pages'] as const;
+
+function eventTable(events: readonly MemoryEvent[]): Table {
+  return {
+    name: 'memory_events',
+    columns: columns.map((name) => ({
+      name,
+      type: name === 'kind' ? 'text' : name === 'micros' ? 'real' : 'integer',
+    })),
+    rows: events.map((event) => ({ ...event })),
+  };
+}
+
+/**
+ * Reads what `strata elastic events --csv` writes.
+ * @throws StrataError `elastic.bad-events` with the line, `trace.*`
+ */
+export async function readEvents(path: string): Promise<readonly MemoryEvent[]> {
+  const lines = (await readText(path)).split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop();
+  const header = columns.join(',');
+  if (lines[0] !== header) throw badEvents(path, 1, `the header ${header}`, lines[0] ?? 'nothing');
+  let before = 0;
+  return lines.slice(1).map((line, index) => {
+    const event = eventOf(line);
+    if (event === undefined || event.micros < before)
+      throw badEvents(path, index + 2, `${header}, times that never fall, kinds ${memoryEventKinds.join(', ')}`, line);
+    before = event.micros;
+    return event;
+  });
+}
+
+const largestFrame = 2 ** 36;
+
+function eventOf(line: string): MemoryEvent | undefined {
+  const [micros, name, frame, pages, ...rest] = line.split(',');
+  const kind = memoryEventKinds.find((known) => known === name);
+  const event = { micros: Number(micros || 'none'), frame: Number(frame || 'none'), pages: Number(pages || 'none') };
+  const isSound =
+    event.micros >= 0 &&
+    event.micros < Number.MAX_SAFE_INTEGER &&
+    Number.isInteger(event.frame) &&
+    event.frame >= 0 &&
+    event.frame < largestFrame &&
+    (event.pages === 1 || event.pages === 512);
+  return kind === undefined || rest.length > 0 || !isSound ? undefined : { ...event, kind };
+}
+
+function badEvents(path: string, line: number, expected: string, found: string): StrataError {
+  return new StrataError({
+    code: 'elastic.bad-events',
+    what: 'not an event of memory',
+    where: `${path}, line ${line}`,
+    expected,
+    found: found.slice(0, 80),
+    mend: 'Write the file with strata elastic events --csv.',
+  });
+}
