@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { registerAdvise } from '../far/advise.ts';
 import { registerAgent } from '../far/agent.ts';
 import { registerModel } from '../far/model.ts';
 
@@ -6,4 +7,5 @@ import { registerModel } from '../far/model.ts';
 export function register(command: Command): void {
   registerAgent(command);
   registerModel(command);
+  registerAdvise(command);
 }

@@ -1,1 +1,5 @@
+export * from './advise.ts';
+export * from './cost.ts';
+export * from './hybrid-pool.ts';
+export * from './lru-curve.ts';
 export * from './simulate.ts';
