@@ -1,6 +1,6 @@
+import type { FarMemoryStats } from '@strata/far-memory';
 import { StrataError } from '@strata/model/machine';
 import { type Command, InvalidArgumentError } from 'commander';
-import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
 import { jsonDocument, print } from '../terminal/output.ts';
 import { formatBytes, formatCount } from '../terminal/quantities.ts';
@@ -16,12 +16,31 @@ export function registerTop(parent: Command): void {
   const command = parent
     .command('top <endpoints...>')
     .description(
-      'watch agents: what they hold, reads and writes per second, share of reads found, segments cleaned; an endpoint is what strata far agent --metrics prints',
+      'watch agents and programs: an endpoint is what strata far agent --metrics prints, or an address where a program answers with JSON.stringify(far.stats())',
     )
     .option('--interval <seconds>', 'between two looks', seconds, 1)
     .option('--once', 'one look, then end; rates are since the start of the agent')
     .option('--json', 'one JSON document per look, on a line of its own (with --once: one document)');
-  addExamples(command, []).action(top);
+  command.action(top);
+}
+
+/** How one program stands: a far memory's `stats()`. Counts since its opening. */
+export interface RuntimeView {
+  readonly endpoint: string;
+  readonly state: 'up';
+  readonly hits: number;
+  readonly misses: number;
+  /** Null before the first access; without `countHits` only accesses off the fast path count. */
+  readonly hitRatio: number | null;
+  readonly segments: number;
+  readonly freeSegments: number;
+  readonly pinnedSegments: number;
+  readonly evacuated: number;
+  readonly cleanDropped: number;
+  readonly dirtyWritten: number;
+  readonly longestTickMs: number;
+  readonly waitMs: number;
+  readonly agents: readonly { readonly address: string; readonly state: string; readonly objects: number }[];
 }
 
 /** How one agent stands. Rates are per second since the look before; at the first look since the agent's start. */
@@ -59,8 +78,8 @@ async function top(endpoints: readonly string[], { interval, once = false, json 
       if (json) print(once ? `${jsonDocument({ agents })}\n` : `${JSON.stringify({ schemaVersion: 1, agents })}\n`);
       else print(`${live ? '\x1b[H\x1b[2J' : ''}${agents.map(lineOf).join('\n')}\n`);
       if (once) {
-        const down = agents.find(({ state }) => state === 'down');
-        if (down !== undefined) throw unreachable(down);
+        const down = agents.find((view) => view.state === 'down');
+        if (down?.state === 'down') throw unreachable(down);
         return;
       }
       await pause(interval * 1000, signal);
@@ -68,11 +87,15 @@ async function top(endpoints: readonly string[], { interval, once = false, json 
   });
 }
 
-async function look(url: string, before: Map<string, Look>): Promise<AgentView> {
+type View = AgentView | RuntimeView;
+
+async function look(url: string, before: Map<string, Look>): Promise<View> {
   try {
     const answer = await fetch(url, { signal: AbortSignal.timeout(5000) });
     if (!answer.ok) throw new Error(`answers with status ${answer.status}`);
-    const now: Look = { samples: parseOpenMetrics(await answer.text(), url), at: performance.now() };
+    const text = await answer.text();
+    if (text.startsWith('{')) return runtimeViewOf(url, text);
+    const now: Look = { samples: parseOpenMetrics(text, url), at: performance.now() };
     const view = viewOf(url, now, before.get(url));
     before.set(url, now);
     return view;
@@ -119,6 +142,41 @@ export function viewOf(endpoint: string, now: Look, last: Look | undefined): Age
   };
 }
 
+/** @throws Error where the document is no `stats()` */
+export function runtimeViewOf(endpoint: string, text: string): RuntimeView {
+  const stats: FarMemoryStats = JSON.parse(text);
+  if (typeof stats.hits !== 'number' || !Array.isArray(stats.segments) || !Array.isArray(stats.agents))
+    throw new Error('answers with JSON that is no far.stats()');
+  const { hits, misses, segments, freeSegments, evacuated, cleanDropped, dirtyWritten, longestTickMs, waitMs } = stats;
+  return {
+    endpoint,
+    state: 'up',
+    hits,
+    misses,
+    hitRatio: hits + misses === 0 ? null : hits / (hits + misses),
+    segments: segments.length + freeSegments,
+    freeSegments,
+    pinnedSegments: segments.filter(({ pins }) => pins > 0).length,
+    evacuated,
+    cleanDropped,
+    dirtyWritten,
+    longestTickMs,
+    waitMs,
+    agents: stats.agents.map(({ address, state, objects }) => ({ address, state, objects })),
+  };
+}
+
+function runtimeLineOf(view: RuntimeView): string {
+  return [
+    view.endpoint,
+    `hits ${view.hitRatio === null ? '-' : `${(view.hitRatio * 100).toFixed(1)} %`}, ${formatCount(view.misses)} misses`,
+    `${view.freeSegments} of ${view.segments} segments free, ${view.pinnedSegments} pinned`,
+    `evacuation: ${formatCount(view.evacuated)} moved, ${formatCount(view.cleanDropped)} dropped, ${formatCount(view.dirtyWritten)} written, longest ${view.longestTickMs.toFixed(1)} ms`,
+    `waited ${view.waitMs.toFixed(0)} ms`,
+    ...view.agents.map(({ address, state, objects }) => `${address} ${state} ${formatCount(objects)} objects`),
+  ].join('  ');
+}
+
 function downView(endpoint: string, problem: string): AgentView {
   return {
     endpoint,
@@ -138,7 +196,8 @@ function downView(endpoint: string, problem: string): AgentView {
   };
 }
 
-function lineOf(view: AgentView): string {
+function lineOf(view: View): string {
+  if ('hits' in view) return runtimeLineOf(view);
   if (view.state === 'down') return `${view.endpoint}  down: ${view.problem}`;
   const count = (value: number | null) => (value === null ? '-' : formatCount(Math.round(value)));
   const bytes = (value: number | null) => (value === null ? '-' : formatBytes(value));

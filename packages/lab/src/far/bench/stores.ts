@@ -7,8 +7,8 @@ import { startAgentProcess, startRedis, temporaryFolder } from './child-processe
 export interface KeyStore {
   /** All keys, `count` of them; `keyAt` reuses its buffer. */
   load(count: number, keyAt: (index: number) => Buffer, valueAt: (index: number) => number): Promise<void>;
-  /** The sum of the values of some keys. */
-  sum(keys: readonly string[], keyBytes: readonly Buffer[]): number | Promise<number>;
+  /** The sum of the values of some keys. They come as bytes; who needs strings makes them. */
+  sum(keys: readonly Buffer[]): number | Promise<number>;
 }
 
 /** Objects of one size by number. */
@@ -29,7 +29,7 @@ export function mapKeys(): KeyStore {
     },
     sum(keys) {
       let sum = 0;
-      for (const key of keys) sum += map.get(key)!;
+      for (const key of keys) sum += map.get(key.toString('latin1'))!;
       return sum;
     },
   };
@@ -57,9 +57,9 @@ export async function localFarKeys(count: number): Promise<KeyStore & { close():
     async load(total, keyAt, valueAt) {
       for (let at = 0; at < total; at++) if (!map.trySet(keyAt(at), valueAt(at))) await map.set(keyAt(at), valueAt(at));
     },
-    sum(_keys, keyBytes) {
+    sum(wanted) {
       let sum = 0;
-      for (const key of keyBytes) {
+      for (const key of wanted) {
         const value = map.tryGet(key);
         if (typeof value !== 'number') throw new Error('a key that was loaded is not local');
         sum += value;
@@ -127,9 +127,9 @@ export async function openRedis(): Promise<{ readonly keys: KeyStore; readonly o
           await redis.mset(...(pairs as [string, number]));
         }
       },
-      async sum(keys) {
+      async sum(wanted) {
         let sum = 0;
-        for (const value of await redis.mget([...keys])) sum += Number(value);
+        for (const value of await redis.mget(wanted.map((key) => key.toString('latin1')))) sum += Number(value);
         return sum;
       },
     },
@@ -173,9 +173,9 @@ export async function openLmdb(): Promise<{ readonly keys: KeyStore; readonly ob
           }
         });
       },
-      sum(_keys, keyBytes) {
+      sum(wanted) {
         let sum = 0;
-        for (const key of keyBytes) sum += keys.getBinary(key)!.readUInt32LE();
+        for (const key of wanted) sum += keys.getBinary(key)!.readUInt32LE();
         return sum;
       },
     },

@@ -102,7 +102,6 @@ async function serve(
   let next = 0;
   let wrong = 0;
   const lane = async () => {
-    const names: string[] = new Array(lookups);
     const buffers: Buffer[] = Array.from({ length: lookups }, () => Buffer.alloc(12));
     while (next < requests.length) {
       if ((next & 1023) === 0) {
@@ -111,11 +110,8 @@ async function serve(
       }
       const kind = requests[next++]!;
       if (kind === undefined) return;
-      for (let at = 0; at < lookups; at++) {
-        web.keyAt(kind * lookups + at).copy(buffers[at]!);
-        names[at] = buffers[at]!.toString('latin1');
-      }
-      const sum = keys.sum(names, buffers);
+      for (let at = 0; at < lookups; at++) web.keyAt(kind * lookups + at).copy(buffers[at]!);
+      const sum = keys.sum(buffers);
       const index = (typeof sum === 'number' ? sum : await sum) % web.objects;
       const found = objects.get(index);
       const object = found instanceof Uint8Array ? found : await found;
