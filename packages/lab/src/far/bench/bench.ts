@@ -64,3 +64,9 @@ export function targetsOf(rows: readonly BenchRow[]): Target[] {
     ...atMost('4 M records, resident MB', 200, micro('far', 'resident of 4 M records')),
   ];
 }
+
+/** Gives the event loop a turn, so that an interrupt is seen by work that never waits. */
+export async function turn(signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
+}

@@ -1,4 +1,4 @@
-import type { Bench, BenchRow } from './bench.ts';
+import { type Bench, type BenchRow, turn } from './bench.ts';
 import { type KeyStore, localFarKeys, mapKeys, openLmdb, openRedis } from './stores.ts';
 import { webWorkload } from './web.ts';
 
@@ -18,7 +18,7 @@ export async function benchHashTable({ shrink, requests, against, signal, say }:
       let place = 1;
       const start = performance.now();
       for (let batch = 0; batch < batches; batch++) {
-        if (batch % 64 === 0) signal.throwIfAborted();
+        if (batch % 64 === 0) await turn(signal);
         for (let at = 0; at < keysPerBatch; at++) {
           place = (place * 48_271) % 2_147_483_647;
           web.keyAt(place % count).copy(buffers[at]!);

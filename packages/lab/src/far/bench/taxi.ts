@@ -1,4 +1,4 @@
-import type { Bench, BenchRow } from './bench.ts';
+import { type Bench, type BenchRow, turn } from './bench.ts';
 import { farObjects, mapObjects, type ObjectStore, openLmdb, openRedis } from './stores.ts';
 
 /** Columns of doubles in chunks of 64 KiB: vendor, passengers, pick-up and drop-off (s), longitude and latitude of both. */
@@ -50,7 +50,7 @@ async function analyse(store: ObjectStore, chunks: number, signal: AbortSignal):
   let total = 0;
   let far = 0;
   for (let chunk = 0; chunk < chunks; chunk++) {
-    signal.throwIfAborted();
+    await turn(signal);
     for (const vendor of await column('vendor', chunk)) vendors.add(vendor);
   }
   for (let chunk = 0; chunk < chunks; chunk++) {

@@ -1,5 +1,5 @@
 import { createCipheriv } from 'node:crypto';
-import type { Bench, BenchRow } from './bench.ts';
+import { type Bench, type BenchRow, turn } from './bench.ts';
 import {
   farObjects,
   type KeyStore,
@@ -105,8 +105,7 @@ async function serve(
     const buffers: Buffer[] = Array.from({ length: lookups }, () => Buffer.alloc(12));
     while (next < requests.length) {
       if ((next & 1023) === 0) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        signal.throwIfAborted();
+        await turn(signal);
       }
       const kind = requests[next++]!;
       if (kind === undefined) return;
