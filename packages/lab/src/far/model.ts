@@ -28,7 +28,7 @@ export function registerModel(parent: Command): void {
     .option('--pattern <name>', 'uniform, sequential, or zipf:EXPONENT', 'uniform')
     .option('--writes', 'half of the accesses write')
     .option('--seed <n>', 'seed of the generator, not 0', '12345')
-    .option('--granularity <name>', granularities.join(' or '), 'object');
+    .option('--granularity <name>', granularities.join(', '), 'object');
   addExamples(addOutputOptions(command), [
     'strata far model --objects 65536 --bytes 64 --local 1MiB --accesses 1e6 --pattern uniform --granularity page',
     'strata far model --objects 65536 --bytes 64 --local 1MiB --accesses 1e6 --pattern zipf:0.85 --writes --json',
@@ -68,7 +68,7 @@ function granularityOf(text: string): Granularity {
     code: 'usage.granularity',
     what: 'unknown granularity',
     where: '--granularity',
-    expected: granularities.join(' or '),
+    expected: granularities.join(', '),
     found: text,
   });
 }

@@ -1,5 +1,6 @@
 import type { Claim, Expectation } from '../machine/claims.ts';
-import { type Granularity, type PagingConfig, type PagingResult, pageBytes, simulatePaging } from './simulate.ts';
+import { pageBytes } from './hybrid-pool.ts';
+import { type Granularity, type PagingConfig, type PagingResult, simulatePaging } from './simulate.ts';
 
 /** A statement about granularity with the run that measures it; without one, nothing here can and the claim stays open. */
 export interface PagingClaim extends Claim {

@@ -1,8 +1,6 @@
 import { StrataError } from '../machine/errors.ts';
+import { createHybridPool, pageBytes } from './hybrid-pool.ts';
 import { createLruPool } from './lru-pool.ts';
-
-/** Bytes of a page of the paged system. */
-export const pageBytes = 4096;
 
 /** How accesses choose objects: evenly at random, one after the other from the start again and again, or by Zipf's law with an exponent. */
 export type Pattern =
@@ -10,8 +8,11 @@ export type Pattern =
   | { readonly kind: 'sequential' }
   | { readonly kind: 'zipf'; readonly exponent: number };
 
-/** `object`: what is fetched and evicted is one object; `page`: every page that an object lies on. */
-export const granularities = ['object', 'page'] as const;
+/**
+ * `object`: what is fetched and evicted is one object; `page`: every page that an object lies on; `hybrid`: pages that are used densely as
+ * pages, the objects of the others one by one.
+ */
+export const granularities = ['object', 'page', 'hybrid'] as const;
 export type Granularity = (typeof granularities)[number];
 
 export interface PagingConfig {
@@ -50,6 +51,7 @@ const mostObjects = 2 ** 27;
  */
 export function simulatePaging(config: PagingConfig): PagingResult {
   check(config);
+  if (config.granularity === 'hybrid') return simulateHybrid(config);
   const { objects, objectBytes, localBytes, accesses, granularity, writes } = config;
   const isObject = granularity === 'object';
   const unitBytes = isObject ? objectBytes : pageBytes;
@@ -66,6 +68,20 @@ export function simulatePaging(config: PagingConfig): PagingResult {
   }
   const { misses, writeBacks } = pool;
   return { misses, fetches: misses, bytesIn: misses * unitBytes, bytesOut: writeBacks * unitBytes, writeBacks };
+}
+
+function simulateHybrid(config: PagingConfig): PagingResult {
+  const { objectBytes, localBytes, accesses, writes } = config;
+  const pool = createHybridPool(localBytes);
+  const random = createXorshift(config.seed);
+  const next = indexSource(config, random);
+  for (let access = 0; access < accesses; access++) {
+    const index = next();
+    const isWrite = writes && (random() & 1) === 1;
+    pool.touch(index, objectBytes, Math.floor((index * objectBytes) / pageBytes), isWrite);
+  }
+  const { misses, fetches, bytesIn, bytesOut, writeBacks } = pool;
+  return { misses, fetches, bytesIn, bytesOut, writeBacks };
 }
 
 /** Marsaglia's 32-bit xorshift (13, 17, 5), the generator of the reference results. */
@@ -127,7 +143,8 @@ function check({ objects, objectBytes, localBytes, accesses, pattern, seed, gran
   whole('the size of an object', objectBytes, 1, 2 ** 30);
   whole('the number of accesses', accesses, 0, Number.MAX_SAFE_INTEGER);
   whole('the seed', seed, 1, 2 ** 32 - 1);
-  whole('local memory', localBytes, granularity === 'object' ? objectBytes : pageBytes, Number.MAX_SAFE_INTEGER);
+  const largestUnit = { object: objectBytes, page: pageBytes, hybrid: Math.max(objectBytes, pageBytes) };
+  whole('local memory', localBytes, largestUnit[granularity], Number.MAX_SAFE_INTEGER);
   if (objects * objectBytes > mostObjects * pageBytes)
     whole('objects times their size', objects * objectBytes, 1, mostObjects * pageBytes);
   if (pattern.kind === 'zipf' && !(pattern.exponent >= 0 && pattern.exponent <= 10))

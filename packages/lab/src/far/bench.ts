@@ -1,0 +1,141 @@
+import { StrataError } from '@strata/model/machine';
+import type { Command } from 'commander';
+import type { Figure } from '../figures/figure.ts';
+import { addExamples } from '../terminal/help.ts';
+import { interruptible } from '../terminal/interrupt.ts';
+import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/output.ts';
+import { parseCount } from '../terminal/quantities.ts';
+import { renderTable, tableOf } from '../terminal/table.ts';
+import { type Bench, type BenchRow, competitors, targetsOf } from './bench/bench.ts';
+import { benchHashTable } from './bench/hash-table.ts';
+import { benchMicro } from './bench/micro.ts';
+import { benchTaxi } from './bench/taxi.ts';
+import { benchWeb } from './bench/web.ts';
+import { requireFigureName, writeFigure } from './write-figure.ts';
+
+const workloads: Readonly<Record<string, (bench: Bench) => Promise<BenchRow[]>>> = {
+  web: benchWeb,
+  taxi: benchTaxi,
+  hash: benchHashTable,
+  micro: benchMicro,
+};
+
+interface BenchOptions extends OutputOptions {
+  readonly against: string;
+  readonly workload: string;
+  readonly shrink: string;
+  readonly requests: string;
+  readonly figure?: string;
+}
+
+export function registerBench(parent: Command): void {
+  const command = parent
+    .command('bench')
+    .description(
+      'measure far memory against what a Node.js developer would take instead, each run for real on this machine',
+    )
+    .option('--against <names>', `some of ${competitors.join(',')}`, competitors.join(','))
+    .option('--workload <names>', `some of ${Object.keys(workloads).join(',')}`, Object.keys(workloads).join(','))
+    .option('--shrink <factor>', 'divide the data by a power of two, 1 to 64 (1: 2^20 keys, 128 MiB of objects)', '1')
+    .option('--requests <count>', 'requests of the web front end', '20000')
+    .option('--figure <file>', 'draw the web front end: .svg or .png');
+  addExamples(addOutputOptions(command), [
+    'strata far bench --against map,lmdb --shrink 64 --requests 200 --workload web',
+    'strata far bench --against map --workload micro --shrink 64 --json',
+  ]).action(async (options: BenchOptions) => {
+    requireFigureName(options.figure);
+    const against = new Set(namesOf(options.against, competitors, '--against'));
+    const chosen = namesOf(options.workload, Object.keys(workloads), '--workload');
+    const shrink = shrinkOf(options.shrink);
+    const requests = Math.max(1, parseCount(options.requests, '--requests'));
+    const rows = await interruptible(async (signal) => {
+      const found: BenchRow[] = [];
+      const bench: Bench = { shrink, requests, against, signal, say: (text) => note(text, options) };
+      try {
+        for (const name of chosen) found.push(...(await workloads[name]!(bench)));
+      } catch (error) {
+        // An agent that is ended under way is told as what it is.
+        signal.throwIfAborted();
+        throw error;
+      }
+      return found;
+    });
+    const targets = targetsOf(rows);
+    if (options.figure !== undefined) await writeFigure(options.figure, figureOf(rows));
+    const table = tableOf(
+      'far_bench',
+      rows.map((row) => ({ ...row })),
+    );
+    await emit(
+      {
+        document: {
+          against: [...against],
+          workloads: chosen,
+          shrink,
+          requests,
+          node: process.version,
+          results: rows,
+          targets,
+        },
+        tables: [table],
+        text: [
+          renderTable(table),
+          '',
+          'targets, as ratios of this run',
+          renderTable(
+            tableOf(
+              'targets',
+              targets.map((target) => ({ ...target })),
+            ),
+          ),
+        ].join('\n'),
+      },
+      options,
+    );
+  });
+}
+
+function namesOf<Name extends string>(text: string, known: readonly Name[], where: string): Name[] {
+  return text.split(',').map((one) => {
+    const found = known.find((name) => name === one.trim());
+    if (found !== undefined) return found;
+    throw new StrataError({ code: 'usage.name', what: 'unknown name', where, expected: known.join(', '), found: one });
+  });
+}
+
+function shrinkOf(text: string): number {
+  const shrink = Number(text);
+  if ([1, 2, 4, 8, 16, 32, 64].includes(shrink)) return shrink;
+  throw new StrataError({
+    code: 'usage.number',
+    what: 'not a factor',
+    where: '--shrink',
+    expected: 'a power of two from 1 to 64',
+    found: text,
+  });
+}
+
+function figureOf(rows: readonly BenchRow[]): Figure {
+  const isWeb = rows.some(({ workload }) => workload === 'web');
+  const shown = rows.filter(({ workload, unit }) => (isWeb ? workload === 'web' : unit !== 'MB'));
+  return {
+    name: 'far-bench',
+    title: 'Far memory against Map, Redis and LMDB',
+    caption: 'Measured on this machine; lower is better.',
+    width: 'double',
+    spec: {
+      mark: { type: 'bar' },
+      encoding: {
+        y: { field: 'system', type: 'nominal', sort: null, title: null },
+        yOffset: { field: 'measure', type: 'nominal' },
+        x: {
+          field: 'value',
+          type: 'quantitative',
+          title: isWeb ? 'us per request (less is better)' : 'as the table says',
+        },
+        color: { field: 'measure', type: 'nominal', title: null },
+      },
+    },
+    rows: shown.map((row) => ({ ...row })),
+  };
+}

@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { FarMemory, MISS } from '@strata/far-memory';
+import type { Bench, BenchRow } from './bench.ts';
+import { farObjects } from './stores.ts';
+
+const objectBytes = 8192;
+
+function row(system: string, measure: string, unit: string, value: number): BenchRow {
+  return { workload: 'micro', system, measure, unit, value, localShare: null, missRatio: null, inFlight: 1 };
+}
+
+/** Hit, miss, pipelined fetches and the memory of records (specification A2.1, A2.5b). */
+export async function benchMicro({ shrink, against, signal, say }: Bench): Promise<BenchRow[]> {
+  say('micro: hits');
+  const rows = await hits();
+  signal.throwIfAborted();
+  say('micro: misses');
+  rows.push(...(await misses(Math.max(2048, 16_384 / shrink), signal)));
+  say('micro: records');
+  const records = shrink === 1 ? 4e6 : 4e5;
+  const label = `resident of ${records / 1e6} M records`;
+  rows.push(row('far', label, 'MB', await resident(farRecords(records))));
+  if (against.has('map')) rows.push(row('map', label, 'MB', await resident(mapRecords(records))));
+  return rows;
+}
+
+async function hits(): Promise<BenchRow[]> {
+  const count = 4096;
+  const far = await FarMemory.open({ localBytes: 16 * 2 ** 20 });
+  const handles = Array.from({ length: count }, () => far.alloc(64));
+  for (const handle of handles) await far.mut(handle);
+  const raw = far.views.u32;
+  const rounds = 1000;
+  // Two functions, so that the compiler sees one loop in each.
+  const touchFar = () => {
+    let sum = 0;
+    for (let at = 0; at < count; at++) {
+      const location = far.tryGet(handles[at]!);
+      if (location !== MISS) sum += raw[location]!;
+    }
+    return sum;
+  };
+  const touchRaw = () => {
+    let sum = 0;
+    for (let at = 0; at < count; at++) sum += raw[(handles[at]! as number) * 16]!;
+    return sum;
+  };
+  const best = (touch: () => number) => {
+    let least = Infinity;
+    for (let repeat = 0; repeat < 7; repeat++) {
+      const start = performance.now();
+      for (let round = 0; round < rounds; round++) sum += touch();
+      least = Math.min(least, performance.now() - start);
+    }
+    return (least * 1e6) / (rounds * count);
+  };
+  let sum = 0;
+  const [farNs, rawNs] = [best(touchFar), best(touchRaw)];
+  await far.close();
+  if (!Number.isFinite(sum)) throw new Error('the objects hold no numbers');
+  return [row('far', 'hit', 'ns', farNs), row('typed array', 'hit', 'ns', rawNs)];
+}
+
+async function misses(count: number, signal: AbortSignal): Promise<BenchRow[]> {
+  const store = await farObjects(objectBytes, count, (count * objectBytes) / 8);
+  try {
+    await store.load(count, () => new Uint8Array(objectBytes));
+    const times: number[] = [];
+    for (let at = 0; at < 2000; at++) {
+      if (at % 256 === 0) signal.throwIfAborted();
+      const start = performance.now();
+      const found = store.get((at * 7919) % count);
+      if (found instanceof Uint8Array) continue;
+      await found;
+      times.push((performance.now() - start) * 1000);
+    }
+    times.sort((a, b) => a - b);
+    const fetches = 20_000;
+    const depth = 256;
+    let next = 0;
+    const start = performance.now();
+    const lane = async () => {
+      while (next < fetches) await store.get((next++ * 7919) % count);
+    };
+    await Promise.all(Array.from({ length: depth }, lane));
+    const kiloPerSecond = fetches / (performance.now() - start);
+    return [
+      row('far', 'miss p50', 'us', times[times.length >>> 1]!),
+      row('far', 'miss p90', 'us', times[Math.floor(times.length * 0.9)]!),
+      { ...row('far', 'pipelined fetches', 'k/s', kiloPerSecond), inFlight: depth },
+    ];
+  } finally {
+    await store.close();
+  }
+}
+
+/** What a process of its own holds with the records in it, less the same process without. */
+async function resident(program: string): Promise<number> {
+  const run = promisify(execFile);
+  const { stdout } = await run(process.execPath, [
+    '--expose-gc',
+    '--max-old-space-size=4096',
+    '--input-type=module',
+    '-e',
+    program,
+  ]);
+  return Number(stdout) / 1e6;
+}
+
+const report = 'globalThis.gc(); process.stdout.write(String(process.memoryUsage.rss()));';
+
+function farRecords(count: number): string {
+  return `import { FarMemory, struct, u32, f64 } from ${JSON.stringify(import.meta.resolve('@strata/far-memory'))};
+const far = await FarMemory.open({ localBytes: ${Math.ceil((count * 24 * 1.5) / 2 ** 20 + 16)} * 2 ** 20 });
+const rows = far.vector(struct({ a: u32, b: u32, c: f64, d: u32 }));
+await rows.push((function* () { for (let i = 0; i < ${count}; i++) yield { a: i, b: i, c: i, d: i }; })());
+${report} await far.close();`;
+}
+
+function mapRecords(count: number): string {
+  return `const map = new Map();
+for (let i = 0; i < ${count}; i++) map.set(i, { a: i, b: i, c: i + 0.5, d: i });
+${report} if (map.size < 0) process.exit(1);`;
+}
