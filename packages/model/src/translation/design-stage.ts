@@ -205,6 +205,8 @@ function observe(space: AddressSpace, dimension: number, instance: DesignInstanc
     unmapped: (vpn, frame, level) => instance.unmapped?.(dimension, vpn, frame, level),
     nodeAllocated: (level, vpn, frame) => instance.nodeAllocated?.(dimension, level, vpn, frame),
     nodeFreed: (level, vpn, frame) => instance.nodeFreed?.(dimension, level, vpn, frame),
+    rewritten: (vpn, frame, level) => instance.rewritten?.(dimension, vpn, frame, level),
+    writeProtected: () => instance.writeProtected?.(dimension),
   });
 }
 
