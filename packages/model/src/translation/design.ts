@@ -112,6 +112,10 @@ export interface DesignInstance {
   tableBytes?(): number;
   /** Cycles spent so far on keeping its tables up to date (exits, rehashing, migration); not part of walk cycles. */
   maintenanceCycles?(): number;
+  /** Bytes of its tables copied so far, to grow them or to make room. 0 when absent. */
+  bytesMigrated?(): number;
+  /** Requests for contiguous memory that failed so far, for which it fell back. 0 when absent. */
+  allocationFailures?(): number;
   /** Walks that the design served without falling back; all of them when absent. */
   coveredWalks?(): number;
 }

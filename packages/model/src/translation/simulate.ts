@@ -237,7 +237,17 @@ function spaceResults(byProcess: readonly (readonly AddressSpace[])[]): SpaceRes
       if (seen.has(space)) continue;
       seen.add(space);
       const { levels, mappedPages, nodes } = space.table;
-      results.push({ dimension, levels, mappedPages, tableBytes: nodes * pageBytes });
+      const pressure = space.pressure?.();
+      results.push({
+        dimension,
+        levels,
+        mappedPages,
+        tableBytes: nodes * pageBytes,
+        bytesMigrated: pressure === undefined ? null : pressure.copiedPages * pageBytes,
+        allocationFailures: pressure?.failedAllocations ?? null,
+        unusableIndex: pressure?.unusableIndex ?? null,
+        fragmentationIndex: pressure?.fragmentationIndex ?? null,
+      });
     }
   }
   return results;

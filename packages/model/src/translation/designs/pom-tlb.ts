@@ -154,6 +154,7 @@ export const pomTlb = defineDesign({
       tableBytes: () =>
         spaces.reduce((sum, { table }) => sum + table.nodes * pageBytes, 0) +
         (isFirst && tlb.first >= 0 ? sizeMiB * 2 ** 20 : 0),
+      allocationFailures: () => count.unavailable,
       coveredWalks: () => count.hits,
     };
   },
