@@ -1,16 +1,17 @@
 import { real, resolve, type Spec, text } from '@strata/model/machine';
 import { dimensionsOf, type Setup } from '@strata/model/translation';
 import { type Configuration, isMapping } from '../config/load.ts';
-import type { Figure } from '../figures/figure.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
+import { applicationSpeedup, perfDocument, readWalkCounters } from './application.ts';
+import { comparisonFigure } from './comparison-figure.ts';
 import { resolveFlat, split } from './configuration.ts';
 import { runCorrect } from './correct-run.ts';
-import { cyclesFigure, type TranslateDocument } from './document.ts';
+import { memoryTable, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith } from './plugin.ts';
+import { medianOf, type Spread, seedRuns, spreadOf, spreadTable } from './spread.ts';
 import { translate } from './study.ts';
-import { applicationSpeedup, walkOverheadIn } from './walk-overhead.ts';
 
 const comparisonFields = {
   walkOverhead: real(0, 'share of the application’s cycles spent in page walks under radix; 0 = not known', {
@@ -33,9 +34,11 @@ export const compare: Study = {
     ...(configuration.perfStat === '' ? [] : [{ role: 'perfStat', path: String(configuration.perfStat) }]),
   ],
   async execute(configuration, context) {
-    const { points, overhead } = resolveComparison(configuration);
+    const { points, walkOverhead, perfFile } = resolveComparison(configuration);
+    const counters = perfFile === '' ? undefined : await readWalkCounters(perfFile);
     const runs = await runPoints(points, context);
-    return outcomeOf(runs, overhead);
+    const overhead = counters === undefined ? walkOverhead : perfDocument(counters).walkOverhead;
+    return outcomeOf(runs, overhead, counters?.warnings ?? []);
   },
 };
 
@@ -49,7 +52,10 @@ export interface Point {
 interface Comparison {
   readonly configuration: Configuration;
   readonly points: readonly Point[];
-  readonly overhead: number;
+  /** Given; 0 = not known. */
+  readonly walkOverhead: number;
+  /** Counters from which it is taken, or empty. */
+  readonly perfFile: string;
 }
 
 function resolveComparison(given: unknown): Comparison {
@@ -59,7 +65,8 @@ function resolveComparison(given: unknown): Comparison {
     // What was given is enough to repeat it; the points are resolved anew.
     configuration: { ...mapping, ...own },
     points: pointsOf(mapping),
-    overhead: own.perfStat === '' ? own.walkOverhead : walkOverheadIn(own.perfStat),
+    walkOverhead: own.walkOverhead,
+    perfFile: own.perfStat || (typeof mapping.perf === 'string' ? mapping.perf : ''),
   };
 }
 
@@ -97,7 +104,12 @@ function pick(mapping: Configuration, keys: readonly string[]): Configuration {
 }
 
 export interface PointRun {
+  /** Of the first seed. */
   readonly document: TranslateDocument;
+  /** The same with the median over the seeds in place of each figure of a design. */
+  readonly typical: TranslateDocument;
+  /** How far the seeds lie apart; empty with one seed. */
+  readonly spread: readonly Spread[];
   readonly warnings: readonly string[];
   readonly interrupted: boolean;
 }
@@ -107,25 +119,42 @@ export async function runPoints(points: readonly Point[], context: StudyContext)
   for (const { configuration } of points) {
     if (context.signal.aborted) break;
     const { input, rest } = split(configuration);
-    runs.push(await runCorrect(input, rest, context));
+    const seeds = await seedRuns(input, rest, context, runCorrect);
+    // An interrupted simulation saw less of the trace than the others.
+    const whole = seeds.filter(({ interrupted }) => !interrupted).map(({ document }) => document);
+    const { document } = seeds[0]!;
+    runs.push({
+      document,
+      typical: whole.length > 1 ? medianOf(whole) : document,
+      spread: whole.length > 1 ? spreadOf(whole) : [],
+      warnings: seeds.flatMap(({ warnings }) => warnings),
+      interrupted: seeds.some(({ interrupted }) => interrupted),
+    });
   }
   return runs;
 }
 
-function outcomeOf(runs: readonly PointRun[], overhead: number): Outcome {
-  const documents = runs.map(({ document }) => document);
+function outcomeOf(runs: readonly PointRun[], overhead: number, warnings: readonly string[]): Outcome {
+  const documents = runs.map(({ typical }) => typical);
   const rows = documents.flatMap((document) => rowsOf(document, overhead));
+  const spread = runs.flatMap((run) => run.spread);
+  const memory = runs.map(({ document }) => memoryTable(document));
   return {
     stats: {
       comparison: rows,
       walkOverhead: overhead === 0 ? null : overhead,
-      setups: Object.fromEntries(documents.map((document) => [document.setup, document])),
+      ...(spread.length === 0 ? {} : { spread }),
+      setups: Object.fromEntries(runs.map(({ document }) => [document.setup, document])),
     },
     headline: documents.map(qualityOf).join('\n'),
-    tables: [comparisonTable(rows)],
-    figures: figures(documents),
+    tables: [
+      comparisonTable(rows),
+      ...memory.slice(0, 1).map((table) => ({ ...table, rows: memory.flatMap((one) => one.rows) })),
+      ...(spread.length === 0 ? [] : [spreadTable(spread)]),
+    ],
+    figures: rows.length === 0 ? [] : [comparisonFigure(rows, documents.map(qualityOf))],
     claims: [],
-    warnings: [...new Set(runs.flatMap(({ warnings }) => warnings))],
+    warnings: [...new Set([...warnings, ...runs.flatMap((run) => run.warnings)])],
     notModelled: notModelled.correct,
     interrupted: runs.some(({ interrupted }) => interrupted),
   };
@@ -150,14 +179,13 @@ function rowsOf({ setup, designs }: TranslateDocument, overhead: number): Row[] 
       tableBytes: bytes,
       memoryOverhead: bytes === null || baselineBytes === null || baselineBytes === 0 ? null : bytes / baselineBytes,
       maintenanceCycles: result.maintenanceCycles,
+      bytesMigrated: result.bytesMigrated,
+      allocationFailures: result.allocationFailures,
       speedup: result.speedup,
       speedupWithMaintenance: result.speedupWithMaintenance,
       baselineReferencesPerWalk: designs.radix?.referencesPerWalk,
       baselineCyclesPerWalk: designs.radix?.cyclesPerWalk,
-      applicationSpeedup:
-        overhead === 0 || result.speedup === null || result.speedup === 0
-          ? null
-          : applicationSpeedup(overhead, result.speedup),
+      applicationSpeedup: overhead === 0 || result.speedup === 0 ? null : applicationSpeedup(overhead, result.speedup),
     };
   });
 }
@@ -172,6 +200,8 @@ function comparisonTable(rows: readonly Row[]): Table {
     { name: 'tableBytes', type: 'integer', title: 'table bytes' },
     { name: 'memoryOverhead', type: 'real', title: 'tables/radix' },
     { name: 'maintenanceCycles', type: 'integer', title: 'maintenance' },
+    { name: 'bytesMigrated', type: 'integer', title: 'bytes migrated' },
+    { name: 'allocationFailures', type: 'integer', title: 'failed allocations' },
     { name: 'speedup', type: 'real', decimals: 3 },
     { name: 'speedupWithMaintenance', type: 'real', title: 'with maint.', decimals: 3 },
     { name: 'baselineReferencesPerWalk', type: 'real', title: 'radix refs' },
@@ -184,8 +214,4 @@ function comparisonTable(rows: readonly Row[]): Table {
     rows,
     columns: columns.filter(({ name }) => name !== 'applicationSpeedup' || isKnown),
   };
-}
-
-function figures(documents: readonly TranslateDocument[]): Figure[] {
-  return documents.length === 0 ? [] : [cyclesFigure(documents)].filter(({ rows }) => rows.length > 0);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { dimensionsOf } from '@strata/model/translation';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cloneRoot, strataCommand } from '../../../../testing/components.ts';
-import { applicationSpeedup, walkOverheadOf } from './walk-overhead.ts';
+import { applicationSpeedup } from './application.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -54,12 +54,12 @@ describe('strata translate compare', () => {
   it('estimates the application from a walk overhead, given or measured', () => {
     const perf = written(
       'perf.txt',
-      ' 2,000,000,000      cycles\n   500,000,000      dtlb_load_misses.walk_active:u  (80.00%)\n',
+      ' 2,000,000,000      cycles\n 1,000,000,000      dtlb_load_misses.walk_pending:u  (80.00%)\n',
     );
     const [given, measured] = [
       ['--walk-overhead', '0.25'],
       ['--perf-stat', perf],
-    ].map((more) => compared('--setup', 'virtualized', '--designs', 'pvdmt', ...more!).comparison);
+    ].map((more) => compared('--setup', 'virtualized', '--designs', 'pvdmt', '--quiet', ...more!).comparison);
     expect(measured).toEqual(given);
     const { speedup, applicationSpeedup: application } = given!.find(({ design }) => design === 'pvdmt')!;
     expect(application).toBeCloseTo(1 / (0.75 + 0.25 / speedup), 12);
@@ -80,7 +80,7 @@ describe('strata translate compare', () => {
     [['--designs', 'dmt,fpta'], /unknown design fpta/],
     [['--setup', 'native', '--designs', 'shadow'], /design shadow has no native set-up/],
     [['--walk-overhead', '1.5'], /walkOverhead: value out of range/],
-    [['--perf-stat', 'nowhere.txt'], /nowhere.txt: no such file/],
+    [['--perf-stat', 'nowhere.txt'], /nowhere.txt: cannot read the file/],
     [['--plugin', 'nowhere.ts'], /nowhere.ts: no such file/],
   ])('refuses %j and says why', (args, message) => {
     const { status, stderr, stdout } = strata('compare', '--trace', gups, ...args);
@@ -173,28 +173,8 @@ function taken(name = 'dmt', offset = 0): string {
     create: (spec, { spaces }) => ({ walk: (vpn) => spaces[0].table.translate(vpn) + ${offset} }) };`;
 }
 
-describe('walk overhead from perf stat', () => {
-  const expected = 0.3;
-  it.each([
-    [
-      'as on a terminal',
-      '  1,000  cycles  #  3 GHz\n  200  dtlb_load_misses.walk_active\n  100  itlb_misses.walk_active\n',
-    ],
-    ['with modifiers and a hybrid unit', '1000 cpu_core/cycles/u\n300 cpu_core/dtlb_load_misses.walk_active/\n'],
-    ['separated by commas', '1000,,cycles:u,1,100.00,,\n300,,dtlb_store_misses.walk_pending:u,1,100.00,,\n'],
-    ['of older processors', "1'000 cycles\n300 dtlb_load_misses.walk_duration\n"],
-  ])('reads it %s', (_name, text) => expect(walkOverheadOf(text, 'perf.txt')).toBeCloseTo(expected, 12));
-
-  it.each([
-    '',
-    '1000 cycles',
-    '300 dtlb_load_misses.walk_active',
-    '<not counted> cycles\n3 dtlb_load_misses.walk_active',
-  ])('refuses %j', (text) =>
-    expect(() => walkOverheadOf(text, 'perf.txt')).toThrow(/cannot be told from these counters/),
-  );
-
-  it('changes nothing where walks cost nothing', () => {
+describe('the speedup of an application', () => {
+  it('is none where walks cost nothing, and that of walks where they are everything', () => {
     expect(applicationSpeedup(0, 3)).toBe(1);
     expect(applicationSpeedup(1, 3)).toBeCloseTo(3, 12);
   });

@@ -11,7 +11,7 @@ import {
   text,
   type ValuesOf,
 } from '@strata/model/machine';
-import { checkPlan, resolveTranslationConfig, type SamplePlan, studyFields } from '@strata/model/translation';
+import { checkPlan, isActive, resolveTranslationConfig, type SamplePlan, studyFields } from '@strata/model/translation';
 import { type Configuration, isMapping, merge } from '../config/load.ts';
 import { designsWith } from './plugin.ts';
 
@@ -25,7 +25,11 @@ export const inputFields = {
   perf: text('', 'measured walk counters (perf stat, or perf-*.short of the original), for application speedups'),
   mode: choice(['correct', 'compat'], 'correct', 'correct: the machine; compat: the original simulators, bit for bit'),
   quirks: text('all', 'compat: quirks that are on: all, none, or names separated by commas'),
-  page: choice(['4k', '2m', '1g', 'thp'], '4k', 'page size of every address space that does not say its own'),
+  page: choice(
+    ['4k', '2m', '1g', 'thp', 'khugepaged'],
+    '4k',
+    'page size of every address space that does not say its own',
+  ),
   skip: integer(0, 'accesses to leave out at the start', { unit: 'accesses' }),
   limit: integer(0, 'accesses to read at most; 0 = all', { unit: 'accesses' }),
   sample: group(
@@ -114,6 +118,17 @@ function resolveCorrect(input: InputValues, rest: Configuration): Configuration 
       mend: 'Give the guest tables of the same moment with --tables, or leave --host-tables out.',
     });
   if (isSampled(input)) checkPlan(samplePlanOf(input, Number(rest.warmup ?? 0)));
+  const activity = resolve(
+    { activity: studyFields.activity },
+    rest.activity === undefined ? {} : { activity: rest.activity },
+  );
+  if (input.tables !== '' && isActive(activity.activity))
+    throw new StrataError({
+      code: 'config.activity-of-recording',
+      what: 'recorded tables are what they are: no operating system is modelled that could change them',
+      where: 'activity (--activity)',
+      mend: 'Leave --tables out, so that the model builds the tables, or leave the activity out.',
+    });
   const { page } = input;
   const spaces = merge({ process: { page }, vm: { page }, l1: { page } }, isMapping(rest.spaces) ? rest.spaces : {});
   return { ...input, ...resolveTranslationConfig({ ...rest, spaces }, designsWith(input.plugin)) };

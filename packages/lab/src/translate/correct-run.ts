@@ -1,9 +1,10 @@
 import {
+  type ActivityCounts,
+  createActiveSimulation,
   createSampledSimulation,
   createSimulation,
   resolveTranslationConfig,
   type Simulation,
-  type SpacesOfProcess,
   type TranslationConfig,
   type TranslationResult,
 } from '@strata/model/translation';
@@ -14,7 +15,7 @@ import { type InputValues, isSampled, samplePlanOf } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
 import { designsWith } from './plugin.ts';
 import { type SamplesDocument, sampleNotes, samplesDocument } from './samples.ts';
-import { prepareSpaces } from './spaces.ts';
+import { type PreparedSpaces, prepareSpaces } from './spaces.ts';
 import { ofTables } from './tables-input.ts';
 import { eachBlock } from './trace-input.ts';
 
@@ -35,11 +36,13 @@ export async function runCorrect(
   const config = resolveTranslationConfig(rest, designs);
   const counters = input.perf === '' ? undefined : await readWalkCounters(input.perf);
   const prepared = await ofTables(prepareSpaces(input, config));
-  const { simulation, samples } = counting(input, config, (process) => prepared.of(process));
+  const { simulation, samples, activity } = counting(input, config, prepared);
   const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
   const result = simulation.finish();
   const sampled = samples?.();
-  const document = counters === undefined ? result : withApplicationSpeedups(result, counters);
+  const acted = activity();
+  const measured = counters === undefined ? result : withApplicationSpeedups(result, counters);
+  const document = acted === undefined ? measured : { ...measured, activity: acted };
   return {
     document: sampled === undefined ? document : { ...document, samples: sampled },
     warnings: [
@@ -54,17 +57,27 @@ export async function runCorrect(
   };
 }
 
-/** The simulation of the whole trace, or of samples of it. */
+/** The simulation of the whole trace, or of samples of it, with what operating systems do meanwhile. */
 function counting(
   input: InputValues,
   config: TranslationConfig,
-  spaces: SpacesOfProcess,
-): { simulation: Pick<Simulation, 'feed' | 'finish'>; samples?: () => SamplesDocument } {
+  prepared: PreparedSpaces,
+): {
+  readonly simulation: Pick<Simulation, 'feed' | 'finish'>;
+  readonly samples?: () => SamplesDocument;
+  readonly activity: () => ActivityCounts | undefined;
+} {
   const designs = designsWith(input.plugin);
-  if (!isSampled(input)) return { simulation: createSimulation(config, spaces, designs) };
+  const isWhole = !isSampled(input);
+  const spaces = (process: number) => prepared.of(process);
+  const plain = createSimulation(isWhole ? config : { ...config, warmup: 0 }, spaces, designs);
+  const active = prepared.modelled === undefined ? undefined : createActiveSimulation(config, prepared.modelled, plain);
+  const whole = active ?? plain;
+  const activity = () => active?.activity();
+  if (isWhole) return { simulation: whole, activity };
   const plan = samplePlanOf(input, config.warmup);
-  const simulation = createSampledSimulation(plan, createSimulation({ ...config, warmup: 0 }, spaces, designs));
-  return { simulation, samples: () => samplesDocument(plan, simulation.statistics()) };
+  const simulation = createSampledSimulation(plan, whole);
+  return { simulation, samples: () => samplesDocument(plan, simulation.statistics()), activity };
 }
 
 /** A warm-up that takes the whole trace leaves zeros that look like results. */

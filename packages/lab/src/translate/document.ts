@@ -1,3 +1,4 @@
+import type { ActivityCounts, SpaceResult } from '@strata/model/translation';
 import type { Figure } from '../figures/figure.ts';
 import type { Row, Table } from '../terminal/table.ts';
 import type { PerfDocument } from './application.ts';
@@ -19,6 +20,8 @@ export interface DesignDocument {
   readonly coverage?: number | null;
   readonly tableBytes?: number | null;
   readonly maintenanceCycles?: number;
+  readonly bytesMigrated?: number;
+  readonly allocationFailures?: number;
   readonly applicationSpeedup?: number | null;
   readonly applicationSpeedupWithMaintenance?: number | null;
   readonly walkLatency?: {
@@ -48,6 +51,9 @@ export interface TranslateDocument {
   readonly tlb: unknown;
   readonly walkCaches: unknown;
   readonly histogram: readonly unknown[];
+  readonly spaces?: readonly SpaceResult[];
+  /** With --activity: what the operating systems did. */
+  readonly activity?: ActivityCounts;
   readonly perf?: PerfDocument;
   /** With --sample: what the samples say about each other. */
   readonly samples?: SamplesDocument;
@@ -57,6 +63,8 @@ export interface TranslateDocument {
 export function tablesOf(document: TranslateDocument): Table[] {
   return [
     designsTable(document),
+    memoryTable(document),
+    activityTable(document),
     structuresTable(document),
     stepsTable(document),
     latencyTable(document),
@@ -81,6 +89,8 @@ function designsTable({ setup, mode, designs }: TranslateDocument): Table {
       coverage: result.coverage,
       tableBytes: result.tableBytes,
       maintenanceCycles: result.maintenanceCycles,
+      bytesMigrated: result.bytesMigrated,
+      allocationFailures: result.allocationFailures,
     }),
   );
   const columns = [
@@ -98,12 +108,46 @@ function designsTable({ setup, mode, designs }: TranslateDocument): Table {
     { name: 'coverage', type: 'real', decimals: 3 },
     { name: 'tableBytes', type: 'integer', title: 'table bytes' },
     { name: 'maintenanceCycles', type: 'integer', title: 'maintenance cycles' },
+    { name: 'bytesMigrated', type: 'integer', title: 'bytes migrated' },
+    { name: 'allocationFailures', type: 'integer', title: 'failed allocations' },
   ] as const;
   // A mode that has no such figure for any design gets no column of dashes.
   return {
     name: 'designs',
     rows,
     columns: columns.filter(({ name }) => rows.some((row) => row[name] !== undefined)),
+  };
+}
+
+/** The address spaces at the end, and how broken up the memory below each is: against it stand the allocations that failed. */
+export function memoryTable({ setup, spaces = [] }: Pick<TranslateDocument, 'setup' | 'spaces'>): Table {
+  return {
+    name: 'memory',
+    rows: spaces.map((space): Row => ({ setup, space: spaceNames[space.dimension] ?? '', ...space })),
+    columns: [
+      { name: 'setup', type: 'text' },
+      { name: 'space', type: 'text' },
+      { name: 'mappedPages', type: 'integer', title: 'mapped pages' },
+      { name: 'tableBytes', type: 'integer', title: 'table bytes' },
+      { name: 'bytesMigrated', type: 'integer', title: 'bytes migrated' },
+      { name: 'allocationFailures', type: 'integer', title: 'failed 2 MiB allocations' },
+      { name: 'unusableIndex', type: 'real', title: 'unusable index', decimals: 3 },
+      { name: 'fragmentationIndex', type: 'real', title: 'fragmentation index', decimals: 3 },
+    ],
+  };
+}
+
+const spaceNames = ['process', 'vm', 'l1'];
+
+function activityTable({ setup, activity }: TranslateDocument): Table {
+  return {
+    name: 'activity',
+    rows: Object.entries(activity ?? {}).map(([event, count]): Row => ({ setup, event, count })),
+    columns: [
+      { name: 'setup', type: 'text' },
+      { name: 'event', type: 'text' },
+      { name: 'count', type: 'integer' },
+    ],
   };
 }
 

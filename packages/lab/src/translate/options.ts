@@ -21,6 +21,7 @@ export interface TranslateOptions {
   readonly cores?: string;
   readonly prefetcher?: string;
   readonly page?: string;
+  readonly activity?: string;
   readonly plugin?: string;
   readonly warmup?: string;
   readonly skip?: string;
@@ -33,7 +34,7 @@ export interface TranslateOptions {
   readonly set?: readonly string[];
 }
 
-export const pageChoices = ['4k', '2m', '1g', 'thp'] as const;
+export const pageChoices = ['4k', '2m', '1g', 'thp', 'khugepaged'] as const;
 
 /** What an option that may be repeated has collected. */
 export function collected(value: string, before: readonly string[]): string[] {
@@ -76,6 +77,10 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
       new Option('--page <policy>', 'page size of every address space; thp also promotes imported tables').choices([
         ...pageChoices,
       ]),
+    )
+    .option(
+      '--activity <name=rate,...>',
+      'what operating systems do per million accesses: unmaps, migrations, splits, khugepagedScans, forks, contextSwitches; such as unmaps=100,forks=5,processes=4',
     )
     .option('--plugin <file>', 'module that exports designs of your own (.ts, .mts, .js, .mjs)')
     .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
@@ -143,10 +148,28 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
       ]),
     ),
     sample: options.sample === undefined ? undefined : { ...parseSample(options.sample) },
+    activity: options.activity === undefined ? undefined : activityOf(options.activity),
     designs: designs === undefined ? undefined : designsOf(designs),
     machine: machine === undefined ? undefined : await machineOf(machine),
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** `unmaps=100,forks=5` as fields of `activity`; names and ranges are checked with the configuration. */
+function activityOf(text: string): Configuration {
+  const fields = text.split(',').map((field) => {
+    const [name = '', value = '', ...more] = field.trim().split('=');
+    if (name === '' || value === '' || more.length > 0)
+      throw new StrataError({
+        code: 'usage.activity',
+        what: 'the activity cannot be read',
+        where: '--activity',
+        expected: 'names and rates, such as unmaps=100,forks=5',
+        found: field,
+      });
+    return [name, parseCount(value, '--activity')];
+  });
+  return Object.fromEntries(fields);
 }
 
 function designsOf(names: string): Configuration {

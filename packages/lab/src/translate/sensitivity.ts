@@ -9,6 +9,7 @@ import { resolveFlat, split } from './configuration.ts';
 import type { TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith } from './plugin.ts';
+import { spreadTable } from './spread.ts';
 import { translate } from './study.ts';
 import { type Variation, variations } from './variations.ts';
 
@@ -83,16 +84,20 @@ interface Change {
 
 function outcomeOf(runs: readonly VariedRun[]): Outcome {
   const reference = new Map(
-    runs.filter(({ variation }) => variation === asGiven).map(({ document }) => [document.setup, document]),
+    runs.filter(({ variation }) => variation === asGiven).map(({ typical }) => [typical.setup, typical]),
   );
-  const rows = runs.flatMap(({ variation, document }) => rowsOf(variation, document, reference.get(document.setup)!));
-  const changes = runs.flatMap(({ variation, document }) =>
+  const rows = runs.flatMap(({ variation, typical: document }) =>
+    rowsOf(variation, document, reference.get(document.setup)!),
+  );
+  const changes = runs.flatMap(({ variation, typical: document }) =>
     changesOf(variation, document, reference.get(document.setup)!),
   );
+  const spread = runs.flatMap((run) => run.spread.map((one) => ({ variation: run.variation, ...one })));
   return {
     stats: {
       variations: rows,
-      rankings: runs.map(({ variation, document }) => ({
+      ...(spread.length === 0 ? {} : { spread }),
+      rankings: runs.map(({ variation, typical: document }) => ({
         variation,
         setup: document.setup,
         ranking: rankingOf(document),
@@ -100,7 +105,7 @@ function outcomeOf(runs: readonly VariedRun[]): Outcome {
       changes,
     },
     headline: headlineOf(changes, reference),
-    tables: [sensitivityTable(rows), changesTable(changes)],
+    tables: [sensitivityTable(rows), changesTable(changes), ...(spread.length === 0 ? [] : [spreadTable(spread)])],
     figures: rows.length === 0 ? [] : [speedupFigure(rows)],
     claims: [],
     warnings: [...new Set(runs.flatMap(({ warnings }) => warnings))],

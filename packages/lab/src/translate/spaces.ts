@@ -2,6 +2,7 @@ import {
   type AddressSpace,
   backedFrames,
   backGuest,
+  type DemandSpace,
   type FrameSource,
   framesBeside,
   importedSpace,
@@ -15,6 +16,8 @@ import type { InputValues } from './configuration.ts';
 export interface PreparedSpaces {
   /** The address spaces below a process of the trace, in order of first appearance. */
   of(process: number): readonly AddressSpace[];
+  /** The same where all of them are modelled, so that their operating systems can act. */
+  readonly modelled?: (process: number) => readonly DemandSpace[];
   readonly warnings: readonly string[];
 }
 
@@ -22,14 +25,12 @@ export interface PreparedSpaces {
 export async function prepareSpaces(input: InputValues, config: TranslationConfig): Promise<PreparedSpaces> {
   const modelled = demandSpaces(config);
   if (input.tables === '') {
-    const processes: (readonly AddressSpace[])[] = [];
-    return {
-      of(process) {
-        while (processes.length <= process) processes.push(modelled(processes.length));
-        return processes[process]!;
-      },
-      warnings: [],
+    const processes: (readonly DemandSpace[])[] = [];
+    const of = (process: number): readonly DemandSpace[] => {
+      while (processes.length <= process) processes.push(modelled(processes.length));
+      return processes[process]!;
     };
+    return { of, modelled: of, warnings: [] };
   }
   const { spaces, warnings } = await importedSpaces(input, config, modelled(0));
   return { of: () => spaces, warnings };

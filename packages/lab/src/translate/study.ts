@@ -2,11 +2,12 @@ import { type Configuration, isMapping } from '../config/load.ts';
 import type { Study, StudyInput } from '../studies/study.ts';
 import { runCompatMode } from './compat-mode.ts';
 import { type InputValues, resolveFlat, split } from './configuration.ts';
-import { runCorrect, type TranslateRun } from './correct-run.ts';
+import { runCorrect } from './correct-run.ts';
 import { figuresOf, headline, tablesOf } from './document.ts';
 import { notModelled } from './limits.ts';
 import { loadPlugin } from './plugin.ts';
-import { seedsDocument, seedsTable, traceOfSeed, withoutRandomness } from './seeds.ts';
+import { seedsDocument, seedsTable, withoutRandomness } from './seeds.ts';
+import { seedRuns } from './spread.ts';
 
 /** One simulation of CPU address translation: a trace, a set-up, designs side by side. */
 export const translate: Study = {
@@ -26,12 +27,7 @@ export const translate: Study = {
     const { input, rest } = split(configuration);
     const run = input.mode === 'compat' ? runCompatMode : runCorrect;
     const first = Number(rest.seed ?? 0);
-    const runs: TranslateRun[] = [];
-    for (let at = 0; at < input.seeds && !runs.at(-1)?.interrupted; at++) {
-      const seed = first + at;
-      const trace = input.seeds > 1 ? traceOfSeed(input, seed) : input.trace;
-      runs.push(await run({ ...input, trace }, { ...rest, seed }, context));
-    }
+    const runs = await seedRuns(input, rest, context, run);
     const { document } = runs[0]!;
     // An interrupted simulation saw less of the trace than the others.
     const whole = runs.filter(({ interrupted }) => !interrupted).map((one) => one.document);

@@ -104,6 +104,16 @@ export interface AddressSpaceObserver {
   writeProtected?(): void;
 }
 
+export interface MemoryPressure {
+  /** Pages of 4 KiB copied. */
+  readonly copiedPages: number;
+  /** Requests for blocks of 2 MiB that failed. */
+  readonly failedAllocations: number;
+  /** Linux's indices for a request of 2 MiB, where the memory is known. */
+  readonly unusableIndex?: number;
+  readonly fragmentationIndex?: number;
+}
+
 /** A range of virtual pages with one meaning: what `mmap` made or the loader laid out. */
 export interface Vma {
   readonly start: Vpn;
@@ -124,5 +134,7 @@ export interface AddressSpace {
    * Maps `vpn` if it is not: a demand fault. Returns its frame, or -1 when the space is imported and does not have it.
    */
   ensure(vpn: Vpn): Frame | -1;
+  /** What its operating system copied and asked for in vain so far, and the state of the memory below, where a model keeps it. */
+  pressure?(): MemoryPressure;
   observe(observer: AddressSpaceObserver): void;
 }

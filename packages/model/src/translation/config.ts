@@ -3,6 +3,7 @@ import { choice, group, integer, real, resolve, type Spec, type ValuesOf } from 
 import type { MachineConfig } from '../machine/machine-config.ts';
 import { resolveMachine } from '../machine/machine-file.ts';
 import type { Registry } from '../machine/registry.ts';
+import { activityFields } from './activity-config.ts';
 import type { Design, Setup } from './design.ts';
 import { designs as knownDesigns } from './designs/index.ts';
 
@@ -43,6 +44,7 @@ export const studyFields = {
     },
     'address spaces that the operating-system model builds; imported tables take their place',
   ),
+  activity: activityFields,
   warmup: integer(
     0,
     'accesses before counting begins: caches, TLBs, walk caches and tables keep what they hold, every count restarts at 0',

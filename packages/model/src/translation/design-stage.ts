@@ -76,12 +76,17 @@ export function createDesignStage(
   let countsBefore = new Map<string, number>();
   let maintenanceBefore = 0;
   let coveredBefore = 0;
+  let migratedBefore = 0;
+  let failuresBefore = 0;
 
   const sum = (of: (instance: DesignInstance) => number): number =>
     instances.reduce((total, one) => total + of(one), 0);
   const counted = (name: string): number => counts.reduce((total, one) => total + one[name]!, 0);
   const maintenance = (): number => sum((instance) => instance.maintenanceCycles?.() ?? 0);
   const covered = (): number => sum((instance) => instance.coveredWalks?.() ?? 0);
+
+  const migrated = (): number => sum((instance) => instance.bytesMigrated?.() ?? 0);
+  const failures = (): number => sum((instance) => instance.allocationFailures?.() ?? 0);
 
   const sharedValues = new Map<object, object>();
   /** The map holds what `create` gave for the very object, so the type is the caller's. */
@@ -165,6 +170,8 @@ export function createDesignStage(
       countsBefore = new Map(names.map((name) => [name, counted(name)]));
       maintenanceBefore = maintenance();
       coveredBefore = covered();
+      migratedBefore = migrated();
+      failuresBefore = failures();
     },
     result() {
       const saysCoverage = instances.some((instance) => instance.coveredWalks !== undefined);
@@ -180,6 +187,8 @@ export function createDesignStage(
         coverage: ratio(saysCoverage ? covered() - coveredBefore : walks, walks),
         tableBytes: saysBytes ? sum((instance) => instance.tableBytes?.() ?? 0) : null,
         maintenanceCycles: maintenance() - maintenanceBefore,
+        bytesMigrated: migrated() - migratedBefore,
+        allocationFailures: failures() - failuresBefore,
         walkLatency: latencyDistribution(latencies.entries()),
         steps: memory.steps(),
         walkCaches: walkCaches.counts(),
@@ -205,6 +214,8 @@ function observe(space: AddressSpace, dimension: number, instance: DesignInstanc
     unmapped: (vpn, frame, level) => instance.unmapped?.(dimension, vpn, frame, level),
     nodeAllocated: (level, vpn, frame) => instance.nodeAllocated?.(dimension, level, vpn, frame),
     nodeFreed: (level, vpn, frame) => instance.nodeFreed?.(dimension, level, vpn, frame),
+    rewritten: (vpn, frame, level) => instance.rewritten?.(dimension, vpn, frame, level),
+    writeProtected: () => instance.writeProtected?.(dimension),
   });
 }
 

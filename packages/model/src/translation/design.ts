@@ -104,10 +104,18 @@ export interface DesignInstance {
   unmapped?(dimension: number, vpn: Vpn, frame: Frame, level: PageLevel): void;
   nodeAllocated?(dimension: number, level: number, vpn: Vpn, frame: Frame): void;
   nodeFreed?(dimension: number, level: number, vpn: Vpn, frame: Frame): void;
+  /** A leaf entry was written anew with the same frame and other rights: a translation held elsewhere has the old ones. */
+  rewritten?(dimension: number, vpn: Vpn, frame: Frame, level: PageLevel): void;
+  /** Every leaf entry of the space was: a fork took the right to store away. */
+  writeProtected?(dimension: number): void;
   /** Bytes of the tables that the design needs now, the operating system's own included where it uses them. */
   tableBytes?(): number;
   /** Cycles spent so far on keeping its tables up to date (exits, rehashing, migration); not part of walk cycles. */
   maintenanceCycles?(): number;
+  /** Bytes of its tables copied so far, to grow them or to make room. 0 when absent. */
+  bytesMigrated?(): number;
+  /** Requests for contiguous memory that failed so far, for which it fell back. 0 when absent. */
+  allocationFailures?(): number;
   /** Walks that the design served without falling back; all of them when absent. */
   coveredWalks?(): number;
 }

@@ -1,3 +1,5 @@
+export * from './activity.ts';
+export * from './activity-config.ts';
 export * from './claims.ts';
 export * from './claims-tables.ts';
 export * from './config.ts';

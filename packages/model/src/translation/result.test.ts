@@ -13,6 +13,8 @@ const figures: DesignFigures = {
   coverage: 1,
   tableBytes: 4096,
   maintenanceCycles: 0,
+  bytesMigrated: 0,
+  allocationFailures: 0,
   walkLatency: null,
   steps: [],
   walkCaches: { L2: hitCounts(3, 1) },

@@ -89,6 +89,10 @@ export interface DesignResult {
   readonly tableBytes: number | null;
   /** Cycles spent on keeping its tables (exits, rehashing, migration); not part of walkCycles. */
   readonly maintenanceCycles: number;
+  /** Bytes of the design's tables copied to keep them in place: areas that move, lines of hash tables that give way. */
+  readonly bytesMigrated: number;
+  /** Requests for contiguous memory that the design made and that failed; beside `spaces[].fragmentationIndex`. */
+  readonly allocationFailures: number;
   /** Null without walks. */
   readonly walkLatency: LatencyDistribution | null;
   readonly steps: readonly StepCounts[];
@@ -107,6 +111,14 @@ export interface SpaceResult {
   readonly mappedPages: number;
   /** Page-table nodes times 4096. */
   readonly tableBytes: number;
+  /** Bytes of pages that its operating system copied, since the start: collapses, migrations, copy-on-write. Null: imported. */
+  readonly bytesMigrated: number | null;
+  /** Requests of 2 MiB that its operating system made and that failed, since the start. Null: imported. */
+  readonly allocationFailures: number | null;
+  /** Linux's unusable free space index at 2 MiB of the memory below, now: 0 to 1. */
+  readonly unusableIndex: number | null;
+  /** Linux's external fragmentation index at 2 MiB of the memory below, now: -1 while such a block is free. */
+  readonly fragmentationIndex: number | null;
 }
 
 /** What a simulation in correct mode yields. Plain data: `JSON.stringify` gives the document of `strata translate run --json`. */

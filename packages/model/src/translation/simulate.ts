@@ -104,15 +104,28 @@ export function createSimulation(
       for (const [dimension, space] of list.entries()) {
         if (observed.has(space)) continue;
         observed.add(space);
-        space.observe({ unmapped: (page, _frame, level) => shootDown(dimension, process, page, level) });
+        space.observe({
+          unmapped: (page, _frame, level) => shootDown(dimension, process, page, level),
+          rewritten: (page, _frame, level) => shootDown(dimension, process, page, level),
+          writeProtected: () => shootDownAll(dimension, process),
+        });
       }
       for (const stage of stages) stage.addProcess(list);
     }
 
     /** As hardware: a process' page is invalidated by itself, a change below it costs all translations that came through there. */
     function shootDown(dimension: number, process: number, page: Vpn, level: PageLevel): void {
+      if (dimension > 0) {
+        shootDownAll(dimension, process);
+        return;
+      }
       shootdowns++;
-      if (dimension === 0) tlb.invalidate(process, page % 2 ** (9 * levels), pagesIn[level]);
+      tlb.invalidate(process, page % 2 ** (9 * levels), pagesIn[level]);
+    }
+
+    function shootDownAll(dimension: number, process: number): void {
+      shootdowns++;
+      if (dimension === 0) tlb.invalidateProcess(process);
       else for (let other = 0; other < byProcess.length; other++) tlb.invalidateProcess(other);
     }
 
@@ -224,7 +237,17 @@ function spaceResults(byProcess: readonly (readonly AddressSpace[])[]): SpaceRes
       if (seen.has(space)) continue;
       seen.add(space);
       const { levels, mappedPages, nodes } = space.table;
-      results.push({ dimension, levels, mappedPages, tableBytes: nodes * pageBytes });
+      const pressure = space.pressure?.();
+      results.push({
+        dimension,
+        levels,
+        mappedPages,
+        tableBytes: nodes * pageBytes,
+        bytesMigrated: pressure === undefined ? null : pressure.copiedPages * pageBytes,
+        allocationFailures: pressure?.failedAllocations ?? null,
+        unusableIndex: pressure?.unusableIndex ?? null,
+        fragmentationIndex: pressure?.fragmentationIndex ?? null,
+      });
     }
   }
   return results;

@@ -70,6 +70,8 @@ function sumDesigns(first: DesignResult, second: DesignResult): DesignFigures {
     referencesPerWalk: ratio(references, walks),
     coverage: ratio(coveredWalks(first) + coveredWalks(second), walks),
     maintenanceCycles: first.maintenanceCycles + second.maintenanceCycles,
+    bytesMigrated: first.bytesMigrated + second.bytesMigrated,
+    allocationFailures: first.allocationFailures + second.allocationFailures,
     walkLatency: latencyDistribution(
       addUp(
         [first, second].flatMap(({ walkLatency }) =>

@@ -386,6 +386,11 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
     migrate,
     collapseSome,
     split,
+    pressure: () => ({
+      copiedPages: statistics.copiedPages,
+      failedAllocations: statistics.hugeFallbacks + statistics.failedCollapses,
+      ...options.memoryState?.(),
+    }),
     inherit(vpn, frame, level) {
       map(vpn, frame, level);
       writeProtected.add(vpn);

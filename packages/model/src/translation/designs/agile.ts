@@ -118,6 +118,13 @@ export const agile = defineDesign({
         }
         walker.forget(dimension, vpn, level);
       },
+      rewritten(dimension, vpn, _frame, level) {
+        if (dimension === 0) store(vpn, level);
+      },
+      // A fork stores to every entry; those whose table is shadowed trap, until their node goes over to nested mode.
+      writeProtected(dimension) {
+        if (dimension === 0) guest.forEachLeaf((vpn, _frame, level) => store(vpn, level));
+      },
       nodeFreed(dimension, level, vpn) {
         if (dimension !== 0) return;
         modes.forget(vpn, level);

@@ -141,6 +141,8 @@ export const asap = defineDesign({
       },
       tableBytes: () => sets.reduce((sum, set, dimension) => sum + (owned[dimension] ? set.tableBytes : 0), 0),
       maintenanceCycles: () => count.movedTables * spec.moveTableCycles + count.migrated * spec.flushCycles,
+      bytesMigrated: () => count.movedTables * pageBytes,
+      allocationFailures: () => count.allocationFailures,
       coveredWalks: () => covered,
     };
   },

@@ -164,6 +164,8 @@ export function createDmt(
       count.movedTables * spec.moveTableCycles +
       count.migrated * spec.flushCycles +
       count.registerLoads * spec.registerLoadCycles,
+    bytesMigrated: () => count.movedTables * pageBytes,
+    allocationFailures: () => count.allocationFailures,
     coveredWalks: () => covered,
   };
 }

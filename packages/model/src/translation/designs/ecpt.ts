@@ -136,6 +136,8 @@ export const ecpt = defineDesign({
       },
       tableBytes: () => kept.reduce((sum, { tableBytes }) => sum + tableBytes, 0),
       maintenanceCycles: () => (count.kicks + count.moves) * spec.moveCycles,
+      bytesMigrated: () => (count.kicks + count.moves) * lineBytes,
+      allocationFailures: () => count.scatteredWays,
       coveredWalks: () => walks - count.scatteredWalks,
     };
   },

@@ -98,6 +98,7 @@ export const fpt = defineDesign({
         walker.forget(dimension, vpn, level);
       },
       tableBytes: () => kept.reduce((sum, { tableBytes }) => sum + tableBytes, 0),
+      allocationFailures: () => count.fallbacks,
       coveredWalks: () => walks - count.unflattenedWalks,
     };
   },

@@ -42,6 +42,14 @@ export const pomTlb = defineDesign({
       max: 65_536,
       source: remembered,
     }),
+    dropCycles: integer(200, 'cost of removing one entry: its set is read and written', {
+      unit: 'cycles',
+      source: 'assumed: one reference to memory',
+    }),
+    scanLineCycles: integer(16, 'cost, per set, of removing all entries of a process or of a VM', {
+      unit: 'cycles',
+      source: 'assumed: 64 bytes at 4 bytes per cycle',
+    }),
     predictorCycles: integer(1, 'asking the predictor of the page size', { unit: 'cycles', source: 'assumed' }),
   },
   counters: {
@@ -50,13 +58,15 @@ export const pomTlb = defineDesign({
     secondReads: 'walks that read both halves',
     dropped: 'entries removed because a mapping went away',
     flushes: 'times that the structure was emptied, with something in it',
+    scans: 'times that all of its sets were gone through: flushes, and forks of a process',
     unavailable: '1 when memory had no contiguous range for it',
   },
-  create({ sizeMiB, predictorCycles }, resources) {
+  create({ sizeMiB, predictorCycles, dropCycles, scanLineCycles }, resources) {
     const { spaces, memory, process, count } = resources;
     const walker = createRadixWalker(resources, walkDimensions(resources));
     const { frames } = spaces.at(-1)!;
     let isFirst = false;
+    const scanCycles = ((sizeMiB * 2 ** 20) / lineBytes) * scanLineCycles;
     const tlb = resources.shared(frames, () => {
       isFirst = true;
       return createTlbInMemory(resources, sizeMiB);
@@ -92,12 +102,20 @@ export const pomTlb = defineDesign({
       if (tlb.stores[1].remove(0, keyOf(vpn, 1))) count.dropped++;
     }
 
+    /** All translations of the process, whose rights have changed. */
+    function dropAll(): void {
+      if (tlb.isEmpty) return;
+      for (const store of tlb.stores) store.removeRange(0, processTag, processTag + 2 ** 46);
+      count.scans++;
+    }
+
     function flush(): void {
       // Changes come in bursts: the second finds nothing.
       if (tlb.isEmpty) return;
       tlb.isEmpty = true;
       for (const store of tlb.stores) store.clear();
       count.flushes++;
+      count.scans++;
     }
 
     return {
@@ -126,9 +144,17 @@ export const pomTlb = defineDesign({
         if (dimension === 0) drop(vpn, level);
         else flush();
       },
+      rewritten(dimension, vpn, _frame, level) {
+        if (dimension === 0) drop(vpn, level);
+      },
+      writeProtected(dimension) {
+        if (dimension === 0) dropAll();
+      },
+      maintenanceCycles: () => count.dropped * dropCycles + count.scans * scanCycles,
       tableBytes: () =>
         spaces.reduce((sum, { table }) => sum + table.nodes * pageBytes, 0) +
         (isFirst && tlb.first >= 0 ? sizeMiB * 2 ** 20 : 0),
+      allocationFailures: () => count.unavailable,
       coveredWalks: () => count.hits,
     };
   },

@@ -94,6 +94,13 @@ export const shadow = defineDesign({
           reached.clear();
         }
       },
+      rewritten(dimension, vpn, _frame, level) {
+        if (dimension === folded) trap(vpn, level);
+      },
+      // A fork stores to every entry; those whose table is shadowed trap.
+      writeProtected(dimension) {
+        if (dimension === folded) upper.table.forEachLeaf((vpn, _frame, level) => trap(vpn, level));
+      },
       tableBytes: () =>
         (spaces.slice(0, folded + 1).reduce((sum, { table }) => sum + table.nodes, 0) + shadowTable.table.nodes) *
         pageBytes,

@@ -66,6 +66,10 @@ export const victima = defineDesign({
       unit: 'misses per thousand accesses',
       source: 'assumed; the abstract gives no threshold',
     }),
+    dropCycles: integer(20, 'cost of removing one translation from its block', {
+      unit: 'cycles',
+      source: 'assumed: one access to the second-level cache; the shootdown itself is every design’s',
+    }),
     nearCycles: integer(20, 'an answer within so many cycles came from the second-level cache or nearer', {
       unit: 'cycles',
       source: 'between the latencies of second and last level of every machine preset',
@@ -89,7 +93,7 @@ export const victima = defineDesign({
     blocks: 'TLB blocks made',
     dropped: 'translations removed because a mapping went away',
   },
-  create({ costlyCycles, costlyWalks, frequentWalks, nearCycles }, resources) {
+  create({ costlyCycles, costlyWalks, frequentWalks, dropCycles, nearCycles }, resources) {
     const { spaces, memory, count, setup } = resources;
     const walker = createRadixWalker(resources, walkDimensions(resources));
     const lines = createLines(resources);
@@ -181,6 +185,13 @@ export const victima = defineDesign({
         if (dimension === 0) drop(vpn, level);
         else clear();
       },
+      rewritten(dimension, vpn, _frame, level) {
+        if (dimension === 0) drop(vpn, level);
+      },
+      writeProtected(dimension) {
+        if (dimension === 0) clear();
+      },
+      maintenanceCycles: () => count.dropped * dropCycles,
       tableBytes: () => spaces.reduce((sum, { table }) => sum + table.nodes * pageBytes, 0),
       coveredWalks: () => count.hits,
     };

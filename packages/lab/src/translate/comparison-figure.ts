@@ -1,0 +1,76 @@
+import type { Figure } from '../figures/figure.ts';
+import type { Row } from '../terminal/table.ts';
+
+interface Panel {
+  readonly field: string;
+  readonly title: string;
+  readonly show: (value: number) => string;
+}
+
+const panels: readonly Panel[] = [
+  { field: 'cyclesPerWalk', title: 'Cycles per walk', show: (value) => value.toFixed(0) },
+  { field: 'referencesPerWalk', title: 'References per walk', show: (value) => value.toFixed(2) },
+  { field: 'coverage', title: 'Coverage', show: (value) => `${(100 * value).toFixed(0)} %` },
+  { field: 'memoryOverhead', title: 'Tables, times those of radix', show: (value) => `${value.toFixed(2)}×` },
+  { field: 'speedup', title: 'Walk speedup over radix', show: (value) => `${value.toFixed(2)}×` },
+  { field: 'applicationSpeedup', title: 'Application speedup (est.)', show: (value) => `${value.toFixed(2)}×` },
+];
+
+/**
+ * What a comparison is about, one panel each: a row of bars per design and set-up.
+ * @param rows of the comparison's table
+ * @param quality of the baseline of each set-up, a sentence each
+ */
+export function comparisonFigure(rows: readonly Row[], quality: readonly string[]): Figure {
+  const several = new Set(rows.map(({ setup }) => setup)).size > 1;
+  const shown = panels.filter(({ field }) => rows.some((row) => typeof row[field] === 'number'));
+  return {
+    name: 'comparison',
+    title: 'Translation designs compared',
+    caption: `Every design on the same last-level TLB misses, with tables and caches of its own. Speedups are worth what their baseline is: ${quality.join('; ')}.`,
+    width: 'double',
+    spec: {
+      hconcat: shown.map(({ field, title }, index) => ({
+        title: { text: title, fontSize: 8, anchor: 'start' },
+        width: 92,
+        height: { step: 11 },
+        transform: [{ filter: `datum.panel === '${field}'` }],
+        encoding: {
+          y: {
+            field: 'bar',
+            type: 'nominal',
+            sort: null,
+            title: null,
+            axis: index === 0 ? { labelLimit: 160 } : { labels: false, ticks: false },
+          },
+          x: {
+            field: 'value',
+            type: 'quantitative',
+            title: null,
+            axis: { tickCount: 3 },
+            scale: { domain: [0, 1.35 * largest(rows, field)] },
+          },
+        },
+        layer: [
+          { mark: { type: 'bar', height: { band: 0.7 } } },
+          { mark: { type: 'text', align: 'left', dx: 2, fontSize: 7 }, encoding: { text: { field: 'shown' } } },
+        ],
+      })),
+      spacing: 8,
+    },
+    rows: shown.flatMap(({ field, show }) =>
+      rows.map((row): Row => {
+        const value = row[field];
+        const bar = several ? `${row.setup}, ${row.design}` : String(row.design);
+        // A bar without a value keeps its place, so that the panels line up.
+        return typeof value === 'number'
+          ? { panel: field, bar, value, shown: show(value) }
+          : { panel: field, bar, value: 0, shown: '–' };
+      }),
+    ),
+  };
+}
+
+function largest(rows: readonly Row[], field: string): number {
+  return Math.max(1e-9, ...rows.map((row) => Number(row[field] ?? 0)));
+}
