@@ -106,7 +106,7 @@ export function namedCounts(counters: Float64Array): Record<CacheName, CacheCoun
 
 /**
  * The hierarchy, interpreted: written to be read. `createPrintedHierarchy` does the same faster.
- * @param bias caches that keep some lines longer than their policy would; such hierarchies are not printed
+ * @param bias caches that keep some lines longer than their policy would
  * @throws StrataError `machine.impossible-geometry`
  */
 export function createHierarchy(config: HierarchyConfig, random: Random, bias?: CacheBias): CacheHierarchy {

@@ -35,10 +35,7 @@ export function createMachineParts(
     cores: machine.cores,
     tlb: (printed ? createPrintedTlb : createTlb)(tlbOptions, createRandom(seed)),
     walkerMachine: walkerGeometryOf(machine),
-    createCaches: (bias) =>
-      printed && bias === undefined
-        ? createPrintedHierarchy(machine, createRandom(seed))
-        : createHierarchy(machine, createRandom(seed), bias),
+    createCaches: (bias) => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed), bias),
     createStores() {
       const random = createRandom(seed);
       return (geometry, instances) => {

@@ -1,3 +1,4 @@
+import { type CacheBias, createPressure } from '../biased-store.ts';
 import {
   type CacheHierarchy,
   type CacheName,
@@ -13,6 +14,7 @@ import {
 } from '../cache-hierarchy.ts';
 import type { Random } from '../random.ts';
 import type { Geometry } from '../tag-store.ts';
+import { printBiasedCache } from './biased.ts';
 import { canCompile, compile } from './compile.ts';
 import { printRecencyCache } from './recency.ts';
 import { printStore } from './store.ts';
@@ -22,14 +24,16 @@ type PrintedParts = Pick<CacheHierarchy, 'access' | 'walk' | 'clear'>;
 /**
  * The hierarchy of `createHierarchy` printed as one module for its geometries: same answers, same counters. Falls back to the interpreted
  * one where code from text is forbidden or a policy cannot be printed.
+ * @param bias caches that keep some lines longer than their policy would
  */
-export function createPrintedHierarchy(config: HierarchyConfig, random: Random): CacheHierarchy {
+export function createPrintedHierarchy(config: HierarchyConfig, random: Random, bias?: CacheBias): CacheHierarchy {
   const shapes = cacheShapesOf(config);
-  const source = printHierarchy(config, shapes);
-  if (source === undefined || !canCompile()) return createHierarchy(config, random);
+  const source = printHierarchy(config, shapes, bias);
+  if (source === undefined || !canCompile()) return createHierarchy(config, random, bias);
   const counters = new Float64Array(cacheNames.length * countersPerCache);
   const randoms = cacheRandoms(shapes, random);
-  const parts = compile<PrintedParts>(source, { counters, randoms });
+  const pressure = createPressure(bias?.missesPerThousand ?? 0);
+  const parts = compile<PrintedParts>(source, { counters, randoms, pressure, keeps: bias?.keeps });
   return {
     ...parts,
     latencyCycles: latenciesOf(config, 'l1d'),
@@ -38,16 +42,19 @@ export function createPrintedHierarchy(config: HierarchyConfig, random: Random):
     resetCounts: () => {
       counters.fill(0);
     },
+    ...(bias === undefined ? {} : { missed: pressure.miss }),
   };
 }
 
 function printHierarchy(
   { prefetcher, walkerReads }: HierarchyConfig,
   shapes: Readonly<Record<CacheName, CacheShape>>,
+  bias: CacheBias | undefined,
 ): string | undefined {
   const stores: string[] = [];
+  const leaning: readonly string[] = bias?.caches ?? [];
   for (const [index, name] of cacheNames.entries()) {
-    const store = printCache(shapes[name], index);
+    const store = printCache(shapes[name], index, leaning.includes(name) ? bias : undefined);
     if (store === undefined) return undefined;
     stores.push(store);
   }
@@ -63,6 +70,7 @@ function l1dMissed(core, line, kind) {
 }
 return {
   access(core, line, isFetch) {
+    ${bias === undefined ? '' : 'pressure.access();'}
     if (isFetch) return l1i_touch(core, line, 0) ? 1 : below(core, line, 0);
     return l1d_touch(core, line, 0) ? 1 : l1dMissed(core, line, 0);
   },
@@ -74,16 +82,24 @@ return {
 }
 
 /** The stores of one cache, and `touch`: true on a hit; on a miss the line is placed. */
-function printCache({ name, geometry, sharedByCores, instances }: CacheShape, index: number): string | undefined {
+function printCache(
+  { name, geometry, sharedByCores, instances }: CacheShape,
+  index: number,
+  bias: CacheBias | undefined,
+): string | undefined {
   const prefix = `${name}_`;
   const inner = `${prefix}instance_`;
-  const cache = printRecencyCache(inner, geometry, instances) ?? printStoreCache(inner, geometry, instances, name);
+  const randoms = `randoms.${name}`;
+  const cache =
+    bias === undefined
+      ? (printRecencyCache(inner, geometry, instances) ?? printStoreCache(inner, geometry, instances, randoms))
+      : printBiasedCache(geometry, { prefix: inner, instances, randoms, attempts: bias.attempts });
   if (cache === undefined) return undefined;
   const instance = instances === 1 ? '0' : sharedByCores === 1 ? 'core' : `Math.floor(core / ${sharedByCores})`;
   return `${cache}
 const ${prefix}clear = ${inner}clear;
 function ${prefix}touch(core, line, kind) {
-  if (${inner}touch(${instance}, line)) {
+  if (${inner}touch(${instance}, line${bias === undefined ? '' : `, keeps(line, kind === 2)`})) {
     counters[${index * countersPerCache} + kind]++;
     return true;
   }
@@ -93,8 +109,8 @@ function ${prefix}touch(core, line, kind) {
 }
 
 /** The same as `printRecencyCache` for any policy that can be printed. */
-function printStoreCache(prefix: string, geometry: Geometry, instances: number, name: CacheName): string | undefined {
-  const store = printStore(prefix, geometry, instances, `randoms.${name}`);
+function printStoreCache(prefix: string, geometry: Geometry, instances: number, randoms: string): string | undefined {
+  const store = printStore(prefix, geometry, instances, randoms);
   return (
     store &&
     `${store}

@@ -1,9 +1,12 @@
 import type { Geometry } from '../tag-store.ts';
 
 /** Ways up to which shifting a set by hand beats a clock; also what a reader of printed code can bear. */
-const shiftedWays = 16;
+export const shiftedWays = 16;
 /** Sets from which on what is left of a line number (below 2^46: frames have 40 bits, a frame has 64 lines) fits into 31 bits. */
 const setsForSmallTags = 2 ** 15;
+
+/** Whether what is left of a line number beside its set fits into 31 bits. */
+export const shortTags = (sets: number): boolean => sets >= setsForSmallTags;
 
 const isPowerOfTwo = (count: number): boolean => Number.isInteger(Math.log2(count));
 
@@ -16,7 +19,7 @@ const isPowerOfTwo = (count: number): boolean => Number.isInteger(Math.log2(coun
 export function printRecencyCache(prefix: string, geometry: Geometry, instances: number): string | undefined {
   const { sets, ways, policy } = geometry;
   if (policy !== 'lru' || ways > shiftedWays) return undefined;
-  const small = sets >= setsForSmallTags;
+  const small = shortTags(sets);
   const lines = `${prefix}lines`;
   const shift = Array.from(
     { length: ways - 1 },
@@ -41,7 +44,7 @@ function ${prefix}clear() {
 }
 
 /** `set`, and what is kept of the line there. */
-function printPlace(sets: number, small: boolean): string {
+export function printPlace(sets: number, small: boolean): string {
   const set = isPowerOfTwo(sets) ? `line & ${sets - 1}` : `line - quotient * ${sets}`;
   const quotient = `const quotient = Math.floor(line / ${sets});`;
   if (small) return `${quotient} const set = ${set}, wanted = quotient | 0;`;

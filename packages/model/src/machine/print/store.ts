@@ -59,7 +59,8 @@ function ${prefix}clear() {
 }`;
 }
 
-function printSearch(keys: string, wanted: string, ways: number): string {
+/** Statements that declare `slot`: where in the set that begins at `row` the key is, or -1. */
+export function printSearch(keys: string, wanted: string, ways: number): string {
   if (ways > unrolledWays)
     return `let slot = -1;
   for (let at = row; at < row + ${ways}; at++) if (${keys}[at] === ${wanted}) { slot = at; break; }`;
@@ -71,7 +72,7 @@ function printSearch(keys: string, wanted: string, ways: number): string {
 }
 
 /** `key mod sets`, without the library call that `%` on large numbers is. */
-function printSetOf(sets: number): string {
+export function printSetOf(sets: number): string {
   if (sets === 1) return 'return instance;';
   if (isPowerOfTwo(sets)) return `return instance * ${sets} + (key & ${sets - 1});`;
   return `let set = key - Math.floor(key / ${sets}) * ${sets};

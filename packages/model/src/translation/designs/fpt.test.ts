@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PageLevel } from '../../machine/address.ts';
 import type { AddressSpace } from '../../machine/page-table.ts';
-import { dimensionsOf, type Setup } from '../design.ts';
+import { dimensionsOf, type Setup, Where } from '../design.ts';
 import { randomSpaces, singlePage } from '../spaces.case.ts';
 import { FlattenedTable } from './flattened-table.ts';
 import { fpt } from './fpt.ts';
@@ -158,5 +158,52 @@ describe('flattened tables under a living operating system', () => {
   it.each(setups)('follow faults, unmapping, migration, collapses and splits, %s', (setup) => {
     const { tableBytes } = followLivingSystem(fpt, setup).stage.result();
     expect(tableBytes).toBeGreaterThan(0);
+  });
+});
+
+describe('the settings of flattened tables', () => {
+  it.each([
+    ['L4+L3,L2+L1', 'native', ['L4+L3', 'L2+L1'], 2],
+    ['L3+L2', 'native', ['L4', 'L3+L2', 'L1'], 3],
+    ['L2+L1', 'native', ['L4', 'L3', 'L2+L1'], 3],
+    ['L4+L3,L2+L1', 'virtualized', undefined, 8],
+    ['L3+L2', 'virtualized', undefined, 15],
+    ['L2+L1', 'nested', undefined, 63],
+  ] as const)('flatten: %s makes a cold %s walk read these nodes', (flatten, setup, labels, references) => {
+    const { spaces, pages } = singlePage(Array.from({ length: dimensionsOf[setup] }, () => small));
+    const walker = testWalker({ design: fpt, setup, spaces, machine: bareWalker, options: { flatten } });
+    expect(walker.walk(pages[0]!.vpn)).toBe(pages[0]!.frame);
+    expect(walker.answers()).toHaveLength(references);
+    if (labels !== undefined) expect(walker.answers().map(({ label }) => label)).toEqual(labels);
+  });
+
+  /** Where the last reference of a walk is answered after data went through all caches, with so many TLB misses per thousand accesses. */
+  function answeredAfterData(options: Record<string, unknown>, missesPerThousand: number): number {
+    const { spaces, pages } = singlePage([small]);
+    const walker = testWalker({ design: fpt, setup: 'native', spaces, options });
+    const { caches } = walker.stage;
+    // Two windows of the pressure first, then more lines than the caches have.
+    const data = (lines: number, from: number) => {
+      for (let line = 0; line < lines; line++) {
+        if (line % 1000 < missesPerThousand) caches.missed?.();
+        caches.access(0, 2 ** 40 + from + line, false);
+      }
+    };
+    data(16_384, 0);
+    walker.walk(pages[0]!.vpn);
+    data(600_000, 16_384);
+    walker.walk(pages[0]!.vpn);
+    return walker.answers().at(-1)!.where;
+  }
+
+  it.each([
+    [{ prioritise: 'off' }, 500, Where.memory],
+    [{ prioritise: 'always' }, 0, Where.l2],
+    [{ prioritise: 'pressure' }, 500, Where.l2],
+    [{ prioritise: 'pressure' }, 1, Where.memory],
+    [{ prioritise: 'pressure', pressureMisses: 600 }, 500, Where.memory],
+    [{ prioritise: 'pressure', pressureMisses: 0 }, 0, Where.l2],
+  ])('%j with %i misses per thousand accesses: the table is answered from %i afterwards', (options, misses, where) => {
+    expect(answeredAfterData(options, misses)).toBe(where);
   });
 });

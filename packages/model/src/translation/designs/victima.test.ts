@@ -1,10 +1,11 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAddressSpaces } from '../../machine/operating-system/index.ts';
 import { createRandom } from '../../machine/random.ts';
 import { dimensionsOf } from '../design.ts';
 import { singlePage } from '../spaces.case.ts';
 import { radix } from './radix.ts';
-import { victima } from './victima.ts';
+import { createPredictor, victima } from './victima.ts';
 import { followLivingSystem, testWalker } from './walks.case.ts';
 
 const setups = ['native', 'virtualized'] as const;
@@ -88,5 +89,55 @@ describe('TLB blocks in the second-level cache', () => {
     const { counters } = followLivingSystem(victima, setup).stage.result();
     expect(counters.hits).toBeGreaterThan(0);
     expect(counters.dropped).toBeGreaterThan(0);
+  });
+});
+
+describe('the predictor of walk cost', () => {
+  it('says what two saturating counters for each cluster say', () => {
+    const walks = fc.array(
+      fc.record({ key: fc.oneof(fc.constantFrom(0, 1, 4095, 4096, 2 ** 44), fc.nat(9000)), costly: fc.boolean() }),
+      { minLength: 1, maxLength: 400 },
+    );
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 9 }),
+        fc.integer({ min: 0, max: 16 }),
+        walks,
+        (frequent, costly, stream) => {
+          const predictor = createPredictor(frequent, costly);
+          const naive = new Map<number, { walks: number; costly: number }>();
+          for (const walk of stream) {
+            const { walks: before, costly: costlyBefore } = naive.get(walk.key) ?? { walks: 0, costly: 0 };
+            // Three bits and four.
+            const now = { walks: Math.min(7, before + 1), costly: Math.min(15, costlyBefore + Number(walk.costly)) };
+            naive.set(walk.key, now);
+            expect(predictor.walked(walk.key, walk.costly)).toBe(now.walks >= frequent && now.costly >= costly);
+          }
+        },
+      ),
+    );
+  });
+
+  it('never lets a block be made at a threshold beyond what its counter can hold', () => {
+    const predictor = createPredictor(8, 0);
+    const answers = Array.from({ length: 40 }, () => predictor.walked(3, true));
+    expect(answers).not.toContain(true);
+  });
+
+  it('asks for the walks and the costly walks that the options say', () => {
+    for (const [frequentWalks, costlyWalks, blocks] of [
+      [1, 1, 1],
+      [3, 1, 1],
+      [4, 1, 0],
+      [1, 2, 0],
+      [3, 0, 1],
+    ] as const) {
+      const { spaces, pages } = singlePage([small]);
+      const options = { frequentWalks, costlyWalks, costlyCycles: 100 };
+      const walker = testWalker({ design: victima, setup: 'native', spaces, options });
+      // The first walk is cold; the others find its lines in the caches, and are cheap.
+      for (let walk = 0; walk < 3; walk++) walker.walk(pages[0]!.vpn);
+      expect(walker.stage.result().counters.blocks, `${frequentWalks} walks, ${costlyWalks} costly`).toBe(blocks);
+    }
   });
 });

@@ -214,20 +214,28 @@ const ownLines = arenaStartOf(5) * linesPerPage;
 const mostFrequent = 7;
 const mostCostly = 15;
 
-interface CostPredictor {
+const keysPerChunk = 4096;
+
+export interface CostPredictor {
   /** Notes a walk for a cluster; whether the cluster is worth a block. */
   walked(key: number, costly: boolean): boolean;
 }
 
-function createPredictor(frequentWalks: number, costlyWalks: number): CostPredictor {
-  /** By cluster: walks, and 16 for each costly one. */
-  const counters = new Map<number, number>();
+export function createPredictor(frequentWalks: number, costlyWalks: number): CostPredictor {
+  /** By cluster, in chunks: walks, and 16 for each costly one. */
+  const chunks = new Map<number, Uint8Array>();
   return {
     walked(key, costly) {
-      const known = counters.get(key) ?? 0;
+      const number = Math.floor(key / keysPerChunk);
+      let chunk = chunks.get(number);
+      if (chunk === undefined) {
+        chunk = new Uint8Array(keysPerChunk);
+        chunks.set(number, chunk);
+      }
+      const known = chunk[key & (keysPerChunk - 1)]!;
       const frequency = Math.min(mostFrequent, (known & 15) + 1);
       const cost = Math.min(mostCostly, (known >>> 4) + (costly ? 1 : 0));
-      counters.set(key, cost * 16 + frequency);
+      chunk[key & (keysPerChunk - 1)] = cost * 16 + frequency;
       return frequency >= frequentWalks && cost >= costlyWalks;
     },
   };
