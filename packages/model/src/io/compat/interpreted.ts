@@ -165,7 +165,7 @@ class CompatModel implements CompatIoSimulation {
     const page = this.#pending.firstPage;
     const request = this.#requests.create(page, this.#pending.firstNextAccess, this.#now);
     this.#pending.dropFirst();
-    const hit = this.#contextCache.lookup(this.#pages.fields[(page << pageShift) + PageField.sid]!, 0);
+    const hit = this.#contextCache.lookup(this.#pages.fields[(page << pageShift) + PageField.contextKey]!, 0);
     const wait = hit ? compatLatencies.contextHitNs : compatLatencies.contextMissNs;
     this.#requests.delay(request, wait);
     this.#contextQueue.push(request << 1, this.#now + wait);
@@ -190,9 +190,10 @@ class CompatModel implements CompatIoSimulation {
     const at = page << pageShift;
     const sid = fields[at + PageField.sid]!;
     const tlbKey = fields[at + PageField.tlbKey]!;
-    this.#contextCache.access(sid, fields[at + PageField.contextSet]!, fields[at + PageField.did]!, 0, 0, sid);
+    const contextKey = fields[at + PageField.contextKey]!;
+    this.#contextCache.access(contextKey, fields[at + PageField.contextSet]!, fields[at + PageField.did]!, 0, 0, sid);
     const inTlb = this.#deviceTlb.lookup(tlbKey, requests.times[request * 4 + RequestTime.nextAccess]!);
-    const inBuffer = prefetcher.lookup(tlbKey);
+    const inBuffer = prefetcher.lookup(fields[at + PageField.bufferKey]!);
     if (inTlb || inBuffer) {
       requests.delay(request, compatLatencies.deviceTlbHitNs);
       this.#tlbQueue.push(request << 1, now + compatLatencies.deviceTlbHitNs - 1);
@@ -259,12 +260,11 @@ class CompatModel implements CompatIoSimulation {
 
   #complete(event: number): void {
     const at = this.#pageAt(event);
-    const key = this.#pages.fields[at + PageField.tlbKey]!;
     if ((event & 1) === 1) {
-      this.#prefetcher.fill(key);
+      this.#prefetcher.fill(this.#pages.fields[at + PageField.bufferKey]!);
       return;
     }
-    this.#completeDemand(event >> 1, at, key);
+    this.#completeDemand(event >> 1, at, this.#pages.fields[at + PageField.tlbKey]!);
     this.#requests.release(event >> 1);
   }
 

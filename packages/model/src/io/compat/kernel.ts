@@ -40,14 +40,19 @@ const columnOf = {
 } as const satisfies Readonly<Record<ColumnName, keyof TranslationBlock>>;
 
 /**
- * The engine of kernel.wat. Undefined where WebAssembly is missing or not allowed.
+ * The engine of kernel.wat. Undefined where WebAssembly is missing or not allowed, and for links so slow that its clock cannot tell the
+ * slots of two packets.
  * @throws StrataError `io.cache-geometry`
  */
 export function createKernelSimulation(config: CompatIoConfig): CompatIoSimulation | undefined {
+  if (packetIntervalNs(config) > longestInterval) return undefined;
   const api = (globalThis as { readonly WebAssembly?: WasmApi }).WebAssembly;
   const module = api && moduleOf(api);
   return api && module && new Kernel(config, api, module);
 }
+
+/** The kernel's clock has 31 bits and starts again when it has come to 2^29. */
+const longestInterval = 2 ** 30;
 
 let compiled: object | undefined;
 
