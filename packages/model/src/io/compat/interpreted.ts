@@ -15,14 +15,19 @@ import {
 } from './model.ts';
 import { PageField, Pages, pageShift } from './pages.ts';
 import { SidPrefetcher } from './prefetcher.ts';
+import { CompatProbe } from './probe.ts';
 import type { TranslationBlock } from './records.ts';
 import { Pending, Requests, RequestTime } from './requests.ts';
 
 const feedRecords = 96;
 
-/** The model as the specification tells it, to be read; `kernel.ts` does the same faster. @throws StrataError `io.cache-geometry` */
-export function createInterpretedSimulation(config: CompatIoConfig): CompatIoSimulation {
-  return new CompatModel(config);
+/**
+ * The model as the specification tells it, to be read; `kernel.ts` does the same faster.
+ * @param probe watches one translation
+ * @throws StrataError `io.cache-geometry`
+ */
+export function createInterpretedSimulation(config: CompatIoConfig, probe = new CompatProbe()): CompatIoSimulation {
+  return new CompatModel(config, probe);
 }
 
 class CompatModel implements CompatIoSimulation {
@@ -42,6 +47,7 @@ class CompatModel implements CompatIoSimulation {
   readonly #pages: Pages;
   readonly #partitions: { readonly tlb: number; readonly l2: number; readonly l3: number };
 
+  readonly #probe: CompatProbe;
   readonly #pending = new Pending();
   readonly #requests = new Requests();
   readonly #flowFirst = new Float64Array(domainCount).fill(-1);
@@ -54,8 +60,9 @@ class CompatModel implements CompatIoSimulation {
   #issued = 0;
   #dropped = 0;
 
-  constructor(config: CompatIoConfig) {
+  constructor(config: CompatIoConfig, probe: CompatProbe) {
     this.#config = config;
+    this.#probe = probe;
     this.#interval = packetIntervalNs(config);
     this.#queueEntries = config.queueEntries;
     this.#selective = config.selective;
@@ -169,6 +176,10 @@ class CompatModel implements CompatIoSimulation {
     const wait = hit ? compatLatencies.contextHitNs : compatLatencies.contextMissNs;
     this.#requests.delay(request, wait);
     this.#contextQueue.push(request << 1, this.#now + wait);
+    if (this.#issued === this.#probe.position) {
+      this.#probe.begin(request, this.#now);
+      this.#probe.note(this.#now + wait, 'context cache', hit ? 'hit' : 'miss: PCIe both ways, two reads');
+    }
     this.#issued++;
     this.#inFlight++;
   }
@@ -194,6 +205,7 @@ class CompatModel implements CompatIoSimulation {
     this.#contextCache.access(contextKey, fields[at + PageField.contextSet]!, fields[at + PageField.did]!, 0, 0, sid);
     const inTlb = this.#deviceTlb.lookup(tlbKey, requests.times[request * 4 + RequestTime.nextAccess]!);
     const inBuffer = prefetcher.lookup(fields[at + PageField.bufferKey]!);
+    if (request === this.#probe.request) this.#probe.atDevice(now, inTlb, inBuffer);
     if (inTlb || inBuffer) {
       requests.delay(request, compatLatencies.deviceTlbHitNs);
       this.#tlbQueue.push(request << 1, now + compatLatencies.deviceTlbHitNs - 1);
@@ -215,6 +227,10 @@ class CompatModel implements CompatIoSimulation {
     return ((event & 1) === 1 ? event >> 1 : this.#requests.page[event >> 1]!) << pageShift;
   }
 
+  #isWatched(event: number): boolean {
+    return event === this.#probe.request * 2;
+  }
+
   /** Adds to what the request reports; of prefetches nobody asks. */
   #delay(event: number, nanoseconds: number): void {
     if ((event & 1) === 0) this.#requests.delay(event >> 1, nanoseconds);
@@ -227,6 +243,7 @@ class CompatModel implements CompatIoSimulation {
     const inL2 = this.#l2.lookup(fields[at + PageField.l2Key]!);
     const inL3 = this.#l3.lookup(fields[at + PageField.l3Key]!);
     const { pageCacheHitNs, pcieOneWayNs, memoryNs } = compatLatencies;
+    if (this.#isWatched(event)) this.#probe.inPageCaches(now, level, inL2, inL3);
     if (inL2 && level === 2) {
       this.#delay(event, pageCacheHitNs + pcieOneWayNs);
       this.#tlbQueue.push(event, now + pageCacheHitNs + pcieOneWayNs - 1);
@@ -250,10 +267,15 @@ class CompatModel implements CompatIoSimulation {
     const at = this.#pageAt(event);
     const did = fields[at + PageField.did]!;
     const { tlb, l2, l3 } = this.#partitions;
-    if (!this.#selective || (did >= tlb && did < tlb + l2))
-      this.#l2.access(fields[at + PageField.l2Key]!, fields[at + PageField.l2Set]!, did);
-    if (!this.#selective || (did >= tlb + l2 && did < tlb + l2 + l3))
-      this.#l3.access(fields[at + PageField.l3Key]!, fields[at + PageField.l3Set]!, did);
+    const inL2 =
+      !this.#selective || (did >= tlb && did < tlb + l2)
+        ? this.#l2.access(fields[at + PageField.l2Key]!, fields[at + PageField.l2Set]!, did)
+        : undefined;
+    const inL3 =
+      !this.#selective || (did >= tlb + l2 && did < tlb + l2 + l3)
+        ? this.#l3.access(fields[at + PageField.l3Key]!, fields[at + PageField.l3Set]!, did)
+        : undefined;
+    if (this.#isWatched(event)) this.#probe.fillsPageCaches(now, inL2, inL3);
     this.#delay(event, compatLatencies.pcieOneWayNs);
     this.#tlbQueue.push(event, now + compatLatencies.pcieOneWayNs);
   }
@@ -272,11 +294,15 @@ class CompatModel implements CompatIoSimulation {
     const fields = this.#pages.fields;
     const times = this.#requests.times;
     const did = fields[at + PageField.did]!;
+    let inTlb: boolean | undefined;
     if (!this.#selective || did < this.#partitions.tlb) {
       const nextAccess = times[request * 4 + RequestTime.nextAccess]!;
       const set = fields[at + PageField.tlbSet]!;
-      this.#deviceTlb.access(key, set, did, nextAccess, fields[at + PageField.hashHi]!, fields[at + PageField.hashLo]!);
+      const hash = [fields[at + PageField.hashHi]!, fields[at + PageField.hashLo]!] as const;
+      inTlb = this.#deviceTlb.access(key, set, did, nextAccess, ...hash);
     }
+    if (request === this.#probe.request)
+      this.#probe.complete(this.#now, inTlb, times[request * 4 + RequestTime.latency]!);
     const issuedAt = times[request * 4 + RequestTime.issuedAt]!;
     if (this.#flowFirst[did] === -1) this.#flowFirst[did] = issuedAt;
     this.#flowLast[did] = issuedAt + times[request * 4 + RequestTime.latency]!;
