@@ -181,6 +181,18 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
     expect((await run('19999')).stderr).not.toMatch(/NOTHING/);
   });
 
+  it('tables of another process are told loudly, however many of its accesses they lack', async () => {
+    const run = await strata('translate', 'run', '--trace', gups, '--setup', 'native', '--tables', guest);
+    expect(run.status).toBe(0);
+    expect(run.stderr).toMatch(/NOTHING WAS MEASURED: ([\d,]+) of \1 accesses are to pages that the tables do not map/);
+  });
+
+  it('a setting in the wrong place is told its right one', async () => {
+    const run = (setting: string) => strata('translate', 'run', '--trace', gups, '--set', setting);
+    expect((await run('tlb.l2.ways=8')).stderr).toMatch(/unknown key tlb\. Did you mean machine\.tlb\?/);
+    expect((await run('machine.tlb.l2.ways=8')).stderr).toMatch(/Did you mean page4k\.ways or page2m\.ways/);
+  });
+
   it('a guest page that the host tables lack names the guest-physical address', async () => {
     const lines = readFileSync(join(folder, host), 'utf8').trimEnd().split('\n');
     writeFileSync(join(folder, 'short-host.dump'), ['4', ...lines.slice(1, -1)].join('\n').concat('\n'));

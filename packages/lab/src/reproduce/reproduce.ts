@@ -2,6 +2,7 @@ import { createRegistry, integer, type Registry, resolve, StrataError, suggestio
 import type { ClaimVerdict } from '../claims/verdict.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
 import { elasticityPart } from './elasticity.ts';
+import { farPart } from './far.ts';
 import { ioPart } from './io.ts';
 import { nestingPart } from './nesting.ts';
 import type { Part, PartOutcome } from './part.ts';
@@ -13,6 +14,7 @@ export const parts: Registry<Part> = createRegistry<Part>('part', [
   ioPart,
   nestingPart,
   elasticityPart,
+  farPart,
 ]);
 
 /** Seed of everything random in the main job. */

@@ -3,6 +3,7 @@ import {
   flag,
   group,
   integer,
+  machineSpec,
   resolve,
   type Spec,
   StrataError,
@@ -74,7 +75,7 @@ export function resolveFlat(given: unknown): Configuration {
       code: 'config.unknown-key',
       what: `unknown key ${unknown}`,
       where: 'configuration',
-      mend: suggestion(unknown, knownKeys),
+      mend: Object.hasOwn(machineSpec, unknown) ? `Did you mean machine.${unknown}?` : suggestion(unknown, knownKeys),
     });
   const { input, rest } = split(given);
   if (input.trace === '')

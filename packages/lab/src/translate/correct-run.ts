@@ -45,6 +45,7 @@ export async function runCorrect(
     warnings: [
       ...(sampled === undefined || context.signal.aborted ? [] : sampleNotes(sampled)),
       ...(context.signal.aborted ? [] : warmUpWarnings(config, result)),
+      ...leftOutWarnings(result),
       ...(counters?.warnings ?? []),
       ...prepared.warnings,
       ...warnings,
@@ -74,4 +75,19 @@ function warmUpWarnings({ warmup }: TranslationConfig, { trace }: TranslationRes
   return [
     `NOTHING WAS MEASURED: the warm-up of ${count(warmup)} accesses took the whole trace of ${count(trace.warmupReferences)}. Give a smaller --warmup or a longer trace.`,
   ];
+}
+
+/** Accesses that no walk can translate: often the tables are those of another process, or of another run of the same one. */
+function leftOutWarnings({ trace }: TranslationResult): string[] {
+  const { references, notMapped, notCanonical } = trace;
+  const all = references + notMapped + notCanonical;
+  const share = (count: number) => `${count.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} accesses`;
+  const warnings: string[] = [];
+  if (notMapped > 0)
+    warnings.push(
+      `${references === 0 ? 'NOTHING WAS MEASURED: ' : ''}${share(notMapped)} are to pages that the tables do not map, and are left out. Tables and trace must come from one run of one process; without --tables the tables are built from the trace.`,
+    );
+  if (notCanonical > 0)
+    warnings.push(`${share(notCanonical)} are to addresses beyond what the tables' levels reach, and are left out.`);
+  return warnings;
 }

@@ -129,7 +129,7 @@ export function resolve<S extends Spec>(spec: S, given: unknown = {}, where = ''
         code: 'config.unknown-key',
         what: `unknown key ${key}`,
         where: where || 'configuration',
-        mend: suggestion(key, known),
+        mend: elsewhere(key, spec) ?? suggestion(key, known),
       });
   }
   const values: Record<string, unknown> = {};
@@ -183,6 +183,20 @@ function checked(field: Exclude<Field, GroupField>, value: unknown, path: string
       return value;
     }
   }
+}
+
+/** The sentence for a key that is not known here and stands in one of the groups: `machine.tlb` for `tlb`. */
+function elsewhere(key: string, spec: Spec): string | undefined {
+  const paths = pathsTo(key, spec).slice(0, 3);
+  return paths.length === 0 ? undefined : `Did you mean ${paths.join(' or ')}?`;
+}
+
+function pathsTo(key: string, spec: Spec): string[] {
+  return Object.entries(spec).flatMap(([name, field]) => {
+    if (field.kind !== 'group') return [];
+    if (Object.hasOwn(field.fields, key)) return [`${name}.${key}`];
+    return pathsTo(key, field.fields).map((path) => `${name}.${path}`);
+  });
 }
 
 function rangeOf({ min, max }: IntegerField | NumberField): string {

@@ -21,3 +21,4 @@ export * from './replacement/index.ts';
 export * from './set-associative.ts';
 export * from './tag-store.ts';
 export * from './tlb.ts';
+export * from './wasm.ts';

@@ -1,1 +1,2 @@
+export * from './claims.ts';
 export * from './simulate.ts';

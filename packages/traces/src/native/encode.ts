@@ -18,6 +18,8 @@ class Sink<T extends Uint8Array | Int8Array | Int16Array | Uint16Array | Int32Ar
 /** A finished chunk before compression. `raw` is the encoder's own memory, valid until the next row is added. */
 export interface RawChunk {
   readonly raw: Uint8Array;
+  /** Where its planes begin; the table of planes, at 0, is the first. */
+  readonly starts: readonly number[];
   readonly rows: number;
   readonly accesses: number;
 }
@@ -246,13 +248,15 @@ export function createChunkEncoder(
       sinks.lanes.data[sinks.lanes.length++] = Math.floor(key / 65_536);
       sinks.lanes.data[sinks.lanes.length++] = key % 65_536;
     }
-    const bytes = layOut();
-    const chunk = { raw: raw.subarray(0, bytes), rows, accesses };
+    const starts: number[] = [0];
+    const bytes = layOut(starts);
+    const chunk = { raw: raw.subarray(0, bytes), starts, rows, accesses };
     reset();
     return chunk;
   }
 
-  function layOut(): number {
+  /** @param starts takes where each plane begins */
+  function layOut(starts: number[]): number {
     const table = new Uint32Array(payload.planes.length);
     let bytes = table.byteLength;
     payload.planes.forEach((plane, index) => {
@@ -264,6 +268,7 @@ export function createChunkEncoder(
     let at = table.byteLength;
     for (const plane of payload.planes) {
       const data = sinks[plane].bytes();
+      starts.push(at);
       raw.set(data, at);
       raw.fill(0, at + data.length, at + padded(data.length));
       at += padded(data.length);

@@ -156,6 +156,41 @@ describe('the native format', () => {
     );
   });
 
+  it('gives several readers their own rows when they take turns', async () => {
+    const random = createRandom(5);
+    const columns = { pc: true, physical: true };
+    const traces = [1, 2, 3].map((process) =>
+      Array.from({ length: 50_000 }, (_, row): Row => {
+        const word = () => random.uint32() >>> 2;
+        const lo = row % 3 === 0 ? word() : (row * 8) >>> 0;
+        return [lo, process, row % 2, 8, 1 + (row % 5 === 0 ? 1 : 0), process, word() % 4096, 0, word(), process];
+      }),
+    );
+    const readers = [];
+    for (const rows of traces) {
+      const path = newPath();
+      await store(path, [blockOf(rows, columns)], 20_000);
+      const reader = await openNative(path, everything);
+      readers.push({ reader, blocks: reader.blocks(), rows, at: 0 });
+    }
+    for (let left = readers; left.length > 0; ) {
+      const open: typeof readers = [];
+      for (const turn of left) {
+        const { value, done } = await turn.blocks.next();
+        if (done) continue;
+        const got = rowsOf(value);
+        expect(got).toEqual(turn.rows.slice(turn.at, turn.at + got.length));
+        turn.at += got.length;
+        open.push(turn);
+      }
+      left = open;
+    }
+    for (const { reader, rows, at } of readers) {
+      expect(at).toBe(rows.length);
+      await reader.close();
+    }
+  });
+
   it('seeks to where skipping leads, and limits', async () => {
     const path = newPath();
     const rows = variedRows(700);

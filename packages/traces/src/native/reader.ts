@@ -2,10 +2,10 @@ import { type AccessBlock, AccessKind, blockCapacity, createBlock } from '@strat
 import type { ReadOptions, TraceReader, TraceSummary } from '../reader.ts';
 import { selectRows } from '../rows.ts';
 import { createTurns } from '../turns.ts';
-import { countKinds } from './batch.ts';
 import { type ChunkDecoder, createChunkDecoder, PayloadError } from './decode.ts';
 import { damaged, type NativeFile, openNativeFile, placeOf } from './file.ts';
 import type { NativeManifest } from './manifest.ts';
+import { rowsKernel } from './rows.ts';
 
 /** A native trace: a trace like any other, and one that can be entered anywhere. */
 export interface NativeReader extends TraceReader {
@@ -93,7 +93,7 @@ function createReader(file: NativeFile, options: ReadOptions): NativeReader {
 
   function count({ kind, length }: AccessBlock): number {
     const before = total();
-    const of = countKinds(kind, length);
+    const of = rowsKernel().countKinds(kind, length);
     counts.loads += of[AccessKind.load]!;
     counts.stores += of[AccessKind.store]!;
     counts.fetches += of[AccessKind.fetch]!;
