@@ -1,6 +1,17 @@
-import { type IoMachine, type IoStep, type IoSubject, Probe, type ProtectionScheme, ringSlots } from '@strata/model/io';
+import {
+  type CompatIoSimulation,
+  CompatProbe,
+  type CompatStep,
+  createWatchedCompatSimulation,
+  type IoMachine,
+  type IoStep,
+  type IoSubject,
+  Probe,
+  type ProtectionScheme,
+  ringSlots,
+} from '@strata/model/io';
 import { hexAddress, StrataError } from '@strata/model/machine';
-import { type CorrectInput, correctSetup, type RunContext, runCorrect } from './run.ts';
+import { type CorrectInput, compatConfig, correctSetup, type RunContext, type RunInput, runCorrect } from './run.ts';
 import { isRecording, openTranslations } from './trace.ts';
 
 /** What the device asked for. */
@@ -21,7 +32,7 @@ export interface Descriptor {
   readonly pageBytes: number;
 }
 
-type Recorded = Pick<Descriptor, 'iova' | 'pageBytes'> & { readonly packet: number };
+type Recorded = Pick<Descriptor, 'iova' | 'pageBytes' | 'sid' | 'did'> & { readonly packet: number };
 
 const parts = 3;
 const pageBytes = [0, 2 ** 12, 2 ** 21, 2 ** 30];
@@ -83,6 +94,65 @@ function described(
   };
 }
 
+export interface CompatDescriptor {
+  readonly translation: number;
+  readonly packet: number;
+  /** Which of the packet's translations. */
+  readonly part: string;
+  readonly sid: number;
+  readonly did: number;
+  readonly iova: string;
+  readonly pageBytes: number;
+}
+
+export interface CompatExplanation {
+  readonly descriptor: CompatDescriptor;
+  readonly steps: readonly CompatStep[];
+  /** What the original reports: waiting for a queue's turn is not in it. Null for a request that it loses (quirk Q6). */
+  readonly reportedNs: number | null;
+}
+
+/** Simulates as far as the translation, and tells what the original's model does with it. */
+export async function explainCompat(
+  input: RunInput & { readonly translation: number },
+  context: RunContext,
+): Promise<CompatExplanation> {
+  const { translation } = input;
+  const descriptor = await descriptorOf(input.trace, translation, context);
+  const probe = new CompatProbe(translation);
+  await simulateWatched(input, createWatchedCompatSimulation(compatConfig(input), probe), probe, context);
+  const { packet, sid, did, iova, pageBytes } = descriptor;
+  const part = `translation ${(translation % parts) + 1} of ${parts}`;
+  return {
+    descriptor: { translation, packet, part, sid, did, iova, pageBytes },
+    steps: probe.steps,
+    reportedNs: probe.reportedNs ?? null,
+  };
+}
+
+async function simulateWatched(
+  input: RunInput,
+  simulation: CompatIoSimulation,
+  probe: CompatProbe,
+  { signal, progress }: RunContext,
+): Promise<void> {
+  const trace = await openTranslations(input.trace, { signal, nextAccess: input.replacement === 'oracle' });
+  let done = 0;
+  try {
+    for await (const block of trace.blocks()) {
+      signal.throwIfAborted();
+      simulation.feed(block);
+      done += block.length;
+      progress.update({ done, share: trace.progress() });
+      if (probe.isLost || probe.reportedNs !== undefined) return;
+    }
+    simulation.finish();
+  } catch (error) {
+    // That the link stands still once a request is lost is what the steps say.
+    if (!probe.isLost) throw error;
+  }
+}
+
 async function descriptorOf(path: string, translation: number, { signal }: RunContext): Promise<Recorded> {
   const trace = await openTranslations(path, { signal });
   let first = 0;
@@ -92,6 +162,8 @@ async function descriptorOf(path: string, translation: number, { signal }: RunCo
       const iova = (BigInt(block.iovaHi[at]!) << 32n) | BigInt(block.iovaLo[at]!);
       return {
         packet: Math.floor(translation / parts),
+        sid: block.sid[at]!,
+        did: block.did[at]!,
         iova: `0x${iova.toString(16)}`,
         pageBytes: pageBytes[block.level[at]!] ?? 0,
       };

@@ -12,6 +12,7 @@ import {
 } from '@strata/model/io';
 import { StrataError, suggestion } from '@strata/model/machine';
 import type { RunContext } from './run.ts';
+import { type PointRequest, sweepOnThreads } from './sweep-pool.ts';
 
 export interface SweepInput {
   readonly tenants: readonly number[];
@@ -57,7 +58,11 @@ export function sweepDesigns(mode: SweepInput['mode']): readonly string[] {
     : [...protectionSchemes.names, ...ioArchitectures.names];
 }
 
-export async function sweep(input: SweepInput, { signal, progress }: RunContext): Promise<SweepPoint[]> {
+/** The same points, in the same order, on any number of threads; with one worker in this one. */
+export async function sweep(
+  input: SweepInput,
+  { signal, progress, workers }: RunContext & { readonly workers: number },
+): Promise<SweepPoint[]> {
   const known = sweepDesigns(input.mode);
   for (const design of input.designs)
     if (!isKnown(design, input.mode))
@@ -68,16 +73,18 @@ export async function sweep(input: SweepInput, { signal, progress }: RunContext)
         expected: `${known.join(', ')}${input.mode === 'correct' ? ', or ARCHITECTURE/SCHEME' : ''}`,
         mend: suggestion(design, known),
       });
+  const requests = input.designs
+    .flatMap((design) => input.tenants.map((tenants) => ({ design, tenants, input })))
+    .map((point, index): PointRequest => ({ index, ...point }));
+  const onDone = (done: number) => progress.update({ done, total: requests.length });
+  if (Math.min(workers, requests.length) > 1) return sweepOnThreads(requests, { workers, signal, onDone });
   const points: SweepPoint[] = [];
-  const total = input.designs.length * input.tenants.length;
-  for (const design of input.designs) {
-    for (const tenants of input.tenants) {
-      // Lets an interrupt in between the points.
-      await new Promise((resume) => setImmediate(resume));
-      signal.throwIfAborted();
-      points.push(pointOf(design, tenants, input));
-      progress.update({ done: points.length, total });
-    }
+  for (const { design, tenants } of requests) {
+    // Lets an interrupt in between the points.
+    await new Promise((resume) => setImmediate(resume));
+    signal.throwIfAborted();
+    points.push(pointOf(design, tenants, input));
+    onDone(points.length);
   }
   return points;
 }
@@ -93,7 +100,7 @@ export function kneesOf(points: readonly SweepPoint[]): Knee[] {
   });
 }
 
-function pointOf(design: string, tenants: number, input: SweepInput): SweepPoint {
+export function pointOf(design: string, tenants: number, input: SweepInput): SweepPoint {
   const { workload, packets, order, seed, gbps } = input;
   const generator = parseIoGenerator(
     `${workload},tenants=${tenants},packets=${packets},order=${order},seed=${seed}`,

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { type ErrorParts, StrataError } from '@strata/model/machine';
 import type { Outcome } from '../studies/study.ts';
+import { errorOf, type PointFailure } from './failure.ts';
 import type { Point } from './points.ts';
 
 /** What a worker is asked: one point. */
@@ -14,12 +14,6 @@ export interface PointRequest {
 export type PointAnswer =
   | { readonly index: number; readonly outcome: Outcome }
   | { readonly index: number; readonly error: PointFailure };
-
-export interface PointFailure {
-  readonly message: string;
-  /** Present when it is an error that the user can mend. */
-  readonly parts?: ErrorParts;
-}
 
 export interface PoolOptions {
   readonly workers: number;
@@ -55,7 +49,7 @@ export async function simulatePoints(
           worker.postMessage({ study, index: point.index, configuration: point.configuration } satisfies PointRequest);
       };
       worker.on('message', (answer: PointAnswer) => {
-        if ('error' in answer) return reject(errorOf(answer.error, points[answer.index]!));
+        if ('error' in answer) return reject(errorOf(answer.error, placeOf(points[answer.index]!)));
         outcomes[answer.index] = answer.outcome;
         onDone?.(++done);
         give();
@@ -77,11 +71,8 @@ export async function simulatePoints(
   return outcomes;
 }
 
-function errorOf({ message, parts }: PointFailure, point: Point): Error {
-  const place = Object.entries(point.coordinates)
+function placeOf(point: Point): string {
+  return Object.entries(point.coordinates)
     .map(([path, value]) => `${path}=${String(value)}`)
     .join(', ');
-  return parts === undefined
-    ? new Error(`${message} (at ${place})`)
-    : new StrataError({ ...parts, what: `${parts.what} (at the point ${place})` });
 }

@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
-import { StrataError } from '@strata/model/machine';
 import { pointStudies } from '../studies/registry.ts';
-import type { PointAnswer, PointFailure, PointRequest } from './pool.ts';
+import { failureOf } from './failure.ts';
+import type { PointAnswer, PointRequest } from './pool.ts';
 
 const silent = { update: () => {}, note: () => {}, end: () => {} };
 
@@ -16,25 +16,8 @@ async function answer({ study, index, configuration }: PointRequest): Promise<Po
     });
     return { index, outcome };
   } catch (error) {
-    return { index, error: describe(error) };
+    return { index, error: failureOf(error) };
   }
-}
-
-function describe(error: unknown): PointFailure {
-  if (!(error instanceof StrataError)) return { message: error instanceof Error ? error.message : String(error) };
-  const { message, code, exitCode, what, where, expected, found, mend } = error;
-  return {
-    message,
-    parts: {
-      code,
-      what,
-      exitCode,
-      ...(where === undefined ? {} : { where }),
-      ...(expected === undefined ? {} : { expected }),
-      ...(found === undefined ? {} : { found }),
-      ...(mend === undefined ? {} : { mend }),
-    },
-  };
 }
 
 parentPort?.on('message', (request: PointRequest) => {

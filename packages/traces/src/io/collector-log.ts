@@ -157,8 +157,9 @@ class Parser extends LogLines implements CollectorLogParser {
     for (; at < end; at++) {
       const digit = hexDigit(bytes[at]!);
       if (digit === -1) break;
-      hi = ((hi << 4) | (lo >>> 28)) >>> 0;
-      lo = ((lo << 4) | digit) >>> 0;
+      // Signed words until they are stored: they stay in integer registers.
+      hi = (hi << 4) | (lo >>> 28);
+      lo = (lo << 4) | digit;
     }
     this.#lo[field] = lo;
     this.#hi[field] = hi;

@@ -40,10 +40,13 @@ export abstract class LogLines {
   protected abstract line(bytes: Uint8Array, start: number, end: number): void;
 }
 
+const digits = new Int8Array(256).fill(-1);
+for (const [value, letter] of [...'0123456789abcdef'].entries())
+  for (const form of [letter, letter.toUpperCase()]) digits[form.charCodeAt(0)] = value;
+
+/** Value of a hexadecimal digit in either case, or -1. */
 export function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const letter = byte | 0x20;
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+  return digits[byte]!;
 }
 
 /** First byte after at least one blank, or -1. */

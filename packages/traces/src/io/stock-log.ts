@@ -86,11 +86,11 @@ class Parser extends LogLines implements StockLogParser {
       return;
     }
     const at = find(bytes, start, end, mapName);
-    if (at === -1 || !this.#number(bytes, at, end, ' iova=0x')) return;
+    if (at === -1 || !this.#number(bytes, at, end, iovaAssignedLabel)) return;
     const from = this.#hi * 2 ** 32 + this.#lo;
-    if (!this.#number(bytes, at, end, ' - 0x')) return;
+    if (!this.#number(bytes, at, end, rangeEnd)) return;
     const to = this.#hi * 2 ** 32 + this.#lo;
-    if (!this.#number(bytes, at, end, ' paddr=0x')) return;
+    if (!this.#number(bytes, at, end, paddrAssignedLabel)) return;
     const paddrLo = this.#lo;
     const paddrHi = this.#hi;
     if (this.#domainOfSid[mappedSid] === -1) {
@@ -128,21 +128,21 @@ class Parser extends LogLines implements StockLogParser {
   #pageLookup(bytes: Uint8Array, at: number, end: number): void {
     const lookup = this.#lookup;
     lookup.sid = -1;
-    const sid = this.#number(bytes, at, end, ' sid 0x') ? this.#lo & 0xffff : -1;
-    if (sid === -1 || !this.#number(bytes, at, end, ' iova 0x')) return;
+    const sid = this.#number(bytes, at, end, sidLabel) ? this.#lo & 0xffff : -1;
+    if (sid === -1 || !this.#number(bytes, at, end, iovaLabel)) return;
     lookup.iovaLo = this.#lo;
     lookup.iovaHi = this.#hi;
-    if (!this.#number(bytes, at, end, ' slpte 0x')) return;
+    if (!this.#number(bytes, at, end, slpteLabel)) return;
     lookup.slpteLo = this.#lo;
     lookup.slpteHi = this.#hi;
-    if (!this.#number(bytes, at, end, ' domain 0x')) return;
+    if (!this.#number(bytes, at, end, domainLabel)) return;
     lookup.domain = this.#lo & 0xffff;
     lookup.sid = sid;
   }
 
   #translate(bytes: Uint8Array, at: number, end: number): void {
-    const sid = this.#device(bytes, at, end, ' dev ');
-    if (sid === -1 || !this.#number(bytes, at, end, ' mask 0x')) return;
+    const sid = this.#device(bytes, at, end, devLabel);
+    if (sid === -1 || !this.#number(bytes, at, end, maskLabel)) return;
     const maskLo = ~this.#lo >>> 0;
     const maskHi = ~this.#hi >>> 0;
     const lookup = this.#lookup;
@@ -152,24 +152,24 @@ class Parser extends LogLines implements StockLogParser {
       return;
     }
     // Without look-up events the page is known, the place in it is not.
-    if (!this.#number(bytes, at, end, ' gpa 0x')) return;
+    if (!this.#number(bytes, at, end, gpaLabel)) return;
     const frameLo = this.#lo;
     const frameHi = this.#hi;
-    if (!this.#number(bytes, at, end, ' iova 0x')) return;
+    if (!this.#number(bytes, at, end, iovaLabel)) return;
     const domain = this.#domainOfSid[sid]!;
     if (domain === -1) this.withoutDomain++;
     else this.#emit(sid, this.#lo, this.#hi, maskLo, maskHi, frameLo, frameHi, domain);
   }
 
   #context(bytes: Uint8Array, at: number, end: number): void {
-    if (!this.#number(bytes, at, end, ' bus 0x')) return;
+    if (!this.#number(bytes, at, end, busLabel)) return;
     const bus = this.#lo;
-    if (!this.#number(bytes, at, end, ' devfn 0x')) return;
+    if (!this.#number(bytes, at, end, devfnLabel)) return;
     const devfn = this.#lo;
-    if (!this.#number(bytes, at, end, ' high 0x')) return;
+    if (!this.#number(bytes, at, end, highLabel)) return;
     const highLo = this.#lo;
     const highHi = this.#hi;
-    if (!this.#number(bytes, at, end, ' low 0x')) return;
+    if (!this.#number(bytes, at, end, lowLabel)) return;
     const sid = ((bus << 8) | devfn) & 0xffff;
     this.contexts++;
     if (this.#domainOfSid[sid] === ((highLo >>> 8) & 0xffff)) return;
@@ -179,19 +179,19 @@ class Parser extends LogLines implements StockLogParser {
 
   #amd(bytes: Uint8Array, at: number, end: number): void {
     if (startsWith(bytes, at, end, amdUpdateName)) {
-      const sid = this.#device(bytes, at, end, ' devid: ');
-      if (sid === -1 || !this.#number(bytes, at, end, ' domid 0x')) return;
+      const sid = this.#device(bytes, at, end, devidLabel);
+      if (sid === -1 || !this.#number(bytes, at, end, domidLabel)) return;
       const domain = this.#lo & 0xffff;
       if (this.#domainOfSid[sid] === domain) return;
       this.contexts++;
       this.#domainOfSid[sid] = domain;
       this.#target.contextUpdate(sid >>> 8, sid & 0xff, (domain << 8) | 1, 0, 1, 0, 0);
     } else if (startsWith(bytes, at, end, amdResultName)) {
-      const sid = this.#device(bytes, at, end, ' devid: ');
-      if (sid === -1 || !this.#number(bytes, at, end, ' hpa 0x')) return;
+      const sid = this.#device(bytes, at, end, devidLabel);
+      if (sid === -1 || !this.#number(bytes, at, end, hpaLabel)) return;
       const frameLo = this.#lo;
       const frameHi = this.#hi;
-      if (!this.#number(bytes, at, end, ' gpa 0x')) return;
+      if (!this.#number(bytes, at, end, gpaLabel)) return;
       const domain = this.#domainOfSid[sid]!;
       if (domain === -1) this.withoutDomain++;
       else this.#emit(sid, this.#lo, this.#hi, 0xfffff000, 0xffffffff, frameLo, frameHi, domain);
@@ -215,31 +215,30 @@ class Parser extends LogLines implements StockLogParser {
   }
 
   /** Reads the hexadecimal number after `label` into `#lo` and `#hi`. */
-  #number(bytes: Uint8Array, from: number, end: number, label: string): boolean {
-    const name = labels[label]!;
-    let at = find(bytes, from, end, name);
+  #number(bytes: Uint8Array, from: number, end: number, label: Uint8Array): boolean {
+    let at = find(bytes, from, end, label);
     if (at === -1) return false;
-    at += name.length;
+    at += label.length;
     let lo = 0;
     let hi = 0;
     const first = at;
     for (; at < end; at++) {
       const digit = hexDigit(bytes[at]!);
       if (digit === -1) break;
-      hi = ((hi << 4) | (lo >>> 28)) >>> 0;
-      lo = ((lo << 4) | digit) >>> 0;
+      // Signed words until they are done: they stay in integer registers.
+      hi = (hi << 4) | (lo >>> 28);
+      lo = (lo << 4) | digit;
     }
-    this.#lo = lo;
-    this.#hi = hi;
+    this.#lo = lo >>> 0;
+    this.#hi = hi >>> 0;
     return at > first;
   }
 
   /** Source of `bus:slot.function` in hexadecimal after `label`, or -1. */
-  #device(bytes: Uint8Array, from: number, end: number, label: string): number {
-    const name = labels[label]!;
-    let at = find(bytes, from, end, name);
+  #device(bytes: Uint8Array, from: number, end: number, label: Uint8Array): number {
+    let at = find(bytes, from, end, label);
     if (at === -1) return -1;
-    at += name.length;
+    at += label.length;
     const parts = [0, 0, 0];
     for (let part = 0; part < 3; part++) {
       const first = at;
@@ -256,24 +255,20 @@ class Parser extends LogLines implements StockLogParser {
 }
 
 const separators = [0x3a, 0x2e];
-const labels: Readonly<Record<string, Uint8Array>> = Object.fromEntries(
-  [
-    ' sid 0x',
-    ' iova 0x',
-    ' slpte 0x',
-    ' domain 0x',
-    ' mask 0x',
-    ' gpa 0x',
-    ' hpa 0x',
-    ' bus 0x',
-    ' devfn 0x',
-    ' high 0x',
-    ' low 0x',
-    ' domid 0x',
-    ' iova=0x',
-    ' - 0x',
-    ' paddr=0x',
-    ' dev ',
-    ' devid: ',
-  ].map((label) => [label, word(label)]),
-);
+const sidLabel = word(' sid 0x');
+const iovaLabel = word(' iova 0x');
+const slpteLabel = word(' slpte 0x');
+const domainLabel = word(' domain 0x');
+const maskLabel = word(' mask 0x');
+const gpaLabel = word(' gpa 0x');
+const hpaLabel = word(' hpa 0x');
+const busLabel = word(' bus 0x');
+const devfnLabel = word(' devfn 0x');
+const highLabel = word(' high 0x');
+const lowLabel = word(' low 0x');
+const domidLabel = word(' domid 0x');
+const iovaAssignedLabel = word(' iova=0x');
+const rangeEnd = word(' - 0x');
+const paddrAssignedLabel = word(' paddr=0x');
+const devLabel = word(' dev ');
+const devidLabel = word(' devid: ');

@@ -21,8 +21,8 @@ export interface CompatCacheCounts {
 /** Where the sets of a key lie: `((DID mod partitions) << setBits) | (address bits mod 2^setBits)`; what is not a power of two is cut (quirk Q12). */
 export class SetIndex {
   readonly sets: number;
-  readonly #partitionMask: number;
-  readonly #setBits: number;
+  readonly partitionMask: number;
+  readonly setBits: number;
 
   constructor(name: string, { entries, ways, partitions }: CompatCacheConfig) {
     this.sets = ways === 0 ? 0 : Math.floor(entries / ways);
@@ -42,12 +42,12 @@ export class SetIndex {
         `${partitions} partitions of ${this.sets} sets`,
         'Give at most as many groups as sets.',
       );
-    this.#partitionMask = 2 ** partitionBits - 1;
-    this.#setBits = indexBits - partitionBits;
+    this.partitionMask = 2 ** partitionBits - 1;
+    this.setBits = indexBits - partitionBits;
   }
 
   of(did: number, addressBits: number): number {
-    return ((did & this.#partitionMask) << this.#setBits) | (addressBits & ((1 << this.#setBits) - 1));
+    return ((did & this.partitionMask) << this.setBits) | (addressBits & ((1 << this.setBits) - 1));
   }
 }
 

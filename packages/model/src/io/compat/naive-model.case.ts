@@ -6,7 +6,7 @@ export interface NaiveRequest {
   readonly sid: number;
   readonly did: number;
   readonly iova: number;
-  readonly level: 1 | 2;
+  readonly level: 1 | 2 | 3;
   /** Position of the next request for the same page and domain. */
   readonly nextAccess: number;
 }
@@ -209,10 +209,11 @@ class Queue {
   }
 }
 
+/** What a run counts, or that it lost a request and would loop for ever (quirk Q6). */
 export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
   const { tlb: tlbShape, l2: l2Shape, l3: l3Shape } = config;
   const random = rand();
-  const context = new Cache(1, config.context.ways, 'lfu', random);
+  const context = new Cache(config.context.entries / config.context.ways, config.context.ways, 'lfu', random);
   const tlb = new Cache(tlbShape.entries / tlbShape.ways, tlbShape.ways, config.replacement, random);
   const l2 = new Cache(l2Shape.entries / l2Shape.ways, l2Shape.ways, 'lru', random);
   const l3 = new Cache(l3Shape.entries / l3Shape.ways, l3Shape.ways, 'lru', random);
@@ -280,11 +281,14 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
   const l2Set = (r: NaiveRequest) => setOf(l2Shape, r.did, Math.floor(r.iova / 2 ** 21));
   const l3Set = (r: NaiveRequest) => setOf(l3Shape, r.did, Math.floor(r.iova / 2 ** 30));
 
+  const contextSet = (r: NaiveRequest) => setOf(config.context, r.did, r.sid);
+  let lost = false;
+
   /** One nanosecond; whether a demand completed. */
   function cycle(now: number): boolean {
     const fromContext = contextQueue.release(now);
     if (fromContext !== undefined) {
-      context.access(0, String(fromContext.sid), Infinity, BigInt(fromContext.sid));
+      context.access(contextSet(fromContext), String(fromContext.sid), Infinity, BigInt(fromContext.sid));
       const inTlb = tlb.lookup(tlbSet(fromContext), key(fromContext, fromContext.level), fromContext.nextAccess);
       const inBuffer = config.bufferEntries > 0 && buffer.lookup(0, key(fromContext, fromContext.level));
       if (inBuffer) counts.bufferHit++;
@@ -297,7 +301,9 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
       const h2 = l2.lookup(l2Set(inPages), key(inPages, 2));
       const h3 = l3.lookup(l3Set(inPages), key(inPages, 3));
       if (h2 && inPages.level === 2) tlbQueue.push(inPages, now + 454);
-      else if (h2) fillQueue.push(inPages, now + 49);
+      else if (h2 && inPages.level === 1) fillQueue.push(inPages, now + 49);
+      else if (h2) lost ||= !inPages.prefetch;
+      else if (h3 && inPages.level === 3) tlbQueue.push(inPages, now + 4);
       else if (h3) fillQueue.push(inPages, now + 50 * (3 - inPages.level) - 1);
       else fillQueue.push(inPages, now + 50 * inPages.level - 1);
     }
@@ -335,7 +341,8 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
             ended = true;
             break;
           }
-          contextQueue.push({ ...request, prefetch: false }, now + (context.lookup(0, String(request.sid)) ? 1 : 1000));
+          const hit = context.lookup(contextSet(request), String(request.sid));
+          contextQueue.push({ ...request, prefetch: false }, now + (hit ? 1 : 1000));
           issued++;
           inFlight++;
         }
@@ -345,10 +352,12 @@ export function naiveRun(config: NaiveConfig, trace: readonly NaiveRequest[]) {
     }
     if (ended) break;
     if (cycle(now)) inFlight--;
+    if (lost) return 'lost';
     now++;
   }
   while (inFlight > 0) {
     if (cycle(now)) inFlight--;
+    if (lost) return 'lost';
     now++;
   }
   const of = ({ hit, miss, conflict }: Cache) => ({ hit, miss, conflict });

@@ -8,6 +8,7 @@ export const PageField = {
   did: 1,
   level: 2,
   contextSet: 3,
+  /** Number of (page, domain, set): 2 MiB regions of one 1 GiB page lie in different sets. */
   tlbKey: 4,
   tlbSet: 5,
   l2Key: 6,
@@ -16,6 +17,10 @@ export const PageField = {
   l3Set: 9,
   /** Number of the page's address, whatever its owner. */
   addressKey: 10,
+  /** Number of (SID, set of the context cache): partitions keep a SID of several domains apart. */
+  contextKey: 13,
+  /** Number of (page, domain), which is all that the prefetch buffer goes by. */
+  bufferKey: 14,
   /** The original's hash of a DevTLB key, (page address << 16) | DID, as two words. */
   hashHi: 11,
   hashLo: 12,
@@ -39,6 +44,8 @@ export class Pages {
   fields = new Int32Array(1024 << pageShift);
   readonly #numbers = new Interner();
   readonly #tlbKeys = new Interner();
+  readonly #contextKeys = new Interner();
+  readonly #bufferKeys = new Interner();
   readonly #l2Keys = new Interner();
   readonly #l3Keys = new Interner();
   readonly #addresses = new Interner();
@@ -162,9 +169,13 @@ export class Pages {
     this.fields[at + PageField.sid] = sid;
     this.fields[at + PageField.did] = did;
     this.fields[at + PageField.level] = level;
-    this.fields[at + PageField.contextSet] = context.of(did, sid);
-    this.fields[at + PageField.tlbKey] = this.#tlbKeys.intern(pageLo, pageHi, did, 0, 0);
-    this.fields[at + PageField.tlbSet] = tlb.of(did, megabytes2Lo);
+    const contextSet = context.of(did, sid);
+    const tlbSet = tlb.of(did, megabytes2Lo);
+    this.fields[at + PageField.contextSet] = contextSet;
+    this.fields[at + PageField.contextKey] = this.#contextKeys.intern(sid, contextSet, 0, 0, 0);
+    this.fields[at + PageField.tlbKey] = this.#tlbKeys.intern(pageLo, pageHi, did, tlbSet, 0);
+    this.fields[at + PageField.bufferKey] = this.#bufferKeys.intern(pageLo, pageHi, did, 0, 0);
+    this.fields[at + PageField.tlbSet] = tlbSet;
     this.fields[at + PageField.l2Key] = this.#l2Keys.intern(megabytes2Lo, hi >>> 21, did, 0, 0);
     this.fields[at + PageField.l2Set] = l2.of(did, megabytes2Lo);
     this.fields[at + PageField.l3Key] = this.#l3Keys.intern(gigabytesLo, hi >>> 30, did, 0, 0);

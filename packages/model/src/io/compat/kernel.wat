@@ -1,0 +1,783 @@
+;; The engine of simulate.ts with its caches as tags in sets: what it does, event by event, for any configuration. `node scripts/wasm.mjs`
+;; turns this text into kernel-wasm-code.ts (@inline); kernel.ts lays out the memory and reads the results; simulate.test.ts holds the two engines
+;; and the nanosecond-stepping model equal.
+;;
+;; Memory grows with what is in flight and with the requesters seen, never with the length of the trace.
+;;
+;; Queue, 32 bytes:    0 nodes   4 length   8 time of the first   12 capacity   16 head (in order only)
+;;   node, 8 bytes:    0 request   4 time
+;; Request, 64 bytes:  0 IOVA i64   8 page i64   16 SID   20 DID   24 level   28 is a prefetch   32 latency   36 its slot in L2
+;;                     40 issued at f64   48 next access f64   56 its slot in L3, -1 if none;   free ones are linked through byte 0
+;; Cache, 128 bytes:   0 ways   4 signature bytes per set   8 signatures   12 tags (key i64, DID; 16 bytes)
+;;                     16 what the policy keeps of a slot, 8 bytes: last touch i64, count i64, next access f64; of LRU with up to 16
+;;                     ways 16 bytes per set instead, the age of each way: 0 is the newest, 255 none
+;;                     20 ways used per set   24 accesses per set f64   28 domains seen   32 number of the cache   36 set bits
+;;                     40 partition mask   44 policy: 0 LRU by ages, 1 LFU, 2 oracle, 3 LRU by touches   56 misses f64   64 conflicts f64
+;;                     72 first DID   76 end of DIDs   80 touches i64
+;;   context cache:    4 bytes per set of   16 counts (a byte each)   8 slot + 1 by SID and partition   12 its inverse
+;;                     72 partition bits
+;; SID record:         0 following SID + 1   4 length   8 oldest   then per page of history 32 bytes: 0 IOVA   8 page   16 DID   20 level
+;; Flow, 32 bytes:     0 first issue f64   8 last completion f64   16 translations f64
+;;
+;; Queues: 64 context, 96 page caches, 128 fill, 160 DevTLB. Caches: 256 DevTLB, 384 L2, 512 L3, 640 prefetch buffer, 768 context.
+;; Counters f64 from 1024: issued, dropped, accesses, correct, incorrect, made, new map, same SID, different SID, fill, fill same,
+;; buffer hit, history hit, SIDs.
+(module
+  ;; Lets the host, which knows the iteration order of hash tables, choose the victim of a full set (way -1) and note the entry that comes.
+  (import "io" "place" (func $place
+    (param $cache i32) (param $set i32) (param $way i32) (param $hashHi i32) (param $hashLo i32) (result i32)))
+  (memory (export "memory") 1 65536)
+
+  (global $top (mut i32) (i32.const 1152))
+  (global $freeRequest (mut i32) (i32.const 0))
+
+  (global $interval (export "interval") (mut i32) (i32.const 61))
+  (global $queueEntries (export "queueEntries") (mut i32) (i32.const 1))
+  (global $inOrder (export "inOrder") (mut i32) (i32.const 0))
+  (global $depth (export "depth") (mut i32) (i32.const 1))
+  (global $distance (export "distance") (mut i32) (i32.const 1))
+  (global $flows (export "flows") (mut i32) (i32.const 0))
+  (global $sidRecords (export "sidRecords") (mut i32) (i32.const 0))
+  (global $recent (export "recent") (mut i32) (i32.const 0))
+  ;; The records to come, a column each.
+  (global $sids (export "sids") (mut i32) (i32.const 0))
+  (global $dids (export "dids") (mut i32) (i32.const 0))
+  (global $levels (export "levels") (mut i32) (i32.const 0))
+  (global $iovaLo (export "iovaLo") (mut i32) (i32.const 0))
+  (global $iovaHi (export "iovaHi") (mut i32) (i32.const 0))
+  (global $maskLo (export "maskLo") (mut i32) (i32.const 0))
+  (global $maskHi (export "maskHi") (mut i32) (i32.const 0))
+  (global $nextAccess (export "nextAccess") (mut i32) (i32.const 0))
+  (global $position (export "position") (mut i32) (i32.const 0))
+  (global $length (export "length") (mut i32) (i32.const 0))
+
+  ;; Times are nanoseconds since the epoch, which moves before they run out of 31 bits.
+  (global $epoch (export "epoch") (mut f64) (f64.const 0))
+  (global $now (export "now") (mut i32) (i32.const 0))
+  (global $nextSlot (mut i32) (i32.const 0))
+  (global $inFlight (mut i32) (i32.const 0))
+
+  (global $previous (mut i32) (i32.const -1))
+  (global $predicted (mut i32) (i32.const -1))
+  (global $recentStart (mut i32) (i32.const 0))
+  (global $recentLength (mut i32) (i32.const 0))
+
+  ;; Zeroed bytes from an address that 64 divides.
+  (func $alloc (export "alloc") (param $bytes i32) (result i32)
+    (local $at i32) (local $missing i32)
+    (local.set $at (i32.and (i32.add (global.get $top) (i32.const 63)) (i32.const -64)))
+    (global.set $top (i32.add (local.get $at) (local.get $bytes)))
+    (local.set $missing (i32.sub
+      (i32.shr_u (i32.add (global.get $top) (i32.const 65535)) (i32.const 16)) (memory.size)))
+    (if (i32.gt_s (local.get $missing) (i32.const 0)) (then
+      (if (i32.eq (memory.grow (i32.add (local.get $missing) (i32.const 15))) (i32.const -1)) (then
+        (if (i32.eq (memory.grow (local.get $missing)) (i32.const -1)) (then (unreachable)))))))
+    (local.get $at))
+
+  (func $count (param $counter i32)
+    (f64.store (local.get $counter) (f64.add (f64.load (local.get $counter)) (f64.const 1))))
+
+  ;; --- queues
+
+  (func $growQueue (param $queue i32)
+    (local $nodes i32) (local $bytes i32) (local $head i32) (local $larger i32)
+    (local.set $nodes (i32.load (local.get $queue)))
+    (local.set $bytes (i32.shl (i32.load offset=12 (local.get $queue)) (i32.const 3)))
+    (local.set $head (i32.shl (i32.load offset=16 (local.get $queue)) (i32.const 3)))
+    (local.set $larger (call $alloc (i32.shl (local.get $bytes) (i32.const 1))))
+    (memory.copy (local.get $larger) (i32.add (local.get $nodes) (local.get $head))
+      (i32.sub (local.get $bytes) (local.get $head)))
+    (memory.copy (i32.add (local.get $larger) (i32.sub (local.get $bytes) (local.get $head))) (local.get $nodes)
+      (local.get $head))
+    (i32.store (local.get $queue) (local.get $larger))
+    (i32.store offset=12 (local.get $queue) (i32.shr_u (local.get $bytes) (i32.const 2)))
+    (i32.store offset=16 (local.get $queue) (i32.const 0)))
+
+  (func $append (param $queue i32) (param $at i32) (param $request i32) (param $time i32)
+    (local $node i32)
+    (local.set $node (i32.add (i32.load (local.get $queue)) (i32.shl
+      (i32.and (i32.add (i32.load offset=16 (local.get $queue)) (local.get $at))
+        (i32.sub (i32.load offset=12 (local.get $queue)) (i32.const 1)))
+      (i32.const 3))))
+    (i32.store (local.get $node) (local.get $request))
+    (i32.store offset=4 (local.get $node) (local.get $time))
+    (if (i32.eqz (local.get $at)) (then (i32.store offset=8 (local.get $queue) (local.get $time)))))
+
+  (func $push (param $queue i32) (param $request i32) (param $time i32)
+    (local $nodes i32) (local $hole i32) (local $parent i32) (local $above i64)
+    (local.set $hole (i32.load offset=4 (local.get $queue)))
+    (if (i32.eq (local.get $hole) (i32.load offset=12 (local.get $queue))) (then (call $growQueue (local.get $queue))))
+    (i32.store offset=4 (local.get $queue) (i32.add (local.get $hole) (i32.const 1)))
+    (if (global.get $inOrder) (then
+      (call $append (local.get $queue) (local.get $hole) (local.get $request) (local.get $time))
+      (return)))
+    (local.set $nodes (i32.load (local.get $queue)))
+    (local.set $hole (i32.shl (local.get $hole) (i32.const 3)))
+    (if (i32.lt_s (local.get $time) (i32.load offset=8 (local.get $queue))) (then
+      (i32.store offset=8 (local.get $queue) (local.get $time))))
+    (block $done
+      (loop $up
+        (br_if $done (i32.eqz (local.get $hole)))
+        (local.set $parent (i32.and
+          (i32.shr_u (i32.sub (local.get $hole) (i32.const 8)) (i32.const 1)) (i32.const -8)))
+        (local.set $above (i64.load (i32.add (local.get $nodes) (local.get $parent))))
+        (br_if $done (i32.le_s (i32.wrap_i64 (i64.shr_u (local.get $above) (i64.const 32))) (local.get $time)))
+        (i64.store (i32.add (local.get $nodes) (local.get $hole)) (local.get $above))
+        (local.set $hole (local.get $parent))
+        (br $up)))
+    (i64.store (i32.add (local.get $nodes) (local.get $hole)) (i64.or (i64.extend_i32_u (local.get $request))
+      (i64.shl (i64.extend_i32_u (local.get $time)) (i64.const 32)))))
+
+  (func $popInOrder (param $queue i32) (result i32)
+    (local $nodes i32) (local $head i32) (local $request i32) (local $length i32)
+    (local.set $nodes (i32.load (local.get $queue)))
+    (local.set $head (i32.load offset=16 (local.get $queue)))
+    (local.set $request (i32.load (i32.add (local.get $nodes) (i32.shl (local.get $head) (i32.const 3)))))
+    (local.set $head (i32.and (i32.add (local.get $head) (i32.const 1))
+      (i32.sub (i32.load offset=12 (local.get $queue)) (i32.const 1))))
+    (local.set $length (i32.sub (i32.load offset=4 (local.get $queue)) (i32.const 1)))
+    (i32.store offset=4 (local.get $queue) (local.get $length))
+    (i32.store offset=16 (local.get $queue) (local.get $head))
+    (i32.store offset=8 (local.get $queue) (select
+      (i32.load offset=4 (i32.add (local.get $nodes) (i32.shl (local.get $head) (i32.const 3))))
+      (i32.const 0x7fffffff)
+      (local.get $length)))
+    (local.get $request))
+
+  ;; Equal times leave in the order of a heap that sifts the last leaf down from the hole, as the C++ library's does (quirk Q2).
+  (func $pop (param $queue i32) (result i32)
+    (local $nodes i32) (local $request i32) (local $end i32) (local $last i64)
+    (local $hole i32) (local $child i32) (local $at i32) (local $time i32) (local $above i64)
+    (if (global.get $inOrder) (then (return (call $popInOrder (local.get $queue)))))
+    (local.set $nodes (i32.load (local.get $queue)))
+    (local.set $request (i32.load (local.get $nodes)))
+    (local.set $end (i32.sub (i32.load offset=4 (local.get $queue)) (i32.const 1)))
+    (i32.store offset=4 (local.get $queue) (local.get $end))
+    (if (i32.eqz (local.get $end)) (then
+      (i32.store offset=8 (local.get $queue) (i32.const 0x7fffffff))
+      (return (local.get $request))))
+    (local.set $end (i32.shl (local.get $end) (i32.const 3)))
+    (local.set $last (i64.load (i32.add (local.get $nodes) (local.get $end))))
+    (local.set $child (i32.const 16))
+    (block $bottom
+      (loop $down
+        (br_if $bottom (i32.ge_u (local.get $child) (local.get $end)))
+        ;; One back when the right child is later than the left one: the sign of their difference.
+        (local.set $at (i32.add (local.get $nodes) (local.get $child)))
+        (local.set $child (i32.add (local.get $child) (i32.and (i32.const -8) (i32.shr_s
+          (i32.sub (i32.load (i32.sub (local.get $at) (i32.const 4))) (i32.load offset=4 (local.get $at)))
+          (i32.const 31)))))
+        (i64.store (i32.add (local.get $nodes) (local.get $hole))
+          (i64.load (i32.add (local.get $nodes) (local.get $child))))
+        (local.set $hole (local.get $child))
+        (local.set $child (i32.add (i32.shl (local.get $child) (i32.const 1)) (i32.const 16)))
+        (br $down)))
+    (if (i32.eq (local.get $child) (local.get $end)) (then
+      (local.set $child (i32.sub (local.get $child) (i32.const 8)))
+      (i64.store (i32.add (local.get $nodes) (local.get $hole))
+        (i64.load (i32.add (local.get $nodes) (local.get $child))))
+      (local.set $hole (local.get $child))))
+    (local.set $time (i32.wrap_i64 (i64.shr_u (local.get $last) (i64.const 32))))
+    (block $done
+      (loop $up
+        (br_if $done (i32.eqz (local.get $hole)))
+        (local.set $child (i32.and
+          (i32.shr_u (i32.sub (local.get $hole) (i32.const 8)) (i32.const 1)) (i32.const -8)))
+        (local.set $above (i64.load (i32.add (local.get $nodes) (local.get $child))))
+        (br_if $done (i32.le_s (i32.wrap_i64 (i64.shr_u (local.get $above) (i64.const 32))) (local.get $time)))
+        (i64.store (i32.add (local.get $nodes) (local.get $hole)) (local.get $above))
+        (local.set $hole (local.get $child))
+        (br $up)))
+    (i64.store (i32.add (local.get $nodes) (local.get $hole)) (local.get $last))
+    (i32.store offset=8 (local.get $queue) (i32.load offset=4 (local.get $nodes)))
+    (local.get $request))
+
+  (func $moveQueue (param $queue i32) (param $by i32)
+    (local $at i32) (local $end i32)
+    (local.set $at (i32.load (local.get $queue)))
+    ;; What lies outside a ring's filled part may change as well: nobody reads it.
+    (local.set $end (i32.add (local.get $at) (i32.shl (i32.load offset=12 (local.get $queue)) (i32.const 3))))
+    (loop $next
+      (i32.store offset=4 (local.get $at) (i32.sub (i32.load offset=4 (local.get $at)) (local.get $by)))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+    (if (i32.load offset=4 (local.get $queue)) (then
+      (i32.store offset=8 (local.get $queue) (i32.sub (i32.load offset=8 (local.get $queue)) (local.get $by))))))
+
+  (func $moveEpoch (param $by i32)
+    (global.set $epoch (f64.add (global.get $epoch) (f64.convert_i32_s (local.get $by))))
+    (call $moveQueue (i32.const 64) (local.get $by))
+    (call $moveQueue (i32.const 96) (local.get $by))
+    (call $moveQueue (i32.const 128) (local.get $by))
+    (call $moveQueue (i32.const 160) (local.get $by)))
+
+  ;; --- caches
+
+  (func $setOf (param $cache i32) (param $did i32) (param $bits i32) (result i32)
+    (local $setBits i32)
+    (local.set $setBits (i32.load offset=36 (local.get $cache)))
+    (i32.or
+      (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $setBits))
+      (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $setBits)) (i32.const 1)))))
+
+  ;; A byte that most other tags do not have; its highest bit says that there is a tag.
+  (func $signature (param $key i64) (param $did i32) (result i32)
+    (i32.or (i32.const 0x80) (i32.wrap_i64 (i64.shr_u
+      (i64.mul (i64.add (local.get $key) (i64.shl (i64.extend_i32_u (local.get $did)) (i64.const 40)))
+        (i64.const 0x9e3779b97f4a7c15))
+      (i64.const 57)))))
+
+  ;; Slot of the tag in the set that its domain and address bits give, or -1. Sixteen ways' signatures are compared at once.
+  (func $find (param $cache i32) (param $bits i32) (param $key i64) (param $did i32) (result i32)
+    (local $set i32) (local $slot i32) (local $at i32) (local $end i32) (local $matches i32) (local $found i32) (local $tag i32)
+    (local $wanted v128)
+    (if (i32.eqz (i32.load (local.get $cache))) (then (return (i32.const -1))))
+    (local.set $set (i32.load offset=36 (local.get $cache)))
+    (local.set $set (i32.or
+      (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $set))
+      (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $set)) (i32.const 1)))))
+    (local.set $wanted (i8x16.splat (i32.or (i32.const 0x80) (i32.wrap_i64 (i64.shr_u
+      (i64.mul (i64.add (local.get $key) (i64.shl (i64.extend_i32_u (local.get $did)) (i64.const 40)))
+        (i64.const 0x9e3779b97f4a7c15))
+      (i64.const 57))))))
+    (local.set $slot (i32.mul (local.get $set) (i32.load (local.get $cache))))
+    (local.set $end (i32.load offset=4 (local.get $cache)))
+    (local.set $at (i32.add (i32.load offset=8 (local.get $cache)) (i32.mul (local.get $set) (local.get $end))))
+    (local.set $end (i32.add (local.get $at) (local.get $end)))
+    (loop $sixteen
+      (local.set $matches (i8x16.bitmask (i8x16.eq (v128.load (local.get $at)) (local.get $wanted))))
+      (block $none
+        (loop $candidate
+          (br_if $none (i32.eqz (local.get $matches)))
+          (local.set $found (i32.add (local.get $slot) (i32.ctz (local.get $matches))))
+          (local.set $tag (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl (local.get $found) (i32.const 4))))
+          (if (i32.and (i64.eq (i64.load (local.get $tag)) (local.get $key))
+            (i32.eq (i32.load offset=8 (local.get $tag)) (local.get $did)))
+            (then (return (local.get $found))))
+          (local.set $matches (i32.and (local.get $matches) (i32.sub (local.get $matches) (i32.const 1))))
+          (br $candidate)))
+      (local.set $slot (i32.add (local.get $slot) (i32.const 16)))
+      (local.set $at (i32.add (local.get $at) (i32.const 16)))
+      (br_if $sixteen (i32.lt_u (local.get $at) (local.get $end))))
+    (i32.const -1))
+
+  (func $kept (param $cache i32) (param $slot i32) (result i32)
+    (i32.add (i32.load offset=16 (local.get $cache)) (i32.shl (local.get $slot) (i32.const 3))))
+
+  ;; Makes the way of a slot the newest of its set: those newer so far age by one.
+  (func $renew (param $cache i32) (param $set i32) (param $slot i32)
+    (local $at i32) (local $way i32) (local $ages v128)
+    (local.set $way (i32.sub (local.get $slot) (i32.mul (local.get $set) (i32.load (local.get $cache)))))
+    (local.set $at (i32.add (i32.load offset=16 (local.get $cache)) (i32.shl (local.get $set) (i32.const 4))))
+    (local.set $ages (v128.load (local.get $at)))
+    (v128.store (local.get $at) (v128.andnot
+      (i8x16.sub (local.get $ages)
+        (i8x16.lt_u (local.get $ages) (i8x16.splat (i32.load8_u (i32.add (local.get $at) (local.get $way))))))
+      (i8x16.eq (v128.const i8x16 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) (i8x16.splat (local.get $way))))))
+
+  (func $touch (param $cache i32) (param $slot i32)
+    (local $touches i64)
+    (local.set $touches (i64.add (i64.load offset=80 (local.get $cache)) (i64.const 1)))
+    (i64.store offset=80 (local.get $cache) (local.get $touches))
+    (i64.store (call $kept (local.get $cache) (local.get $slot)) (local.get $touches)))
+
+  ;; A count that reaches 15 halves all counts of its set.
+  (func $countUse (param $cache i32) (param $set i32) (param $slot i32)
+    (local $at i32) (local $end i32) (local $uses i64)
+    (local.set $at (call $kept (local.get $cache) (local.get $slot)))
+    (local.set $uses (i64.add (i64.load (local.get $at)) (i64.const 1)))
+    (i64.store (local.get $at) (local.get $uses))
+    (if (i64.lt_u (local.get $uses) (i64.const 15)) (then (return)))
+    (local.set $at (call $kept (local.get $cache) (i32.mul (local.get $set) (i32.load (local.get $cache)))))
+    (local.set $end (i32.add (local.get $at) (i32.shl (i32.load (local.get $cache)) (i32.const 3))))
+    (loop $next
+      (i64.store (local.get $at) (i64.shr_u (i64.load (local.get $at)) (i64.const 1)))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $next (i32.lt_u (local.get $at) (local.get $end)))))
+
+  ;; Tells the cache's policy of a hit, where it is not LRU by ages.
+  (func $use (param $cache i32) (param $set i32) (param $slot i32) (param $nextAccess f64)
+    (local $policy i32)
+    (local.set $policy (i32.load offset=44 (local.get $cache)))
+    (if (i32.eq (local.get $policy) (i32.const 3)) (then
+      (call $touch (local.get $cache) (local.get $slot))
+      (return)))
+    (if (i32.eq (local.get $policy) (i32.const 1))
+      (then (call $countUse (local.get $cache) (local.get $set) (local.get $slot)))
+      (else (f64.store (call $kept (local.get $cache) (local.get $slot)) (local.get $nextAccess)))))
+
+  ;; Looks up and tells the policy of a hit: its slot, or -1.
+  (func $lookup (param $cache i32) (param $bits i32) (param $key i64) (param $did i32) (param $nextAccess f64) (result i32)
+    (local $slot i32) (local $set i32)
+    (local.set $slot (call $find (local.get $cache) (local.get $bits) (local.get $key) (local.get $did)))
+    (if (i32.eq (local.get $slot) (i32.const -1)) (then (return (i32.const -1))))
+    (local.set $set (i32.load offset=36 (local.get $cache)))
+    (local.set $set (i32.or
+      (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $set))
+      (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $set)) (i32.const 1)))))
+    (if (i32.load offset=44 (local.get $cache))
+      (then (call $use (local.get $cache) (local.get $set) (local.get $slot) (local.get $nextAccess)))
+      (else (call $renew (local.get $cache) (local.get $set) (local.get $slot))))
+    (local.get $slot))
+
+  (func $oldest (param $cache i32) (param $set i32) (result i32)
+    (local $ways i32) (local $at i32) (local $way i32) (local $oldest i32) (local $least i64) (local $touch i64)
+    (local $older i32)
+    (local.set $ways (i32.load (local.get $cache)))
+    (if (i32.eqz (i32.load offset=44 (local.get $cache))) (then
+      (return (i32.ctz (i8x16.bitmask (i8x16.eq
+        (v128.load (i32.add (i32.load offset=16 (local.get $cache)) (i32.shl (local.get $set) (i32.const 4))))
+        (i8x16.splat (i32.sub (local.get $ways) (i32.const 1)))))))))
+    (local.set $at (call $kept (local.get $cache) (i32.mul (local.get $set) (local.get $ways))))
+    (local.set $least (i64.const -1))
+    (loop $next
+      (local.set $touch (i64.load (local.get $at)))
+      (local.set $older (i64.lt_u (local.get $touch) (local.get $least)))
+      (local.set $oldest (select (local.get $way) (local.get $oldest) (local.get $older)))
+      (local.set $least (select (local.get $touch) (local.get $least) (local.get $older)))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (local.set $way (i32.add (local.get $way) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $way) (local.get $ways))))
+    (local.get $oldest))
+
+  ;; Way that a new tag of the set goes to. The hash of (page << 16 | DID) orders ties of the policies that have them.
+  (func $wayFor (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (result i32)
+    (local $used i32) (local $at i32) (local $hash i64) (local $lru i32)
+    (local.set $lru (i32.or (i32.eqz (i32.load offset=44 (local.get $cache)))
+      (i32.eq (i32.load offset=44 (local.get $cache)) (i32.const 3))))
+    (local.set $at (i32.add (i32.load offset=20 (local.get $cache)) (i32.shl (local.get $set) (i32.const 2))))
+    (local.set $used (i32.load (local.get $at)))
+    (if (i32.lt_u (local.get $used) (i32.load (local.get $cache)))
+      (then
+        (i32.store (local.get $at) (i32.add (local.get $used) (i32.const 1)))
+        (if (local.get $lru) (then (return (local.get $used)))))
+      (else
+        (call $count (i32.add (local.get $cache) (i32.const 64)))
+        (if (local.get $lru) (then (return (call $oldest (local.get $cache) (local.get $set)))))
+        (local.set $used (i32.const -1))))
+    (local.set $hash (i64.or (i64.shl (local.get $key) (i64.const 16)) (i64.extend_i32_u (local.get $did))))
+    (call $place (i32.load offset=32 (local.get $cache)) (local.get $set) (local.get $used)
+      (i32.wrap_i64 (i64.shr_u (local.get $hash) (i64.const 32))) (i32.wrap_i64 (local.get $hash))))
+
+  (func $insert (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (param $nextAccess f64)
+    (local $way i32) (local $slot i32) (local $tag i32) (local $policy i32)
+    (local.set $way (call $wayFor (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
+    (local.set $slot (i32.add (i32.mul (local.get $set) (i32.load (local.get $cache))) (local.get $way)))
+    (local.set $tag (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl (local.get $slot) (i32.const 4))))
+    (i64.store (local.get $tag) (local.get $key))
+    (i32.store offset=8 (local.get $tag) (local.get $did))
+    (i32.store8
+      (i32.add (i32.add (i32.load offset=8 (local.get $cache)) (local.get $way))
+        (i32.mul (local.get $set) (i32.load offset=4 (local.get $cache))))
+      (call $signature (local.get $key) (local.get $did)))
+    (local.set $policy (i32.load offset=44 (local.get $cache)))
+    (if (i32.eqz (local.get $policy)) (then
+      (call $renew (local.get $cache) (local.get $set) (local.get $slot))
+      (return)))
+    (if (i32.eq (local.get $policy) (i32.const 3)) (then
+      (call $touch (local.get $cache) (local.get $slot))
+      (return)))
+    (if (i32.eq (local.get $policy) (i32.const 1))
+      (then (i64.store (call $kept (local.get $cache) (local.get $slot)) (i64.const 0)))
+      (else (f64.store (call $kept (local.get $cache) (local.get $slot)) (local.get $nextAccess)))))
+
+  ;; Looks up, counts, and inserts on a miss; 1 on a hit. Nothing when there is no cache or it takes no such domain (selective allocation).
+  ;; Hits are the accesses of all sets less the misses.
+  ;; $slot is where the tag was at the last look, or -1.
+  (func $access (param $cache i32) (param $bits i32) (param $key i64) (param $did i32) (param $nextAccess f64) (param $slot i32)
+    (result i32)
+    (local $set i32) (local $at i32)
+    (if (i32.eqz (i32.load (local.get $cache))) (then (return (i32.const 0))))
+    (if (i32.lt_u (local.get $did) (i32.load offset=72 (local.get $cache))) (then (return (i32.const 0))))
+    (if (i32.ge_u (local.get $did) (i32.load offset=76 (local.get $cache))) (then (return (i32.const 0))))
+    (local.set $set (i32.load offset=36 (local.get $cache)))
+    (local.set $set (i32.or
+      (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $set))
+      (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $set)) (i32.const 1)))))
+    (local.set $at (i32.add (i32.load offset=24 (local.get $cache)) (i32.shl (local.get $set) (i32.const 3))))
+    (f64.store (local.get $at) (f64.add (f64.load (local.get $at)) (f64.const 1)))
+    (block $found
+      (if (i32.ne (local.get $slot) (i32.const -1)) (then
+        (local.set $at (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl (local.get $slot) (i32.const 4))))
+        (br_if $found (i32.and (i64.eq (i64.load (local.get $at)) (local.get $key))
+          (i32.eq (i32.load offset=8 (local.get $at)) (local.get $did))))))
+      (local.set $slot (call $find (local.get $cache) (local.get $bits) (local.get $key) (local.get $did))))
+    (if (i32.ne (local.get $slot) (i32.const -1)) (then
+      (if (i32.load offset=44 (local.get $cache))
+        (then (call $use (local.get $cache) (local.get $set) (local.get $slot) (local.get $nextAccess)))
+        (else (call $renew (local.get $cache) (local.get $set) (local.get $slot))))
+      (return (i32.const 1))))
+    (f64.store offset=56 (local.get $cache) (f64.add (f64.load offset=56 (local.get $cache)) (f64.const 1)))
+    (i32.store8 (i32.add (i32.load offset=28 (local.get $cache)) (local.get $did)) (i32.const 1))
+    (call $insert (local.get $cache) (local.get $set) (local.get $key) (local.get $did) (local.get $nextAccess))
+    (i32.const 0))
+
+  ;; --- context cache: LFU, of one set as a rule, so that a table says where a SID is
+
+  (func $contextEntry (param $sid i32) (param $did i32) (result i32)
+    (i32.or (i32.shl (local.get $sid) (i32.load offset=72 (i32.const 768)))
+      (i32.and (local.get $did) (i32.load offset=40 (i32.const 768)))))
+
+  ;; 1 on a hit.
+  (func $contextLookup (param $sid i32) (param $did i32) (result i32)
+    (local $slot i32) (local $at i32) (local $end i32) (local $uses i32)
+    (local.set $slot (i32.load (i32.add (i32.load offset=8 (i32.const 768)) (i32.shl
+      (i32.or (i32.shl (local.get $sid) (i32.load offset=72 (i32.const 768)))
+        (i32.and (local.get $did) (i32.load offset=40 (i32.const 768))))
+      (i32.const 2)))))
+    (if (i32.eqz (local.get $slot)) (then (return (i32.const 0))))
+    (local.set $at (i32.add (i32.load offset=16 (i32.const 768)) (i32.sub (local.get $slot) (i32.const 1))))
+    (local.set $uses (i32.add (i32.load8_u (local.get $at)) (i32.const 1)))
+    (i32.store8 (local.get $at) (local.get $uses))
+    (if (i32.lt_u (local.get $uses) (i32.const 15)) (then (return (i32.const 1))))
+    (local.set $at (i32.add (i32.load offset=16 (i32.const 768)) (i32.mul (i32.load offset=4 (i32.const 768))
+      (call $setOf (i32.const 768) (local.get $did) (local.get $sid)))))
+    (local.set $end (i32.add (local.get $at) (i32.load offset=4 (i32.const 768))))
+    (loop $eight
+      (i64.store (local.get $at)
+        (i64.and (i64.shr_u (i64.load (local.get $at)) (i64.const 1)) (i64.const 0x7f7f7f7f7f7f7f7f)))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $eight (i32.lt_u (local.get $at) (local.get $end))))
+    (i32.const 1))
+
+  (func $contextAccess (param $sid i32) (param $did i32)
+    (local $set i32) (local $at i32) (local $way i32) (local $slot i32)
+    (if (i32.eqz (i32.load (i32.const 768))) (then (return)))
+    (local.set $set (call $setOf (i32.const 768) (local.get $did) (local.get $sid)))
+    (local.set $at (i32.add (i32.load offset=24 (i32.const 768)) (i32.shl (local.get $set) (i32.const 3))))
+    (f64.store (local.get $at) (f64.add (f64.load (local.get $at)) (f64.const 1)))
+    (if (call $contextLookup (local.get $sid) (local.get $did)) (then (return)))
+    (call $count (i32.const 824))
+    (i32.store8 (i32.add (i32.load offset=28 (i32.const 768)) (local.get $did)) (i32.const 1))
+    (local.set $at (i32.add (i32.load offset=20 (i32.const 768)) (i32.shl (local.get $set) (i32.const 2))))
+    (local.set $way (i32.load (local.get $at)))
+    (if (i32.lt_u (local.get $way) (i32.load (i32.const 768)))
+      (then
+        (i32.store (local.get $at) (i32.add (local.get $way) (i32.const 1)))
+        (drop (call $place (i32.const 0) (local.get $set) (local.get $way) (i32.const 0) (local.get $sid))))
+      (else
+        (call $count (i32.const 832))
+        (local.set $way
+          (call $place (i32.const 0) (local.get $set) (i32.const -1) (i32.const 0) (local.get $sid)))))
+    (local.set $slot (i32.add (i32.mul (local.get $set) (i32.load offset=4 (i32.const 768))) (local.get $way)))
+    (i32.store8 (i32.add (i32.load offset=16 (i32.const 768)) (local.get $slot)) (i32.const 0))
+    ;; The inverse holds the entry + 1, so that 0 is an empty slot.
+    (local.set $at (i32.add (i32.load offset=12 (i32.const 768)) (i32.shl (local.get $slot) (i32.const 2))))
+    (if (i32.load (local.get $at)) (then
+      (i32.store (i32.add (i32.load offset=8 (i32.const 768))
+        (i32.shl (i32.sub (i32.load (local.get $at)) (i32.const 1)) (i32.const 2))) (i32.const 0))))
+    (i32.store (local.get $at)
+      (i32.add (call $contextEntry (local.get $sid) (local.get $did)) (i32.const 1)))
+    (i32.store (i32.add (i32.load offset=8 (i32.const 768))
+      (i32.shl (call $contextEntry (local.get $sid) (local.get $did)) (i32.const 2)))
+      (i32.add (local.get $slot) (i32.const 1))))
+
+  ;; --- requests and the prefetcher
+
+  (func $release (param $request i32)
+    (i32.store (local.get $request) (global.get $freeRequest))
+    (global.set $freeRequest (local.get $request)))
+
+  (func $sidRecord (param $sid i32) (result i32)
+    (local $at i32) (local $record i32)
+    (local.set $at (i32.add (global.get $sidRecords) (i32.shl (local.get $sid) (i32.const 2))))
+    (local.set $record (i32.load (local.get $at)))
+    (if (local.get $record) (then (return (local.get $record))))
+    (local.set $record (call $alloc (i32.add (i32.const 16) (i32.shl (global.get $depth) (i32.const 5)))))
+    (i32.store (local.get $at) (local.get $record))
+    (call $count (i32.const 1128))
+    (local.get $record))
+
+  (func $remember (param $record i32) (param $request i32)
+    (local $length i32) (local $entry i32) (local $end i32) (local $page i64) (local $known i32) (local $oldest i32)
+    (local.set $length (i32.load offset=4 (local.get $record)))
+    (local.set $entry (i32.add (local.get $record) (i32.const 16)))
+    (local.set $end (i32.add (local.get $entry) (i32.shl (local.get $length) (i32.const 5))))
+    (local.set $page (i64.load offset=8 (local.get $request)))
+    (block $compared
+      (loop $next
+        (br_if $compared (i32.ge_u (local.get $entry) (local.get $end)))
+        (local.set $known (i32.or (local.get $known)
+          (i64.eq (i64.load offset=8 (local.get $entry)) (local.get $page))))
+        (local.set $entry (i32.add (local.get $entry) (i32.const 32)))
+        (br $next)))
+    (f64.store (i32.const 1120) (f64.add (f64.load (i32.const 1120)) (f64.convert_i32_u (local.get $known))))
+    (if (i32.eq (local.get $length) (global.get $depth))
+      (then
+        (local.set $oldest (i32.load offset=8 (local.get $record)))
+        (local.set $entry (i32.add (i32.add (local.get $record) (i32.const 16))
+          (i32.shl (local.get $oldest) (i32.const 5))))
+        (local.set $oldest (i32.add (local.get $oldest) (i32.const 1)))
+        (i32.store offset=8 (local.get $record)
+          (select (i32.const 0) (local.get $oldest) (i32.eq (local.get $oldest) (global.get $depth)))))
+      (else (i32.store offset=4 (local.get $record) (i32.add (local.get $length) (i32.const 1)))))
+    (i64.store (local.get $entry) (i64.load (local.get $request)))
+    (i64.store offset=8 (local.get $entry) (local.get $page))
+    (i64.store offset=16 (local.get $entry) (i64.load offset=20 (local.get $request))))
+
+  ;; Asks for the last pages of the SID that is expected, the oldest first.
+  (func $prefetch (param $record i32) (param $time i32)
+    (local $left i32) (local $at i32) (local $entry i32) (local $request i32)
+    (local.set $left (i32.load offset=4 (local.get $record)))
+    (local.set $at (i32.load offset=8 (local.get $record)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $left)))
+        (local.set $entry (i32.add (i32.add (local.get $record) (i32.const 16)) (i32.shl (local.get $at) (i32.const 5))))
+        (local.set $request (global.get $freeRequest))
+    (if (local.get $request)
+      (then (global.set $freeRequest (i32.load (local.get $request))))
+      (else (local.set $request (call $alloc (i32.const 64)))))
+        (i64.store (local.get $request) (i64.load (local.get $entry)))
+        (i64.store offset=8 (local.get $request) (i64.load offset=8 (local.get $entry)))
+        (i64.store offset=20 (local.get $request) (i64.load offset=16 (local.get $entry)))
+        (i32.store offset=28 (local.get $request) (i32.const 1))
+        (call $push (i32.const 96) (local.get $request) (local.get $time))
+        (local.set $at (i32.add (local.get $at) (i32.const 1)))
+        (local.set $at (select (i32.const 0) (local.get $at) (i32.eq (local.get $at) (global.get $depth))))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br $next))))
+
+  (func $learn (param $sid i32)
+    (local $record i32) (local $at i32)
+    (if (i32.ne (global.get $previous) (i32.const -1)) (then
+      (if (i32.eq (global.get $previous) (local.get $sid))
+        (then (f64.store (i32.const 1080) (f64.add (f64.load (i32.const 1080)) (f64.const 1))))
+        (else
+          (f64.store (i32.const 1088) (f64.add (f64.load (i32.const 1088)) (f64.const 1)))
+          (local.set $record (call $sidRecord (global.get $previous)))
+          (if (i32.eqz (i32.load (local.get $record))) (then
+            (i32.store (local.get $record) (i32.add (local.get $sid) (i32.const 1)))
+            (call $count (i32.const 1072))))))))
+    (if (i32.lt_u (global.get $recentLength) (global.get $distance)) (then
+      (i32.store (i32.add (global.get $recent) (i32.shl (global.get $recentLength) (i32.const 2))) (local.get $sid))
+      (global.set $recentLength (i32.add (global.get $recentLength) (i32.const 1)))
+      (return)))
+    (local.set $at (i32.add (global.get $recent) (i32.shl (global.get $recentStart) (i32.const 2))))
+    (global.set $previous (i32.load (local.get $at)))
+    (i32.store (local.get $at) (local.get $sid))
+    (global.set $recentStart (i32.add (global.get $recentStart) (i32.const 1)))
+    (if (i32.eq (global.get $recentStart) (global.get $distance)) (then (global.set $recentStart (i32.const 0)))))
+
+  ;; What follows a SID is learnt once; "correct" compares with the next translation's SID, not the one expected (quirk Q9).
+  (func $probe (param $request i32) (param $now i32)
+    (local $sid i32) (local $record i32)
+    (local.set $sid (i32.load offset=16 (local.get $request)))
+    (f64.store (i32.const 1040) (f64.add (f64.load (i32.const 1040)) (f64.const 1)))
+    (local.set $record (call $sidRecord (local.get $sid)))
+    (call $remember (local.get $record) (local.get $request))
+    (if (i32.ne (global.get $predicted) (i32.const -1)) (then
+      (if (i32.eq (global.get $predicted) (local.get $sid))
+        (then (f64.store (i32.const 1048) (f64.add (f64.load (i32.const 1048)) (f64.const 1))))
+        (else (f64.store (i32.const 1056) (f64.add (f64.load (i32.const 1056)) (f64.const 1)))))))
+    (global.set $predicted (i32.sub (i32.load (local.get $record)) (i32.const 1)))
+    (if (i32.ne (global.get $predicted) (i32.const -1)) (then
+      (f64.store (i32.const 1064) (f64.add (f64.load (i32.const 1064)) (f64.const 1)))
+      (call $prefetch (call $sidRecord (global.get $predicted)) (i32.add (local.get $now) (i32.const 500)))))
+    (call $learn (local.get $sid)))
+
+  ;; --- stages
+
+  (func $issue (param $now i32)
+    (local $at i32) (local $request i32) (local $sid i32) (local $did i32) (local $wait i32) (local $iova i64)
+    (local.set $at (global.get $position))
+    (global.set $position (i32.add (local.get $at) (i32.const 1)))
+    (local.set $request (global.get $freeRequest))
+    (if (local.get $request)
+      (then (global.set $freeRequest (i32.load (local.get $request))))
+      (else (local.set $request (call $alloc (i32.const 64)))))
+    (local.set $sid (i32.load16_u (i32.add (global.get $sids) (i32.shl (local.get $at) (i32.const 1)))))
+    (local.set $did (i32.load16_u (i32.add (global.get $dids) (i32.shl (local.get $at) (i32.const 1)))))
+    (i32.store offset=16 (local.get $request) (local.get $sid))
+    (i32.store offset=20 (local.get $request) (local.get $did))
+    (i32.store offset=24 (local.get $request) (i32.load8_u (i32.add (global.get $levels) (local.get $at))))
+    (i32.store offset=28 (local.get $request) (i32.const 0))
+    (f64.store offset=40 (local.get $request) (f64.add (global.get $epoch) (f64.convert_i32_s (local.get $now))))
+    (f64.store offset=48 (local.get $request)
+      (f64.load (i32.add (global.get $nextAccess) (i32.shl (local.get $at) (i32.const 3)))))
+    (local.set $at (i32.shl (local.get $at) (i32.const 2)))
+    (local.set $iova (i64.or (i64.load32_u (i32.add (global.get $iovaLo) (local.get $at)))
+      (i64.shl (i64.load32_u (i32.add (global.get $iovaHi) (local.get $at))) (i64.const 32))))
+    (i64.store (local.get $request) (local.get $iova))
+    (i64.store offset=8 (local.get $request) (i64.and (local.get $iova)
+      (i64.or (i64.load32_u (i32.add (global.get $maskLo) (local.get $at)))
+        (i64.shl (i64.load32_u (i32.add (global.get $maskHi) (local.get $at))) (i64.const 32)))))
+    (local.set $wait (select (i32.const 1) (i32.const 1000) (call $contextLookup (local.get $sid) (local.get $did))))
+    (i32.store offset=32 (local.get $request) (local.get $wait))
+    (call $push (i32.const 64) (local.get $request) (i32.add (local.get $now) (local.get $wait)))
+    (f64.store (i32.const 1024) (f64.add (f64.load (i32.const 1024)) (f64.const 1)))
+    (global.set $inFlight (i32.add (global.get $inFlight) (i32.const 1))))
+
+  (func $afterContext (param $request i32) (param $now i32)
+    (local $did i32) (local $inTlb i32) (local $inBuffer i32)
+    (local.set $did (i32.load offset=20 (local.get $request)))
+    (call $contextAccess (i32.load offset=16 (local.get $request)) (local.get $did))
+    (local.set $inTlb (i32.ne (i32.const -1) (call $lookup (i32.const 256)
+      (i32.wrap_i64 (i64.shr_u (i64.load (local.get $request)) (i64.const 21)))
+      (i64.load offset=8 (local.get $request)) (local.get $did) (f64.load offset=48 (local.get $request)))))
+    (local.set $inBuffer (i32.ne (i32.const -1) (call $lookup (i32.const 640) (i32.const 0)
+      (i64.load offset=8 (local.get $request)) (local.get $did) (f64.const 0))))
+    (f64.store (i32.const 1112) (f64.add (f64.load (i32.const 1112)) (f64.convert_i32_u (local.get $inBuffer))))
+    (if (i32.or (local.get $inTlb) (local.get $inBuffer))
+      (then (call $send (i32.const 160) (local.get $request) (i32.const 2) (i32.add (local.get $now) (i32.const 1))))
+      (else (call $send (i32.const 96) (local.get $request) (i32.const 450)
+        (i32.add (local.get $now) (i32.const 450)))))
+    (call $probe (local.get $request) (local.get $now)))
+
+  (func $send (param $queue i32) (param $request i32) (param $latency i32) (param $time i32)
+    (i32.store offset=32 (local.get $request)
+      (i32.add (i32.load offset=32 (local.get $request)) (local.get $latency)))
+    (call $push (local.get $queue) (local.get $request) (local.get $time)))
+
+  (func $inPageCaches (param $request i32) (param $now i32)
+    (local $iova i64) (local $did i32) (local $level i32) (local $inL2 i32) (local $inL3 i32) (local $walk i32)
+    (local.set $iova (i64.load (local.get $request)))
+    (local.set $did (i32.load offset=20 (local.get $request)))
+    (local.set $level (i32.load offset=24 (local.get $request)))
+    (local.set $inL2 (call $lookup (i32.const 384)
+      (i32.wrap_i64 (i64.shr_u (local.get $iova) (i64.const 21))) (i64.shr_u (local.get $iova) (i64.const 21))
+      (local.get $did) (f64.const 0)))
+    (local.set $inL3 (call $lookup (i32.const 512)
+      (i32.wrap_i64 (i64.shr_u (local.get $iova) (i64.const 30))) (i64.shr_u (local.get $iova) (i64.const 30))
+      (local.get $did) (f64.const 0)))
+    (i32.store offset=36 (local.get $request) (local.get $inL2))
+    (i32.store offset=56 (local.get $request) (local.get $inL3))
+    (local.set $inL2 (i32.ne (local.get $inL2) (i32.const -1)))
+    (local.set $inL3 (i32.ne (local.get $inL3) (i32.const -1)))
+    (if (local.get $inL2) (then
+      (if (i32.eq (local.get $level) (i32.const 2)) (then
+        (call $send (i32.const 160) (local.get $request) (i32.const 455) (i32.add (local.get $now) (i32.const 454)))
+        (return)))
+      (if (i32.eq (local.get $level) (i32.const 1)) (then
+        (call $send (i32.const 128) (local.get $request) (i32.const 50) (i32.add (local.get $now) (i32.const 49)))
+        (return)))
+      ;; The request disappears (quirk Q6).
+      (call $release (local.get $request))
+      (return)))
+    (if (i32.and (local.get $inL3) (i32.eq (local.get $level) (i32.const 3))) (then
+      (call $send (i32.const 160) (local.get $request) (i32.const 5) (i32.add (local.get $now) (i32.const 4)))
+      (return)))
+    (local.set $walk (i32.mul (i32.const 50) (select
+      (i32.sub (i32.const 3) (local.get $level)) (local.get $level) (local.get $inL3))))
+    (call $send (i32.const 128) (local.get $request) (local.get $walk)
+      (i32.add (local.get $now) (i32.sub (local.get $walk) (i32.const 1)))))
+
+  (func $fillPageCaches (param $request i32) (param $now i32)
+    (local $iova i64) (local $did i32)
+    (local.set $iova (i64.load (local.get $request)))
+    (local.set $did (i32.load offset=20 (local.get $request)))
+    (drop (call $access (i32.const 384)
+      (i32.wrap_i64 (i64.shr_u (local.get $iova) (i64.const 21))) (i64.shr_u (local.get $iova) (i64.const 21))
+      (local.get $did) (f64.const 0) (i32.load offset=36 (local.get $request))))
+    (drop (call $access (i32.const 512)
+      (i32.wrap_i64 (i64.shr_u (local.get $iova) (i64.const 30))) (i64.shr_u (local.get $iova) (i64.const 30))
+      (local.get $did) (f64.const 0) (i32.load offset=56 (local.get $request))))
+    (call $send (i32.const 160) (local.get $request) (i32.const 450) (i32.add (local.get $now) (i32.const 450))))
+
+  (func $complete (param $request i32)
+    (local $did i32) (local $flow i32)
+    (local.set $did (i32.load offset=20 (local.get $request)))
+    (if (i32.load offset=28 (local.get $request)) (then
+      (f64.store (i32.const 1096) (f64.add (f64.load (i32.const 1096)) (f64.const 1)))
+      (if (call $access (i32.const 640) (i32.const 0) (i64.load offset=8 (local.get $request)) (local.get $did)
+        (f64.const 0) (i32.const -1)) (then (f64.store (i32.const 1104) (f64.add (f64.load (i32.const 1104)) (f64.const 1)))))
+      (call $release (local.get $request))
+      (return)))
+    (drop (call $access (i32.const 256)
+      (i32.wrap_i64 (i64.shr_u (i64.load (local.get $request)) (i64.const 21)))
+      (i64.load offset=8 (local.get $request)) (local.get $did) (f64.load offset=48 (local.get $request)) (i32.const -1)))
+    (local.set $flow (i32.add (global.get $flows) (i32.shl (local.get $did) (i32.const 5))))
+    (if (f64.eq (f64.load offset=16 (local.get $flow)) (f64.const 0)) (then
+      (f64.store (local.get $flow) (f64.load offset=40 (local.get $request)))))
+    (f64.store offset=8 (local.get $flow) (f64.add (f64.load offset=40 (local.get $request))
+      (f64.convert_i32_s (i32.load offset=32 (local.get $request)))))
+    (f64.store offset=16 (local.get $flow) (f64.add (f64.load offset=16 (local.get $flow)) (f64.const 1)))
+    (global.set $inFlight (i32.sub (global.get $inFlight) (i32.const 1)))
+    (call $release (local.get $request)))
+
+  ;; One nanosecond: each queue releases at most one event, in this order (quirk Q1).
+  (func $cycle (param $now i32)
+    (if (i32.le_s (i32.load (i32.const 72)) (local.get $now)) (then
+      (call $afterContext (call $pop (i32.const 64)) (local.get $now))))
+    (if (i32.le_s (i32.load (i32.const 104)) (local.get $now)) (then
+      (call $inPageCaches (call $pop (i32.const 96)) (local.get $now))))
+    (if (i32.le_s (i32.load (i32.const 136)) (local.get $now)) (then
+      (call $fillPageCaches (call $pop (i32.const 128)) (local.get $now))))
+    (if (i32.le_s (i32.load (i32.const 168)) (local.get $now)) (then
+      (call $complete (call $pop (i32.const 160))))))
+
+  (func $nextDue (result i32)
+    (local $a i32) (local $b i32) (local $c i32) (local $d i32)
+    (local.set $a (i32.load (i32.const 72)))
+    (local.set $b (i32.load (i32.const 104)))
+    (local.set $c (i32.load (i32.const 136)))
+    (local.set $d (i32.load (i32.const 168)))
+    (local.set $a (select (local.get $a) (local.get $b) (i32.lt_s (local.get $a) (local.get $b))))
+    (local.set $c (select (local.get $c) (local.get $d) (i32.lt_s (local.get $c) (local.get $d))))
+    (select (local.get $a) (local.get $c) (i32.lt_s (local.get $a) (local.get $c))))
+
+  ;; Goes on until a slot wants a packet that is not there yet: 0. 1: requests were lost and the link stands still.
+  (func (export "run") (result i32)
+    (local $now i32) (local $nextSlot i32) (local $due i32) (local $slots i32)
+    (local.set $now (global.get $now))
+    (local.set $nextSlot (global.get $nextSlot))
+    (local.set $due (call $nextDue))
+    (loop $step
+      (if (i32.eq (local.get $now) (local.get $nextSlot)) (then
+        (if (i32.ge_s (global.get $inFlight) (global.get $queueEntries))
+          (then (call $count (i32.const 1032)))
+          (else
+            (if (i32.lt_s (i32.sub (global.get $length) (global.get $position)) (i32.const 3)) (then
+              (global.set $now (local.get $now))
+              (global.set $nextSlot (local.get $nextSlot))
+              (return (i32.const 0))))
+            (call $issue (local.get $now))
+            (call $issue (local.get $now))
+            (call $issue (local.get $now))))
+        (local.set $nextSlot (i32.add (local.get $nextSlot) (global.get $interval)))
+        (if (i32.ge_s (local.get $now) (i32.const 0x20000000)) (then
+          (call $moveEpoch (local.get $now))
+          (local.set $nextSlot (i32.sub (local.get $nextSlot) (local.get $now)))
+          (local.set $now (i32.const 0))))
+        (local.set $due (call $nextDue))))
+      (if (i32.le_s (local.get $due) (local.get $now)) (then
+        (call $cycle (local.get $now))
+        (local.set $due (call $nextDue))))
+      (local.set $now (i32.add (local.get $now) (i32.const 1)))
+      (br_if $step (i32.le_s (local.get $due) (local.get $now)))
+      (if (i32.ge_s (local.get $nextSlot) (local.get $due)) (then
+        (local.set $now (local.get $due))
+        (br $step)))
+      (if (i32.lt_s (global.get $inFlight) (global.get $queueEntries)) (then
+        (local.set $now (local.get $nextSlot))
+        (br $step)))
+      (if (i32.ne (local.get $due) (i32.const 0x7fffffff)) (then
+        ;; Slots that find the buffer full on the way are drops.
+        (local.set $slots (i32.div_s
+          (i32.add (i32.sub (local.get $due) (local.get $nextSlot)) (i32.sub (global.get $interval) (i32.const 1)))
+          (global.get $interval)))
+        (f64.store (i32.const 1032) (f64.add (f64.load (i32.const 1032)) (f64.convert_i32_s (local.get $slots))))
+        (local.set $nextSlot (i32.add (local.get $nextSlot) (i32.mul (local.get $slots) (global.get $interval))))
+        (local.set $now (local.get $due))
+        (br $step))))
+    (global.set $now (local.get $now))
+    (i32.const 1))
+
+  ;; The trace has ended, which is noticed at a slot with room: what is left of a packet still goes out. Results as of `run`.
+  (func (export "finish") (result i32)
+    (local $due i32)
+    (block $issued
+      (loop $rest
+        (br_if $issued (i32.ge_s (global.get $position) (global.get $length)))
+        (call $issue (global.get $now))
+        (br $rest)))
+    (block $drained
+      (loop $step
+        (br_if $drained (i32.eqz (global.get $inFlight)))
+        (local.set $due (call $nextDue))
+        (if (i32.eq (local.get $due) (i32.const 0x7fffffff)) (then (return (i32.const 1))))
+        (if (i32.gt_s (local.get $due) (global.get $now)) (then (global.set $now (local.get $due))))
+        (call $cycle (global.get $now))
+        (global.set $now (i32.add (global.get $now) (i32.const 1)))
+        (br $step)))
+    (i32.const 0)))
