@@ -33,6 +33,7 @@ export function register(command: Command): void {
     .command('schema')
     .description('JSON Schema, for editors')
     .addArgument(new Argument('[of]', 'of what').choices(['translate', 'machine']).default('translate'))
+    .option('--json', 'print one JSON document (a schema is one in any case)')
     .action((of: string) =>
       print(`${JSON.stringify(of === 'machine' ? machineSchema() : translateSchema(), null, 2)}\n`),
     );

@@ -24,6 +24,7 @@ function pending(target: string, create: (path: string) => void): Pending {
   const final = resolve(target);
   const path = join(dirname(final), `.${basename(final)}.${randomBytes(4).toString('hex')}.tmp`);
   orUnwritable(target, () => {
+    refuseDevice(final);
     createFolder(dirname(final));
     temporaries.add(path);
     create(path);
@@ -55,6 +56,13 @@ function createFolder(path: string): void {
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** What is renamed into place would replace the device or the pipe itself, not go through it. */
+function refuseDevice(path: string): void {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there === undefined || there.isFile() || there.isDirectory()) return;
+  throw Object.assign(new Error(), { code: 'ENXIO', syscall: 'open' });
 }
 
 /** Writes a whole small file atomically. @throws StrataError `output.unwritable` */
@@ -101,5 +109,6 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder',
   EISDIR: 'it is a folder',
   ENOTEMPTY: 'the folder is there already',
+  ENXIO: 'it is a device or a pipe; a file is expected, which appears when it is complete',
   EEXIST: 'it is there already and is no folder',
 };

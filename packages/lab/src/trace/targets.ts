@@ -107,7 +107,7 @@ export interface Conversion {
 
 /**
  * Converts the trace `input` to `output`, which appears when it is complete or not at all.
- * @throws StrataError of the reader, `output.unwritable`
+ * @throws StrataError of the reader, `output.unwritable`, `output.usage`
  */
 export async function convert(
   input: string,
@@ -116,6 +116,7 @@ export async function convert(
   options: OpenOptions & { readonly signal: AbortSignal },
   onBlock: (reader: TraceReader) => void,
 ): Promise<Conversion> {
+  refuseStandardOutput(output);
   refuseFolder(output);
   const reader = await openTrace(input, { ...options, events: target.events });
   const folder = pendingFolder(output);
@@ -139,6 +140,16 @@ export async function convert(
     folder.discard();
     await reader.close();
   }
+}
+
+function refuseStandardOutput(output: string): void {
+  if (output !== '-') return;
+  throw new StrataError({
+    code: 'output.usage',
+    what: 'a trace is not written to standard output',
+    where: 'output -',
+    mend: 'Name a file: it appears when the trace is complete. A file that is really called - is written as ./-',
+  });
 }
 
 /** The user knows the output, not the folder that it grows in. */

@@ -19,6 +19,7 @@ import { strataCommand } from '../../../../testing/components.ts';
 import { createPageSet } from './page-set.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-trace-'));
+spawnSync('mkfifo', [join(folder, 'pipe')]);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function strata(...args: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -190,6 +191,9 @@ describe('strata trace', () => {
     [['generate', 'gups', 'x.strata', '--set', 'sise=1'], /sise.*size/],
     [['convert', workload, 'x.strata', '--to', 'elf'], /elf/],
     [['convert', workload, '/proc/none/x.strata'], /\/proc\/none\/x\.strata/],
+    [['convert', workload, '-'], /standard output.*Name a file/],
+    [['convert', workload, 'pipe', '--to', 'csv'], /pipe: cannot write: it is a device or a pipe/],
+    [['head', workload, '--parquet', 'pipe'], /pipe: cannot write: it is a device or a pipe/],
     [['info'], /missing required argument/],
   ])('refuses %j with a sentence', (args, message) => {
     expect(refused('trace', ...args)).toMatch(message);
