@@ -77,6 +77,39 @@ function naivelyUnzipped(zip: Buffer): Buffer {
   return Buffer.concat(components);
 }
 
+/** A trace with its physical addresses, record by record and straight from the description (specification formats B1): nothing of the reader is used. */
+function naiveDrmemtrace(bytes: Buffer, physical: boolean): PlainAccess[] {
+  const accesses: PlainAccess[] = [];
+  const frameOf = new Map<bigint, bigint>();
+  let [thread, process, physicalPage, finished] = [-1, -1, 0n, false];
+  expect(bytes.length % 12).toBe(0);
+  for (let at = 0; at < bytes.length; at += 12) {
+    expect(finished, 'nothing follows the footer').toBe(false);
+    const type = bytes.readUInt16LE(at);
+    const size = bytes.readUInt16LE(at + 2);
+    const value = bytes.readBigUInt64LE(at + 4);
+    if (at === 0) expect([type, value], 'the header comes first').toEqual([25, 6n]);
+    const access = (kind: number) => {
+      const frame = frameOf.get(value >> 12n);
+      const where = physical && frame !== undefined ? { physical: frame | (value & 0xfffn) } : {};
+      accesses.push({ address: value, kind, size, thread, process, ...where });
+    };
+    if (type === 22) thread = Number(value);
+    else if (type === 24) process = Number(value);
+    else if (type === 26) finished = true;
+    else if (type === 28 && size === 15) physicalPage = value;
+    else if (type === 28 && size === 17) frameOf.set(value >> 12n, physicalPage);
+    else if (type === 0) access(AccessKind.load);
+    else if (type === 1) access(AccessKind.store);
+    else if (type === 2) access(AccessKind.prefetch);
+    // An instruction without bytes only sets the program counter.
+    else if (type === 10 && size > 0) access(AccessKind.fetch);
+    else expect([10, 23, 25, 28], `a record of type ${type}`).toContain(type);
+  }
+  expect(finished, 'the footer comes last').toBe(true);
+  return accesses;
+}
+
 describe('a drmemtrace export', () => {
   it.each([
     ['naive.trace', (bytes: Buffer) => bytes],
@@ -105,6 +138,18 @@ describe('a drmemtrace export', () => {
         expect(back.summary.format).toBe('drmemtrace');
       }),
       { numRuns: 20 },
+    );
+  });
+
+  it('tells physical pages, threads and sizes to a reader written from the format alone', async () => {
+    await fc.assert(
+      fc.asyncProperty(trace, fc.boolean(), async (plain, physical) => {
+        const accesses = physical ? withPhysical(plain) : plain;
+        const path = folder.path('naive.trace.gz');
+        await writeDrmemtrace(path, readerOf(accesses));
+        expect(naiveDrmemtrace(gunzipSync(readFileSync(path)), physical)).toEqual(accesses);
+      }),
+      { numRuns: 40 },
     );
   });
 
