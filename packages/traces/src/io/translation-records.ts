@@ -4,6 +4,7 @@ import { StrataError } from '@strata/model/machine';
 const wordsPerRecord = translationRecordBytes / 4;
 const recordsPerBlock = 8192;
 const translateType = 1;
+const typeBytes = 4;
 
 /**
  * The records of an `iotlb_trace.bin` (specs/io.md 1.6) from a stream of bytes cut anywhere. The block is reused.
@@ -33,13 +34,18 @@ export async function* readTranslationRecords(
     }
   }
   const whole = Math.floor(filled / translationRecordBytes);
-  if (filled % translationRecordBytes !== 0)
+  decode(words, whole, block, records, where);
+  const rest = filled % translationRecordBytes;
+  // Another format is told as such, whatever its length.
+  if (rest >= typeBytes && words[whole * wordsPerRecord] !== translateType)
+    throw notARecord(where, records + whole, words[whole * wordsPerRecord]!);
+  if (rest !== 0)
     throw new StrataError({
       code: 'io.trace-torn',
       what: 'the last record is torn',
       where: `${where} record ${records + whole}`,
       expected: `${translationRecordBytes} bytes`,
-      found: `${filled % translationRecordBytes}`,
+      found: `${rest}`,
       mend: 'Build the trace again; its writer was probably stopped.',
     });
   if (records + whole === 0)
@@ -49,9 +55,7 @@ export async function* readTranslationRecords(
       where,
       mend: 'Check that the log has translations of the tenants asked for.',
     });
-  if (whole === 0) return;
-  decode(words, whole, block, records, where);
-  yield block;
+  if (whole > 0) yield block;
 }
 
 function decode(words: Uint32Array, count: number, block: TranslationBlock, firstRecord: number, where: string): void {
@@ -80,6 +84,6 @@ function notARecord(where: string, record: number, type: number): StrataError {
     where: `${where} record ${record}`,
     expected: 'type 1 and a page level of at most 5',
     found: `type ${type}`,
-    mend: 'Give the ..._iotlb_trace.bin file, not ..._cc_data.bin or ..._slpt_data.bin.',
+    mend: 'Give the ..._iotlb_trace.bin file, not ..._cc_data.bin or ..._slpt_data.bin; of a log, `strata io build` makes one.',
   });
 }
