@@ -1,6 +1,7 @@
 import type { FarMemoryStats } from '@strata/far-memory';
 import { StrataError } from '@strata/model/machine';
 import { type Command, InvalidArgumentError } from 'commander';
+import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
 import { jsonDocument, print } from '../terminal/output.ts';
 import { formatBytes, formatCount } from '../terminal/quantities.ts';
@@ -21,7 +22,10 @@ export function registerTop(parent: Command): void {
     .option('--interval <seconds>', 'between two looks', seconds, 1)
     .option('--once', 'one look, then end; rates are since the start of the agent')
     .option('--json', 'one JSON document per look, on a line of its own (with --once: one document)');
-  command.action(top);
+  addExamples(command, [
+    'strata far top 127.0.0.1:9464',
+    'strata far top --once --json 127.0.0.1:9464 127.0.0.1:9465',
+  ]).action(top);
 }
 
 /** How one program stands: a far memory's `stats()`. Counts since its opening. */

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { FarMemory, MISS } from '@strata/far-memory';
 import type { Bench, BenchRow } from './bench.ts';
@@ -98,20 +99,16 @@ async function misses(count: number, signal: AbortSignal): Promise<BenchRow[]> {
 /** What a process of its own holds with the records in it, less the same process without. */
 async function resident(program: string): Promise<number> {
   const run = promisify(execFile);
-  const { stdout } = await run(process.execPath, [
-    '--expose-gc',
-    '--max-old-space-size=4096',
-    '--input-type=module',
-    '-e',
-    program,
-  ]);
+  const words = ['--expose-gc', '--max-old-space-size=4096', '--input-type=module', '-e', program];
+  // The program's imports are resolved from here.
+  const { stdout } = await run(process.execPath, words, { cwd: fileURLToPath(new URL('.', import.meta.url)) });
   return Number(stdout) / 1e6;
 }
 
 const report = 'globalThis.gc(); process.stdout.write(String(process.memoryUsage.rss()));';
 
 function farRecords(count: number): string {
-  return `import { FarMemory, struct, u32, f64 } from ${JSON.stringify(import.meta.resolve('@strata/far-memory'))};
+  return `import { FarMemory, struct, u32, f64 } from '@strata/far-memory';
 const far = await FarMemory.open({ localBytes: ${Math.ceil((count * 24 * 1.5) / 2 ** 20 + 16)} * 2 ** 20 });
 const rows = far.vector(struct({ a: u32, b: u32, c: f64, d: u32 }));
 await rows.push((function* () { for (let i = 0; i < ${count}; i++) yield { a: i, b: i, c: i, d: i }; })());
