@@ -174,6 +174,19 @@ describe('a data frame', () => {
     expect([...(await frame.values('b'))]).toEqual([3, 4.5]);
   });
 
+  it('keeps its columns, and nothing of a new one, when computing that fails', async () => {
+    const far = await openSmall();
+    const frame = far.dataFrame({ a: u32 }, { chunkRows: 16 });
+    await frame.append({ a: Uint32Array.from({ length: 100 }, (_, row) => row) });
+    const { objects } = far.stats();
+    const fail = (row: number) => {
+      if (row === 70) throw new Error('no');
+      return row;
+    };
+    await expect(frame.derive('b', f64, ['a'], fail)).rejects.toThrow('no');
+    expect([frame.columns, far.stats().objects, (await frame.values('a'))[99]]).toEqual([['a'], objects, 99]);
+  });
+
   it('names what is missing', async () => {
     const frame = await twoColumns();
     await frame.append({ a: [1], b: [2] });

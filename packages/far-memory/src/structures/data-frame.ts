@@ -152,14 +152,20 @@ export function createDataFrame(
       if (from.length === 0) throw new FarUsageError('derive needs at least one column to compute from');
       const vector = vectorOf(column, layout);
       const row: number[] = new Array(from.length).fill(0);
-      for await (const chunks of chunksOf(from)) {
-        const [{ length: rows }] = chunks as [(typeof chunks)[0]];
-        const results = newValues(layout.element, rows);
-        for (let at = 0; at < rows; at++) {
-          for (let input = 0; input < chunks.length; input++) row[input] = Number(chunks[input]!.valueAt(at));
-          setValue(results, at, compute(...row));
+      try {
+        for await (const chunks of chunksOf(from)) {
+          const [{ length: rows }] = chunks as [(typeof chunks)[0]];
+          const results = newValues(layout.element, rows);
+          for (let at = 0; at < rows; at++) {
+            for (let input = 0; input < chunks.length; input++) row[input] = Number(chunks[input]!.valueAt(at));
+            setValue(results, at, compute(...row));
+          }
+          await vector.push(results as Iterable<number | bigint>);
         }
-        await vector.push(results as Iterable<number | bigint>);
+      } catch (error) {
+        // Not `drop`, which would forget the group, and with it the other columns.
+        await vector.resize(0);
+        throw error;
       }
       columns.set(column, { layout, vector });
     },

@@ -1,3 +1,4 @@
+import { wasmModule } from '../machine/wasm.ts';
 import type { FastPath, FreeTo } from './fast-path.ts';
 import { wasmCode } from './fast-path-wasm-code.ts';
 import { kindsPerCore, type Layout, localStride } from './layout.ts';
@@ -34,16 +35,12 @@ export function sharedWasmMemory(words: number): WasmMemory | undefined {
   return api && new api.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
-function bytesOf(digits: string): Uint8Array {
-  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
-}
-
 let compiled: object | undefined;
 
 /** The module, compiled once; undefined where compiling is not allowed (a page's Content-Security-Policy). */
 function moduleOf(api: WasmApi): object | undefined {
   try {
-    compiled ??= new api.Module(bytesOf(wasmCode));
+    compiled ??= wasmModule(api, wasmCode);
     return compiled;
   } catch {
     return undefined;

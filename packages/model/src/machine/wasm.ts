@@ -20,7 +20,7 @@ export function wasmApi(): WasmApi | undefined {
 }
 
 /** A module from hexadecimal digits, as `scripts/wasm.mjs` writes them. @throws where compiling is not allowed (a page's Content-Security-Policy) */
-export function wasmModule(api: WasmApi, digits: string): object {
+export function wasmModule(api: Pick<WasmApi, 'Module'>, digits: string): object {
   return new api.Module(
     Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16)),
   );

@@ -1,3 +1,4 @@
+import { wasmModule } from '../../machine/wasm.ts';
 import {
   type ColumnName,
   columnNames,
@@ -58,15 +59,11 @@ let compiled: object | undefined;
 
 function moduleOf(api: WasmApi): object | undefined {
   try {
-    compiled ??= new api.Module(bytesOf(wasmCode));
+    compiled ??= wasmModule(api, wasmCode);
     return compiled;
   } catch {
     return undefined;
   }
-}
-
-function bytesOf(digits: string): Uint8Array {
-  return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 }
 
 class Kernel implements CompatIoSimulation {
