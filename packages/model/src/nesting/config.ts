@@ -280,7 +280,8 @@ function checkLists(profile: Profile, where: string): void {
           `unknown operation class ${name}`,
           suggestion(name, Object.keys(profile.operations)),
         );
-      if (count > 0 && !Object.hasOwn(profile.kinds, operation.kind))
+      const exits = !profile.memoryOperations.includes(name);
+      if (exits && count > 0 && !Object.hasOwn(profile.kinds, operation.kind))
         throw wrong(
           `${where}: ${list}`,
           `operation ${name} exits as ${operation.kind}, which has no cost`,
