@@ -494,6 +494,20 @@ describe('the experiment', () => {
   });
 });
 
+describe('the architecture of a recording', () => {
+  const warning = /names exits of (Intel|AMD|Arm), profile/;
+  it.each([
+    ['Intel', 'HLT', 'dvh-paper', 'amd-svm'],
+    ['AMD', 'npf', 'amd-svm', 'dvh-paper'],
+    ['Arm', 'WFx', 'arm-neve', 'dvh-paper'],
+  ])('is told where the profile prices another: %s', async (vendor, reason, fitting, other) => {
+    const exits = written('vendor.csv', `reason,count\n${reason},20\n`);
+    const predict = ['predict', '--exits', exits, '--ops', '10', '--native-cycles', '10000', '--profile'];
+    expect((await strata(...predict, fitting)).err).not.toMatch(warning);
+    expect((await strata(...predict, other)).err).toContain(`names exits of ${vendor}, profile ${other}`);
+  });
+});
+
 describe('what can be named', () => {
   it('lists every profile, and shows one with its kinds', async () => {
     expect((await strata('profiles', '--json')).json().profiles).toHaveLength(profiles.names.length);

@@ -520,11 +520,16 @@ describe('reports of counters', () => {
     expect(counts(await imported(batch))).toEqual({ EPT_MISCONFIG: 100, HLT: 50 });
     const log = `${' kvm_exit kvm_exit(HLT)\n'.trimStart()}       300        200\n       100         50\n`;
     const logged = await imported(log);
-    expect([counts(logged), logged.windowSeconds, logged.total]).toEqual([{ HLT: 250 }, 2, 400]);
+    expect([counts(logged), logged.windowSeconds, logged.total]).toEqual([{ HLT: 250, other: 150 }, 2, 400]);
     const csv = 'timestamp,"kvm_exit","kvm_exit(CPUID)"\n2026-01-01 00:00:01,7,5\n2026-01-01 00:00:02,3,1\n';
-    expect(counts(await imported(csv))).toEqual({ CPUID: 6 });
+    expect(counts(await imported(csv))).toEqual({ CPUID: 6, other: 4 });
     const debugfs = `${'exits'.padEnd(42)}      5000       150\n${'halt_exits'.padEnd(42)}      4000       100\n`;
     expect(Object.fromEntries((await imported(debugfs)).kinds)).toEqual({ hlt: 100, other: 50 });
+  });
+  it('says which reasons it does not know', async () => {
+    const { kinds, warnings } = await imported('reason,count\nHC_WRMSR,20\nHLT,30\n');
+    expect(Object.fromEntries(kinds)).toEqual({ hlt: 30, other: 20 });
+    expect(warnings).toEqual(['20 exits count as other: no reason of Intel, AMD or Arm is named HC_WRMSR.']);
   });
   it('perf stat, printed and as CSV', async () => {
     const printed =

@@ -75,6 +75,7 @@ const svmInstruction = (swCycles: number): ExitKind => ({
 export const amdSvm: Profile = {
   ...dvhPaper,
   name: 'amd-svm',
+  vendor: 'amd',
   summary: 'AMD SVM without virtual VMLOAD/VMSAVE and vGIF: five more instructions trap per nested entry',
   source: 'specification section 6.1; software costs as in dvh-paper',
   operations: {
@@ -197,6 +198,7 @@ function arm(name: string, summary: string, traps: number): Profile {
   return {
     ...dvhPaper,
     name,
+    vendor: 'arm',
     summary,
     source:
       'NEVE (SOSP 2017): trap counts per hypercall and hypercall cost; two constants fitted to v8.3 without VHE and to NEVE',
