@@ -15,6 +15,7 @@ import {
 const full = { kinds: 2 ** 15, objects: 2 ** 14 } as const;
 const objectBytes = 8192;
 const lookups = 32;
+const keyBytes = 12;
 const skew = 0.85;
 const inFlight = 64;
 
@@ -32,7 +33,7 @@ export function webWorkload(shrink: number, requests: number, seed: number): Web
   const random = xorshift(seed);
   const letters = Buffer.alloc(kinds * 10, 'a');
   for (let at = 0; at < letters.length; at++) letters[at] = 97 + (random() % 26);
-  const key = Buffer.alloc(12);
+  const key = Buffer.alloc(keyBytes);
   return {
     kinds,
     objects,
@@ -40,7 +41,7 @@ export function webWorkload(shrink: number, requests: number, seed: number): Web
     keyAt(index) {
       const kind = Math.floor(index / lookups);
       const suffix = index % lookups;
-      letters.copy(key, 0, kind * 10, kind * 10 + 10);
+      for (let at = 0; at < 10; at++) key[at] = letters[kind * 10 + at]!;
       key[10] = 48 + Math.floor(suffix / 10);
       key[11] = 48 + (suffix % 10);
       return key;
@@ -102,14 +103,18 @@ async function serve(
   let next = 0;
   let wrong = 0;
   const lane = async () => {
-    const buffers: Buffer[] = Array.from({ length: lookups }, () => Buffer.alloc(12));
+    const buffers: Buffer[] = Array.from({ length: lookups }, () => Buffer.alloc(keyBytes));
     while (next < requests.length) {
       if ((next & 1023) === 0) {
         await turn(signal);
       }
       const kind = requests[next++]!;
       if (kind === undefined) return;
-      for (let at = 0; at < lookups; at++) web.keyAt(kind * lookups + at).copy(buffers[at]!);
+      for (let at = 0; at < lookups; at++) {
+        const key = web.keyAt(kind * lookups + at);
+        const buffer = buffers[at]!;
+        for (let byte = 0; byte < keyBytes; byte++) buffer[byte] = key[byte]!;
+      }
       const sum = keys.sum(buffers);
       const index = (typeof sum === 'number' ? sum : await sum) % web.objects;
       const found = objects.get(index);
