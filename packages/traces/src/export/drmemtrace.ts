@@ -28,7 +28,7 @@ const special = { header: 25, footer: 26, marker: 28, noFetch: 29 } as const;
  * Threads share the file, so with more than one the trace says it is core-sharded. Data accesses that have no instruction of their own get
  * an instruction record of size 0, which sets the PC and is no fetch. Physical addresses, where the reader delivers that column, become
  * marker pairs, and the trace says it covers the whole system.
- * @throws StrataError `trace.unwritable`, and what reading throws
+ * @throws StrataError `output.unwritable`, and what reading throws
  */
 export async function writeDrmemtrace(
   path: string,
