@@ -335,7 +335,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
       [scanPosition, Number.POSITIVE_INFINITY],
       [0, scanPosition],
     ] as const) {
-      for (const vma of [...vmas.list]) {
+      for (let vma = vmas.next(from); vma !== undefined && vma.start < to; vma = vmas.next(vma.end)) {
         const first = Math.ceil(Math.max(vma.start, from) / pagesIn[2]) * pagesIn[2];
         for (let start = first; start + pagesIn[2] <= vma.end && start < to; start += pagesIn[2]) {
           if (budget <= 0) {
