@@ -150,6 +150,7 @@ export function createSimulation(
     counts.walks = 0;
     counts.notMapped = 0;
     counts.notCanonical = 0;
+    cores.resetCounts();
     shootdowns = 0;
     tlb.resetCounts();
     for (const stage of stages) stage.resetCounts();
@@ -206,6 +207,7 @@ export function createSimulation(
           notCanonical: counts.notCanonical,
           threads: cores.threads,
           processes: spaces.all.length,
+          contextSwitches: cores.contextSwitches,
         },
         walks: counts.walks,
         walksPerThousandAccesses: ratio(1000 * counts.walks, references),
