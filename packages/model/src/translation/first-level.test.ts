@@ -84,11 +84,28 @@ describe('what first levels answer for all designs alike', () => {
     put(1, Touch.fetch, 5);
     put(9, Touch.data);
     const filter = createFirstLevelFilter(createFirstLevel(resolveMachine({}), createRandom(1)));
-    filter.run(stream, 0);
+    filter.run(stream, 0, true);
     const column = (array: ArrayLike<number>) => Array.from(array).slice(0, stream.length);
     expect(column(stream.touch)).toEqual([Touch.fetchMissed, Touch.data, Touch.answered, Touch.data]);
     expect(column(stream.line)).toEqual([1, 9, 1, 9]);
     expect(column(stream.leftOut)).toEqual([0, 1, 1, 1]);
     expect(filter.counts).toEqual({ l1i: { hits: 2, misses: 1 }, l1d: { hits: 1 } });
+  });
+
+  it('loses no count of what was left out when it rests, where hardly anything repeats', () => {
+    const stream = createAccessStream();
+    const filter = createFirstLevelFilter(createFirstLevel(resolveMachine({}), createRandom(1)));
+    let leftOut = 0;
+    for (let run = 0; run < 40; run++) {
+      stream.length = 0;
+      for (let at = 0; at < 32; at++) stream.line[stream.length++] = run * 100 + at;
+      stream.line[stream.length++] = run * 100 + 31;
+      stream.touch.fill(Touch.data);
+      stream.walk.fill(-1);
+      filter.run(stream, 0, false);
+      for (let at = 0; at < stream.length; at++) leftOut += stream.leftOut[at]!;
+    }
+    // Runs 0, 16 and 32 leave out their last access; the next run says so.
+    expect([leftOut, filter.counts.l1d.hits]).toEqual([3, 3]);
   });
 });

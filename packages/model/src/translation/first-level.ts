@@ -11,10 +11,18 @@ export interface FirstLevelCounts {
 /** Leaves out of a stream what the first levels of all designs answer alike. */
 export interface FirstLevelFilter {
   readonly counts: FirstLevelCounts;
-  /** Goes through the elements from `from` on; the stream is as long as what is left afterwards. */
-  run(stream: AccessStream, from: number): void;
+  /**
+   * Goes through the elements from `from` on; the stream is as long as what is left afterwards.
+   * @param hasFetches whether there may be fetches among them
+   */
+  run(stream: AccessStream, from: number, hasFetches: boolean): void;
   resetCounts(): void;
 }
+
+/** Where fewer than one in so many elements is left out, looking for repeated accesses costs more than it saves, */
+const worthwhile = 8;
+/** and is not tried again before so many runs. Fetches always have to be looked at: designs do not keep the instruction cache. */
+const restingRuns = 15;
 
 /**
  * Every design has caches of its own, but no walk reads the instruction cache: its contents, and what it answers, are the same for all
@@ -23,14 +31,25 @@ export interface FirstLevelFilter {
  */
 export function createFirstLevelFilter({ fetch, fetchRepeats, dataRepeats }: FirstLevel): FirstLevelFilter {
   const counts = { l1i: { hits: 0, misses: 0 }, l1d: { hits: 0 } };
-  let lastFetch = -1;
-  let lastFetchCore = -1;
+  // In arrays: V8 allocates a number for every write to a variable that functions share.
+  const fetched = Float64Array.of(-1, -1);
   /** Accesses left out since the last element. */
-  let leftOut = 0;
+  const pending = new Float64Array(1);
+  let resting = 0;
   return {
     counts,
-    run(stream, from) {
-      const { line, walk, core, touch, process, length } = stream;
+    run(stream, from, hasFetches) {
+      const { line, walk, core, touch, process, leftOut, length } = stream;
+      if (!hasFetches && resting > 0) {
+        resting--;
+        leftOut.fill(0, from, length);
+        leftOut[from] = pending[0]!;
+        pending[0] = 0;
+        return;
+      }
+      let lastFetch = fetched[0]!;
+      let lastFetchCore = fetched[1]!;
+      let skipped = pending[0]!;
       let kept = from;
       let fetchHits = 0;
       let fetchMisses = 0;
@@ -62,19 +81,25 @@ export function createFirstLevelFilter({ fetch, fetchRepeats, dataRepeats }: Fir
           lastDataCore = by;
         }
         if (walked < 0 && what === Touch.answered) {
-          leftOut++;
+          skipped++;
           continue;
         }
-        line[kept] = at;
-        walk[kept] = walked;
-        core[kept] = by;
+        if (kept !== index) {
+          line[kept] = at;
+          walk[kept] = walked;
+          core[kept] = by;
+          process[kept] = process[index]!;
+        }
         touch[kept] = what;
-        process[kept] = process[index]!;
-        stream.leftOut[kept] = leftOut;
-        leftOut = what === Touch.answered ? 1 : 0;
+        leftOut[kept] = skipped;
+        skipped = what === Touch.answered ? 1 : 0;
         kept++;
       }
       stream.length = kept;
+      resting = (length - kept) * worthwhile < length - from ? restingRuns : 0;
+      fetched[0] = lastFetch;
+      fetched[1] = lastFetchCore;
+      pending[0] = skipped;
       counts.l1i.hits += fetchHits;
       counts.l1i.misses += fetchMisses;
       counts.l1d.hits += dataHits;

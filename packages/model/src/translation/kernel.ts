@@ -79,7 +79,7 @@ return (block, from, to) => {
   return factory(tlb, cores, stream, counts, makeRoom, slow) as TlbStageLoop;
 }
 
-/** @param stream the one that the loop will be called with */
+/** @param stage whose streams have been filtered (`createFirstLevelFilter`): fetches left are those that missed */
 export function printDesignLoop(stage: DesignStage): DesignStageLoop {
   const factory = compile(
     ['stage'],
@@ -89,10 +89,8 @@ return (stream) => {
   for (let index = 0; index < length; index++) {
     ${stage.caches.passed === undefined ? '' : 'if (leftOut[index] > 0) passed(leftOut[index]);'}
     if (walk[index] >= 0) walkFor(stream, index);
-    const what = touch[index];
-    if (what === ${Touch.data}) access(core[index], line[index], false);
-    else if (what === ${Touch.fetchMissed}) fetchMissed(core[index], line[index]);
-    else if (what === ${Touch.fetch}) access(core[index], line[index], true);
+    if (touch[index] === ${Touch.data}) access(core[index], line[index], false);
+    else if (touch[index] === ${Touch.fetchMissed}) fetchMissed(core[index], line[index]);
   }
 };`,
   );

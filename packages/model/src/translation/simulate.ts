@@ -96,9 +96,12 @@ export function createSimulation(
 
   /** Elements of the stream that the filter has left. */
   let filtered = 0;
+  let fetchesBefore = 0;
 
   function sift(): void {
-    filter?.run(stream, filtered);
+    const fetches = counts.kinds[AccessKind.fetch]!;
+    filter?.run(stream, filtered, fetches !== fetchesBefore);
+    fetchesBefore = fetches;
     filtered = stream.length;
     stream.limit = filtered + addedElements;
   }
@@ -170,6 +173,7 @@ export function createSimulation(
 
   function restartCounts(): void {
     counts.kinds.fill(0);
+    fetchesBefore = 0;
     counts.lines = 0;
     counts.walks = 0;
     counts.notMapped = 0;
