@@ -33,7 +33,7 @@ export function registerCost(parent: Command): void {
     const profile = await profileOf(options);
     const level = wholeNumber(options.level, '--level', 1);
     const kind = kindOf(profile, options.kind);
-    const model = createExitModel(profile, selectionOf(options));
+    const model = createExitModel(profile, selectionOf(options, level));
     const cost = model.cost(level, kind);
     const basis = costsOf(model).basis(level, kind);
     const error = costsOf(model).error(level, kind);

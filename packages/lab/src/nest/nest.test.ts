@@ -494,6 +494,20 @@ describe('the experiment', () => {
   });
 });
 
+describe('the architecture of a recording', () => {
+  const warning = /names exits of (Intel|AMD|Arm), profile/;
+  it.each([
+    ['Intel', 'HLT', 'dvh-paper', 'amd-svm'],
+    ['AMD', 'npf', 'amd-svm', 'dvh-paper'],
+    ['Arm', 'WFx', 'arm-neve', 'dvh-paper'],
+  ])('is told where the profile prices another: %s', async (vendor, reason, fitting, other) => {
+    const exits = written('vendor.csv', `reason,count\n${reason},20\n`);
+    const predict = ['predict', '--exits', exits, '--ops', '10', '--native-cycles', '10000', '--profile'];
+    expect((await strata(...predict, fitting)).err).not.toMatch(warning);
+    expect((await strata(...predict, other)).err).toContain(`names exits of ${vendor}, profile ${other}`);
+  });
+});
+
 describe('what can be named', () => {
   it('lists every profile, and shows one with its kinds', async () => {
     expect((await strata('profiles', '--json')).json().profiles).toHaveLength(profiles.names.length);
@@ -502,6 +516,22 @@ describe('what can be named', () => {
   it('answers whether an exit is reflected', async () => {
     expect((await strata('reflect', 'HLT', '--json')).json().reasons[0].reflected).toBe(false);
     expect((await strata('reflect', 'HLT', '--when', 'hlt-exiting', '--json')).json().reasons[0].reflected).toBe(true);
+  });
+  it.each(['FOO', 'hlt', 'npf'])('refuses %s, which VMX does not print', async (reason) => {
+    const { code, out, err } = await strata('reflect', reason);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(`${reason} is no exit reason of VMX`);
+  });
+  it('reflects a reason of VMX that has no rule', async () => {
+    expect((await strata('reflect', 'ENCLS', '--json')).json().reasons[0].reflected).toBe(true);
+  });
+  it.each(['--providers', '--consumers'])('refuses a hypervisor of %s that is not below the guest', async (option) => {
+    const cost = ['cost', '--level', '2', '--kind', 'timer', '--dvh', 'dvh', option];
+    expect((await strata(...cost, '0,1')).code).toBe(0);
+    expect((await strata(...cost, 'none')).code).toBe(0);
+    const { code, err } = await strata(...cost, '0,2');
+    expect(code).toBe(2);
+    expect(err).toContain(`${option}: no hypervisor at level 2 is below a guest at level 2`);
   });
   it('validates itself with exit code 0', async () => {
     expect((await strata('validate', '--quiet')).code).toBe(0);

@@ -42,16 +42,30 @@ export async function profileOf({ profile, profileFile }: ProfileOptions): Promi
   return profiles.get(profile ?? 'dvh-paper');
 }
 
-export function selectionOf({ dvh = 'none', providers, consumers }: DvhOptions): Selection {
+/**
+ * @param level of the guest that exits: its hypervisors are 0 to `level` - 1
+ * @throws StrataError for an unknown mechanism, or a hypervisor that is not below the guest
+ */
+export function selectionOf({ dvh = 'none', providers, consumers }: DvhOptions, level: number): Selection {
   return selectMechanisms(dvh, {
-    ...(providers !== undefined && { providers: levelsOf(providers, '--providers') }),
-    ...(consumers !== undefined && { consumers: levelsOf(consumers, '--consumers') }),
+    ...(providers !== undefined && { providers: hypervisorsOf(providers, '--providers', level) }),
+    ...(consumers !== undefined && { consumers: hypervisorsOf(consumers, '--consumers', level) }),
   });
 }
 
-function levelsOf(text: string, option: string): number[] {
+function hypervisorsOf(text: string, option: string, level: number): number[] {
   if (text.trim() === 'none') return [];
-  return text.split(',').map((word) => wholeNumber(word, option));
+  const levels = text.split(',').map((word) => wholeNumber(word, option));
+  const above = levels.find((hypervisor) => hypervisor >= level);
+  if (above !== undefined)
+    throw new StrataError({
+      code: 'usage.level',
+      what: `no hypervisor at level ${above} is below a guest at level ${level}`,
+      where: option,
+      expected: level === 1 ? '0, or none' : `levels from 0 to ${level - 1}, separated by commas, or none`,
+      found: text,
+    });
+  return levels;
 }
 
 /** @throws StrataError `usage.number` */

@@ -12,8 +12,12 @@ import {
   mechanisms,
   type Profile,
   predictLevel,
+  profiles,
+  reasonNamed,
   type Selection,
   selectMechanisms,
+  type Vendor,
+  vendors,
   withWake,
 } from '@strata/model/nesting';
 import type { ExitRecording } from '@strata/traces/nesting';
@@ -79,7 +83,12 @@ export function registerPredict(parent: Command): void {
       predictAt(index + 1, machine, operation, source, budget, latency),
     );
     checkFinite([operation.profile, levels]);
-    const assumptions = [...recording.warnings, ...nestedWarning(recording), ...operation.assumptions];
+    const assumptions = [
+      ...recording.warnings,
+      ...nestedWarning(recording),
+      ...vendorWarning(recording, machine),
+      ...operation.assumptions,
+    ];
     for (const sentence of assumptions) note(`strata: ${sentence}`, options);
     await emit(
       {
@@ -124,6 +133,23 @@ function nestedWarning({ nested, reasons }: ExitRecording): string[] {
   const signs = [...(nested === undefined ? [] : [`${nested.exits} kvm_nested_vmexit`]), ...found];
   return [
     `This is an L0 recording of nested guests (${signs.join(', ')}), not of a single-level VM: its exits already contain what nesting adds, and the prediction adds it again. Record the workload in a VM without nesting.`,
+  ];
+}
+
+const vendorNames: Readonly<Record<Vendor, string>> = { intel: 'Intel', amd: 'AMD', arm: 'Arm' };
+
+/** Most exits bear the names of another architecture than the one that the profile prices. */
+function vendorWarning({ reasons }: ExitRecording, { name, vendor }: Profile): string[] {
+  const counts: Record<Vendor, number> = { intel: 0, amd: 0, arm: 0 };
+  for (const [reason, { count }] of reasons) {
+    const known = reasonNamed(reason);
+    if (known !== undefined) counts[known.vendor] += count;
+  }
+  const [recorded] = vendors.toSorted((one, other) => counts[other] - counts[one]);
+  if (recorded === undefined || recorded === vendor || counts[recorded] <= counts[vendor]) return [];
+  const fitting = [...profiles].flatMap((profile) => (profile.vendor === recorded ? [profile.name] : []));
+  return [
+    `The recording names exits of ${vendorNames[recorded]}, profile ${name} prices those of ${vendorNames[vendor]}: the kinds are the same, the costs are not. Give --profile ${fitting.join(' or ')}, or calibrate one.`,
   ];
 }
 

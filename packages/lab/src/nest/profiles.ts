@@ -1,14 +1,17 @@
-import { StrataError } from '@strata/model/machine';
+import { StrataError, suggestion } from '@strata/model/machine';
 import {
   checkConditions,
   conditionsOf,
+  exitReasons,
   isReflected,
   kvmReflection,
   mechanisms,
   parseReflection,
   profileFileOf,
   profiles,
+  type ReflectionRule,
   reasonName,
+  reasonNamed,
 } from '@strata/model/nesting';
 import type { Command } from 'commander';
 import { loadConfiguration } from '../config/load.ts';
@@ -133,9 +136,7 @@ export function registerProfiles(parent: Command): void {
           .filter(Boolean),
         rules,
       );
-      const wanted = reason === undefined ? undefined : reasonName(reason);
-      if (wanted !== undefined && !/^\w[\w ]*$/.test(wanted))
-        throw new StrataError({ code: 'usage.reason', what: 'not an exit reason', found: wanted });
+      const wanted = reason === undefined ? undefined : exitReasonOf(reason, rules);
       const rows = rules
         .filter(({ reasons }) => wanted === undefined || reasons.includes(wanted))
         .flatMap(({ reasons, lines, note = '' }) =>
@@ -165,6 +166,21 @@ export function registerProfiles(parent: Command): void {
       );
     },
   );
+}
+
+/** A reason of the table, of the user's rules, or any other that Linux prints for Intel: those are always reflected. */
+function exitReasonOf(word: string, rules: readonly ReflectionRule[]): string {
+  const ruled = rules.flatMap(({ reasons }) => reasons);
+  const name = reasonName(word);
+  if (ruled.includes(name) || ruled.includes(word)) return ruled.includes(name) ? name : word;
+  if (reasonNamed(name)?.vendor === 'intel') return name;
+  const known = exitReasons.flatMap(({ name, vendor }) => (vendor === 'intel' ? [name] : []));
+  throw new StrataError({
+    code: 'usage.reason',
+    what: `${word} is no exit reason of VMX`,
+    expected: 'a reason as KVM prints it for Intel, its number, or one of the rules in --table',
+    mend: suggestion(name, [...new Set([...ruled, ...known])]),
+  });
 }
 
 function textColumns(...names: string[]): Table['columns'] {

@@ -1,5 +1,5 @@
 import { StrataError, suggestion } from '../machine/errors.ts';
-import { real, resolve, text, type ValuesOf } from '../machine/fields.ts';
+import { choice, real, resolve, text, type ValuesOf } from '../machine/fields.ts';
 import { amount, entriesOf, kindName, wordsOf, wrong } from './file-values.ts';
 import {
   constantNames,
@@ -12,6 +12,7 @@ import {
 import { dvhPaper } from './profiles/dvh-paper.ts';
 import { profiles } from './profiles/index.ts';
 import { basisWord, constantsOf, deepestOf, fitPointsOf, isConstant, knownErrorsOf } from './provenance.ts';
+import { vendors } from './reasons.ts';
 
 const cycles = (summary: string) =>
   real(0, summary, { min: 0, max: Number.MAX_SAFE_INTEGER, unit: 'cycles', source: 'specification section 4.1' });
@@ -21,6 +22,7 @@ export const profileFields = {
   name: text('profile file', 'name of the profile in output'),
   summary: text('a profile of the user', 'one line on the machine'),
   source: text('profile file', 'where the constants come from'),
+  vendor: choice(vendors, 'intel', 'whose exits it prices'),
   clockGHz: real(dvhPaper.clockGHz, 'clock that the cycles are of', { min: 0.001, max: 100, unit: 'GHz' }),
   HW: cycles('one hardware exit and entry'),
   RM0: cycles('software of L0 for one reflected exit and one nested entry'),
@@ -100,6 +102,7 @@ export function parseProfile(given: unknown, where: string): Profile {
     name: has('name') ? values.name : where,
     summary: has('summary') || base === undefined ? values.summary : `${base.name}, changed: ${base.summary}`,
     source: has('source') || base === undefined ? values.source : base.source,
+    vendor: has('vendor') || base === undefined ? values.vendor : base.vendor,
     clockGHz: has('clockGHz') || base === undefined ? values.clockGHz : base.clockGHz,
     hardwareCycles: has('HW') || base === undefined ? values.HW : base.hardwareCycles,
     reflectRunCycles: has('RM0') || base === undefined ? values.RM0 : base.reflectRunCycles,
@@ -280,7 +283,8 @@ function checkLists(profile: Profile, where: string): void {
           `unknown operation class ${name}`,
           suggestion(name, Object.keys(profile.operations)),
         );
-      if (count > 0 && !Object.hasOwn(profile.kinds, operation.kind))
+      const exits = !profile.memoryOperations.includes(name);
+      if (exits && count > 0 && !Object.hasOwn(profile.kinds, operation.kind))
         throw wrong(
           `${where}: ${list}`,
           `operation ${name} exits as ${operation.kind}, which has no cost`,

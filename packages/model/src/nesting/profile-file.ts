@@ -13,6 +13,7 @@ export function profileFileOf(profile: Profile): ProfileFile {
     name: profile.name,
     summary: profile.summary,
     source: profile.source,
+    vendor: profile.vendor,
     clockGHz: profile.clockGHz,
     HW: profile.hardwareCycles,
     RM0: profile.reflectRunCycles,

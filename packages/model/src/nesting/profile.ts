@@ -1,3 +1,5 @@
+import type { Vendor } from './reasons.ts';
+
 /** How a number of a profile came about; printed with every cost that uses it. */
 export const bases = ['fitted', 'published', 'derived', 'assumed', 'predicted'] as const;
 export type Basis = (typeof bases)[number];
@@ -61,6 +63,8 @@ export interface Profile {
   readonly name: string;
   readonly summary: string;
   readonly source: string;
+  /** Whose exits it prices: a recording of another architecture has other costs. */
+  readonly vendor: Vendor;
   /** Cycles are of this clock. */
   readonly clockGHz: number;
   /** HW: one hardware exit and entry. */

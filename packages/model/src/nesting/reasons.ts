@@ -1,5 +1,6 @@
 /** Whose name a reason is. */
-export type Vendor = 'intel' | 'amd' | 'arm';
+export const vendors = ['intel', 'amd', 'arm'] as const;
+export type Vendor = (typeof vendors)[number];
 
 export interface ExitReason {
   /** As the kernel prints it. */

@@ -100,6 +100,8 @@ const apicReasons = new Set([
 
 /** Real traces have a few dozen reasons; damage must not fill the memory. */
 const mostReasons = 4_096;
+/** Names in one warning. */
+const shownUnknown = 5;
 
 /** Pairs exits with what follows them on the same thread. Fed by the text and the binary reader alike. */
 export interface ExitTally {
@@ -242,8 +244,10 @@ export function createExitTally(): ExitTally {
       const reasons = new Map<string, ReasonCount>();
       for (const { name, count, timed, timeUs } of counts.values())
         reasons.set(name, timed ? { count, timeUs: Math.round(timeUs * 1_000) / 1_000 } : { count });
+      const unknown = [...counts.values()].filter(({ name }) => reasonNamed(name) === undefined);
       return {
         ...rest,
+        warnings: [...rest.warnings, ...unknownWarning(unknown)],
         reasons,
         kinds,
         unknownMsrs,
@@ -280,6 +284,7 @@ export function recordingOf(
 ): ExitRecording {
   const reasons = new Map<string, ReasonCount>();
   const kinds = new Map<string, number>();
+  const unknown: { name: string; count: number }[] = [];
   let unknownMsrs = 0;
   for (const { reason, count, timeUs, kind } of counts) {
     const name = reasonName(reason);
@@ -290,8 +295,20 @@ export function recordingOf(
     if (kind === undefined && known?.mixed === 'msr') unknownMsrs += count;
     else {
       const of = kind ?? known?.kind ?? 'other';
+      if (kind === undefined && known === undefined) unknown.push({ name, count });
       kinds.set(of, (kinds.get(of) ?? 0) + count);
     }
   }
-  return { skipped: 0, ...rest, compression: [], reasons, kinds, unknownMsrs };
+  const warnings = [...rest.warnings, ...unknownWarning(unknown)];
+  return { skipped: 0, ...rest, warnings, compression: [], reasons, kinds, unknownMsrs };
+}
+
+/** `UNKNOWN` is what perf itself says. */
+function unknownWarning(unknown: readonly { readonly name: string; readonly count: number }[]): string[] {
+  const names = [...new Set(unknown.map(({ name }) => name))];
+  if (names.length === 0) return [];
+  const exits = unknown.reduce((sum, { count }) => sum + count, 0);
+  const shown = names.slice(0, shownUnknown).join(', ');
+  const more = names.length > shownUnknown ? ` and ${names.length - shownUnknown} more` : '';
+  return [`${exits} exits count as other: no reason of Intel, AMD or Arm is named ${shown}${more}.`];
 }

@@ -201,11 +201,14 @@ export function readKvmStat(text: string): ExitRecording {
     const reason = /^kvm_exit\((.+)\)$/.exec(name);
     return reason === null ? [] : [{ reason: reason[1]!, count }];
   });
-  const counted: Counted[] = children.length > 0 ? children : debugfsCounters(counts);
-  const sum = counted.reduce((all, { count }) => all + count, 0);
+  const named: Counted[] = children.length > 0 ? children : debugfsCounters(counts);
+  const sum = named.reduce((all, { count }) => all + count, 0);
+  const total = Math.max(sum, counts.get('kvm_exit') ?? counts.get('exits') ?? 0);
+  // Fields can be filtered in kvm_stat: the exits of those left out still happened.
+  const counted = total > sum ? [...named, { reason: 'other', count: total - sum, kind: 'other' }] : named;
   return recordingOf(counted, {
     format: 'kvm-stat',
-    total: Math.max(sum, counts.get('kvm_exit') ?? counts.get('exits') ?? 0),
+    total,
     lost: 0,
     lines: lines.length,
     events: counts.size,
@@ -213,6 +216,9 @@ export function readKvmStat(text: string): ExitRecording {
     interrupts: counts.get('kvm_inj_virq') ?? counts.get('irq_injections') ?? 0,
     ...(seconds > 0 && { windowSeconds: seconds }),
     warnings: [
+      ...(children.length > 0 && total > sum
+        ? [`${total - sum} of ${total} exits have no kvm_exit(REASON) field: they count as other.`]
+        : []),
       ...(children.length > 0 ? [] : ['No exit reasons (kvm_exit(...)), only counters of debugfs: coarse kinds.']),
       ...skippedWarning(skipped, lines.length),
     ],

@@ -27,6 +27,7 @@ export function measuredAtLevel1(cycles: {
 /** Section 4.3: five constants from level 1, one (RM0) from one cell of level 2; everything else of Table 3 is held out. */
 export const dvhPaper: Profile = {
   name: 'dvh-paper',
+  vendor: 'intel',
   summary: 'KVM 4.18 at every level on a 2.2 GHz Skylake, as in the DVH paper; calibrated on levels 1 and 2 only',
   source: 'DVH (ASPLOS 2020), Table 3; operation lists from KVM 4.18',
   clockGHz: 2.2,

@@ -75,6 +75,7 @@ const svmInstruction = (swCycles: number): ExitKind => ({
 export const amdSvm: Profile = {
   ...dvhPaper,
   name: 'amd-svm',
+  vendor: 'amd',
   summary: 'AMD SVM without virtual VMLOAD/VMSAVE and vGIF: five more instructions trap per nested entry',
   source: 'specification section 6.1; software costs as in dvh-paper',
   operations: {
@@ -146,16 +147,23 @@ export const apicv: Profile = {
   ],
 };
 
+/** Kinds without the instructions of VMX, for guests that have none. */
+function withoutVmx(kinds: Profile['kinds']): Profile['kinds'] {
+  const vmx = new Set(['vmread', 'vmptrld', 'invept']);
+  return Object.fromEntries(Object.entries(kinds).filter(([kind]) => !vmx.has(kind)));
+}
+
 /** PVM: nested guests run deprivileged inside the VM; switches between them and L1 never enter L0. */
 export const pvm: Profile = {
   ...dvhPaper,
   name: 'pvm',
   summary: 'PVM: the nested guest runs deprivileged with shadow paging, its exits end in L1',
   source: 'PVM (SOSP 2023) for the structure; all cycles assumed',
-  deprivilegedSwitchCycles: 600,
+  // As much as a hardware exit and entry: no verified figure is known, and an exit should not get cheaper by depth through a guess.
+  deprivilegedSwitchCycles: dvhPaper.hardwareCycles,
   memoryOperations: ['S', 'N', 'PTR', 'INV'],
   kinds: {
-    ...dvhPaper.kinds,
+    ...withoutVmx(dvhPaper.kinds),
     ept: { swCycles: 3_500, swAboveCycles: 7_000, handler: {}, handledBy: 'parent', basis: 'assumed' },
   },
   constants: { ...borrowed, sw_switch: 'assumed' },
@@ -164,7 +172,7 @@ export const pvm: Profile = {
   deepest: { level: 2, why: 'the deprivileged guest has no virtualization to give on' },
   notes: [
     'Exits at level 2 count switches to the hypervisor in L1; none enters L0 but for IPIs that L1 sends.',
-    'Elsewhere cost never falls with depth; here it does by design: no hardware exit is part of an exit at level 2, and the assumed 600 cycles per switch are below the 1,000 of a hardware exit. PVM publishes the structure, not these cycles.',
+    'The switch between the nested guest and L1 is assumed to cost what a hardware exit and entry cost; PVM publishes the structure, not these cycles. Calibrate to replace it.',
     'Page faults are dearer than elsewhere: shadow paging.',
   ],
 };
@@ -181,18 +189,16 @@ function arm(name: string, summary: string, traps: number): Profile {
   const kind = (swCycles: number): ExitKind => ({ swCycles, handler: list, handledBy: 'parent', basis: 'assumed' });
   const hardware = 141;
   const hypercall = 2_729 - hardware;
-  const x86Only = new Set(['vmread', 'vmptrld', 'invept']);
   const kinds = Object.fromEntries(
-    Object.entries(dvhPaper.kinds)
-      .filter(([known]) => !x86Only.has(known))
-      .map(([known, { handledBy }]) => [
-        known,
-        handledBy === 'root' ? { ...kind(hypercall), handler: {}, handledBy } : kind(hypercall),
-      ]),
+    Object.entries(withoutVmx(dvhPaper.kinds)).map(([known, { handledBy }]) => [
+      known,
+      handledBy === 'root' ? { ...kind(hypercall), handler: {}, handledBy } : kind(hypercall),
+    ]),
   );
   return {
     ...dvhPaper,
     name,
+    vendor: 'arm',
     summary,
     source:
       'NEVE (SOSP 2017): trap counts per hypercall and hypercall cost; two constants fitted to v8.3 without VHE and to NEVE',
