@@ -17,6 +17,15 @@ function requireSize(what: string, bytes: number): void {
     throw new FarUsageError(`${what} takes a whole number of bytes from 0 on, not ${bytes}`);
 }
 
+/** Up to here a loop is faster than the call of `set`, which costs some 100 ns: keys are short. */
+const LOOPED_BYTES = 32;
+
+function copyInto(into: Uint8Array, byteOffset: number, value: Uint8Array): void {
+  const { length } = value;
+  if (length > LOOPED_BYTES) into.set(value, byteOffset);
+  else for (let at = 0; at < length; at++) into[byteOffset + at] = value[at]!;
+}
+
 /** Exactly `byteLength` bytes. */
 export function bytes(byteLength: number): ByteStringLayout<Uint8Array> {
   requireSize('bytes(byteLength)', byteLength);
@@ -24,7 +33,7 @@ export function bytes(byteLength: number): ByteStringLayout<Uint8Array> {
   const write = (views: Views, byteOffset: number, value: Uint8Array) => {
     if (value.length !== byteLength)
       throw new FarUsageError(`bytes(${byteLength}) takes ${byteLength} bytes, not ${value.length}`);
-    views.u8.set(value, byteOffset);
+    copyInto(views.u8, byteOffset, value);
   };
   return {
     kind: 'byteString',
@@ -35,7 +44,7 @@ export function bytes(byteLength: number): ByteStringLayout<Uint8Array> {
       encode(into, byteOffset, value) {
         if (value.length !== byteLength)
           throw new FarUsageError(`bytes(${byteLength}) takes ${byteLength} bytes, not ${value.length}`);
-        into.set(value, byteOffset);
+        copyInto(into, byteOffset, value);
         return byteLength;
       },
       decode: (from, byteOffset) => from.slice(byteOffset, byteOffset + byteLength),
@@ -72,7 +81,7 @@ export function varbytes(maxBytes: number): ByteStringLayout<Uint8Array> {
     encode(into, byteOffset, value) {
       if (value.length > maxBytes)
         throw new FarUsageError(`varbytes(${maxBytes}) takes at most ${maxBytes} bytes, not ${value.length}`);
-      into.set(value, byteOffset);
+      copyInto(into, byteOffset, value);
       return value.length;
     },
     decode: (from, byteOffset, byteLength) => from.slice(byteOffset, byteOffset + byteLength),

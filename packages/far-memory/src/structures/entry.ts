@@ -49,7 +49,7 @@ export function createCodec<Value, View, Mutable>(layout: Layout<Value, View, Mu
         return layout.byteLength;
       }
       const length = exact.encode(u8, 0, value);
-      u8.fill(0, length, padded(length));
+      for (let at = length; at < padded(length); at++) u8[at] = 0;
       return length;
     },
     decode: (from, byteOffset, byteLength) =>

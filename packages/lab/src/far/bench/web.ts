@@ -1,5 +1,5 @@
 import { createCipheriv } from 'node:crypto';
-import { type Bench, type BenchRow, turn } from './bench.ts';
+import { type Bench, turn, type Workload } from './bench.ts';
 import {
   farObjects,
   type KeyStore,
@@ -15,6 +15,7 @@ import {
 const full = { kinds: 2 ** 15, objects: 2 ** 14 } as const;
 const objectBytes = 8192;
 const lookups = 32;
+const keyBytes = 12;
 const skew = 0.85;
 const inFlight = 64;
 
@@ -32,7 +33,7 @@ export function webWorkload(shrink: number, requests: number, seed: number): Web
   const random = xorshift(seed);
   const letters = Buffer.alloc(kinds * 10, 'a');
   for (let at = 0; at < letters.length; at++) letters[at] = 97 + (random() % 26);
-  const key = Buffer.alloc(12);
+  const key = Buffer.alloc(keyBytes);
   return {
     kinds,
     objects,
@@ -40,7 +41,7 @@ export function webWorkload(shrink: number, requests: number, seed: number): Web
     keyAt(index) {
       const kind = Math.floor(index / lookups);
       const suffix = index % lookups;
-      letters.copy(key, 0, kind * 10, kind * 10 + 10);
+      for (let at = 0; at < 10; at++) key[at] = letters[kind * 10 + at]!;
       key[10] = 48 + Math.floor(suffix / 10);
       key[11] = 48 + (suffix % 10);
       return key;
@@ -102,14 +103,18 @@ async function serve(
   let next = 0;
   let wrong = 0;
   const lane = async () => {
-    const buffers: Buffer[] = Array.from({ length: lookups }, () => Buffer.alloc(12));
+    const buffers: Buffer[] = Array.from({ length: lookups }, () => Buffer.alloc(keyBytes));
     while (next < requests.length) {
       if ((next & 1023) === 0) {
         await turn(signal);
       }
       const kind = requests[next++]!;
       if (kind === undefined) return;
-      for (let at = 0; at < lookups; at++) web.keyAt(kind * lookups + at).copy(buffers[at]!);
+      for (let at = 0; at < lookups; at++) {
+        const key = web.keyAt(kind * lookups + at);
+        const buffer = buffers[at]!;
+        for (let byte = 0; byte < keyBytes; byte++) buffer[byte] = key[byte]!;
+      }
       const sum = keys.sum(buffers);
       const index = (typeof sum === 'number' ? sum : await sum) % web.objects;
       const found = objects.get(index);
@@ -124,9 +129,22 @@ async function serve(
   return ((performance.now() - start) * 1000) / requests.length;
 }
 
-export async function benchWeb({ shrink, requests, against, signal, say }: Bench): Promise<BenchRow[]> {
+const localShares = [1, 0.5, 0.25, 0.125] as const;
+
+export const webFrontEnd: Workload = {
+  name: 'web',
+  // Redis and LMDB serve once keys and objects, once objects only.
+  steps: (against) =>
+    1 +
+    localShares.length +
+    (against.has('map') ? 1 : 0) +
+    (against.has('redis') ? 2 : 0) +
+    (against.has('lmdb') ? 2 : 0),
+  run,
+};
+
+async function run({ shrink, requests, against, signal, step, record }: Bench): Promise<void> {
   const web = webWorkload(shrink, requests, 12_345);
-  const rows: BenchRow[] = [];
   const object = new Uint8Array(objectBytes);
   const objectAt = (index: number) => {
     object[0] = index & 255;
@@ -139,7 +157,7 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
     await objects.load(web.objects, objectAt);
   };
   const measure = async (system: System) => {
-    say(`web front end: ${system.system}`);
+    step(`web front end: ${system.system}`);
     // Once through for caches and the compiler.
     await serve(system, web, false, signal);
     const plain = await serve(system, web, false, signal);
@@ -151,8 +169,8 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
       inFlight: system.inFlight,
       missRatio: system.objects.missRatio(),
     };
-    rows.push({ ...facts, measure: 'request', unit: 'us', value: plain });
-    rows.push({ ...facts, measure: 'request with AES', unit: 'us', value: encrypted });
+    record({ ...facts, measure: 'request', unit: 'us', value: plain });
+    record({ ...facts, measure: 'request with AES', unit: 'us', value: encrypted });
   };
   const measured = async (objects: ObjectStore, systems: readonly System[]) => {
     try {
@@ -163,14 +181,14 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
   };
   const farKeys = await localFarKeys(web.kinds * lookups);
   try {
-    say('web front end: loading');
+    step('web front end: loading');
     await farKeys.load(web.kinds * lookups, web.keyAt, web.valueAt);
     if (against.has('map')) {
       const [keys, objects] = [mapKeys(), mapObjects()];
       await load(keys, objects);
       await measured(objects, [{ system: 'map', localShare: 1, keys, objects, inFlight: 1 }]);
     }
-    for (const localShare of [1, 0.5, 0.25, 0.125]) {
+    for (const localShare of localShares) {
       // All local needs room for object headers and the segments that evacuation keeps free.
       const room = localShare === 1 ? 1.4 : localShare;
       const objects = await farObjects(objectBytes, web.objects, room * web.objects * objectBytes);
@@ -197,7 +215,6 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
   } finally {
     await farKeys.close();
   }
-  return rows;
 }
 
 async function guarded(store: ObjectStore, work: () => Promise<void>): Promise<void> {
