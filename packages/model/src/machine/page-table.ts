@@ -127,7 +127,9 @@ export interface Vma {
  */
 export interface AddressSpace {
   readonly table: PageTable;
+  /** In order. A list that grows is made anew after each change: look one up with `vmaAt`. */
   readonly vmas: readonly Vma[];
+  vmaAt(vpn: Vpn): Vma | undefined;
   /** Frames of the physical space below, for tables that a design or hypervisor keeps there. */
   readonly frames: FrameSource;
   /**

@@ -72,6 +72,7 @@ export function createDesignMemory(
       get vmas() {
         return space.vmas;
       },
+      vmaAt: (page) => space.vmaAt(page),
       frames: arenas[dimension]!.frames,
       ensure: (page) => (overlaid && page >= above.start ? above.backing.translate(page) : space.ensure(page)),
       observe: (one) => space.observe(one),

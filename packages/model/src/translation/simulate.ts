@@ -180,6 +180,8 @@ export function createSimulation(
       return { accesses, walks: counts.walks, counting: warmupLeft === 0 };
     },
     finish() {
+      // A warm-up longer than the trace: nothing of it counts.
+      if (warmupLeft > 0) restartCounts();
       const [loads = 0, stores = 0, fetches = 0, prefetches = 0] = counts.kinds;
       const references = loads + stores + fetches + prefetches;
       const designs = withBaseline(

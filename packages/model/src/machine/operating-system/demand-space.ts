@@ -177,7 +177,10 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   }
 
   function mapFaulting(vpn: Vpn, vma: Vma): PageLevel {
-    if (pages === '2m' || pages === '1g') return mapForced(vpn, pages === '2m' ? 2 : 3);
+    if (pages === '2m' || pages === '1g') {
+      const level = levelLeft(vpn, pages === '2m' ? 2 : 3);
+      if (level !== 1) return mapForced(vpn, level);
+    }
     if (pages === 'thp' && isInside(vpn - (vpn % pagesIn[2]), vma) && table.nodeAt(vpn, 1) < 0) {
       const block = frames.allocateBlock(hugePageOrder);
       if (block >= 0) {
@@ -200,6 +203,12 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
       });
     map(vpn - (vpn % pagesIn[level]), block, level);
     return level;
+  }
+
+  /** The largest page that no smaller table is in the way of: a part of a huge page was unmapped there. */
+  function levelLeft(vpn: Vpn, wanted: 2 | 3): PageLevel {
+    if (wanted === 3 && table.nodeAt(vpn, 2) < 0) return 3;
+    return table.nodeAt(vpn, 1) < 0 ? 2 : 1;
   }
 
   function munmap(start: Vpn, end: Vpn): void {
@@ -378,6 +387,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
     get vmas() {
       return vmas.list;
     },
+    vmaAt: vmas.find,
     frames,
     statistics,
     ensure,

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { clusterVmas, createVmaSet } from './vmas.ts';
+import type { Vma } from '../page-table.ts';
+import { clusterVmas, createVmaSet, findVma } from './vmas.ts';
+
+/** Which pages a list of VMAs holds, one by one. */
+const pagesOf = (vmas: readonly Vma[]) =>
+  vmas.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, at) => start + at));
 
 describe('VMAs', () => {
   it('inferred from touches contain them, stay apart and in order, and never change a given one', () => {
@@ -45,6 +50,39 @@ describe('VMAs', () => {
       [20, 100],
     ]);
     expect(vmas.find(15)).toBeUndefined();
+  });
+
+  it('hold page by page what a set of pages holds, whatever is mapped and unmapped in whatever order', () => {
+    const range = fc.tuple(fc.nat(4000), fc.integer({ min: 1, max: 60 }));
+    const steps = fc.array(fc.tuple(fc.boolean(), range), { minLength: 300, maxLength: 900 });
+    fc.assert(
+      fc.property(steps, (changes) => {
+        const vmas = createVmaSet();
+        const pages = new Set<number>();
+        for (const [isMapped, [start, length]] of changes) {
+          if (isMapped) vmas.add(start, start + length);
+          else vmas.remove(start, start + length);
+          for (let page = start; page < start + length; page++)
+            if (isMapped) pages.add(page);
+            else pages.delete(page);
+        }
+        expect(pagesOf(vmas.list)).toEqual([...pages].sort((one, other) => one - other));
+        for (let page = 0; page < 4100; page += 7) {
+          expect(vmas.find(page) !== undefined).toBe(pages.has(page));
+          expect(findVma(vmas.list, page)).toBe(vmas.find(page));
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('are as many as a sparse space has, in order, however many', () => {
+    const vmas = createVmaSet();
+    const count = 20_000;
+    // Coprime to the count: each place once, in no order.
+    for (let at = 0; at < count; at++) vmas.around(((at * 7919) % count) * 4096);
+    expect(vmas.list).toHaveLength(count);
+    expect(vmas.list.map(({ start }) => start)).toEqual(Array.from({ length: count }, (_, at) => at * 4096));
   });
 
   it('of known pages are their clusters', () => {

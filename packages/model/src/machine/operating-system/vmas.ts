@@ -27,30 +27,52 @@ export interface VmaSet {
   remove(start: Vpn, end: Vpn): void;
 }
 
-export function createVmaSet(given: readonly Vma[] = []): VmaSet {
-  let vmas: KnownVma[] = [];
+/** VMAs per block of the sorted list: a change moves at most one block, so a sparse terabyte costs no more per VMA than a dense gigabyte. */
+const largestBlock = 256;
 
-  /** Index of the first VMA that ends after `vpn`. */
-  function indexAfter(vpn: Vpn): number {
-    let low = 0;
-    let high = vmas.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (vmas[middle]!.end > vpn) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+/** A place in the sorted list: a block, and an index that may be one past its end. */
+interface Place {
+  block: number;
+  index: number;
+}
+
+export function createVmaSet(given: readonly Vma[] = []): VmaSet {
+  /** Sorted, and none empty but for a sole one. */
+  const blocks: KnownVma[][] = [[]];
+  let flat: readonly KnownVma[] | undefined;
+
+  /** Of the first VMA that ends after `vpn`. */
+  function placeAfter(vpn: Vpn): Place {
+    const block = lowerBound(0, blocks.length - 1, (at) => blocks[at]!.at(-1)!.end > vpn);
+    const vmas = blocks[block]!;
+    return { block, index: lowerBound(0, vmas.length, (at) => vmas[at]!.end > vpn) };
   }
 
   function find(vpn: Vpn): KnownVma | undefined {
-    const vma = vmas[indexAfter(vpn)];
+    const { block, index } = placeAfter(vpn);
+    const vma = blocks[block]![index];
     return vma !== undefined && vma.start <= vpn ? vma : undefined;
   }
 
+  function insert(vma: KnownVma): void {
+    const { block, index } = placeAfter(vma.start);
+    const vmas = blocks[block]!;
+    vmas.splice(index, 0, vma);
+    if (vmas.length > largestBlock) blocks.splice(block + 1, 0, vmas.splice(largestBlock / 2));
+    flat = undefined;
+  }
+
+  function takeOut({ block, index }: Place): void {
+    const vmas = blocks[block]!;
+    vmas.splice(index, 1);
+    if (vmas.length === 0 && blocks.length > 1) blocks.splice(block, 1);
+    flat = undefined;
+  }
+
   function infer(vpn: Vpn): KnownVma {
-    const index = indexAfter(vpn);
-    const before = vmas[index - 1];
-    const after = vmas[index];
+    const { block, index } = placeAfter(vpn);
+    const before = index > 0 ? blocks[block]![index - 1] : blocks[block - 1]?.at(-1);
+    const after = blocks[block]![index];
     const [start, end] = extent(vpn, before, after);
     const joinsBefore = before?.inferred === true && start <= before.end;
     const joinsAfter = after?.inferred === true && end >= after.start;
@@ -59,35 +81,55 @@ export function createVmaSet(given: readonly Vma[] = []): VmaSet {
       end: joinsAfter ? after.end : Math.min(end, after?.start ?? Number.POSITIVE_INFINITY),
       inferred: true,
     };
-    vmas.splice(index - (joinsBefore ? 1 : 0), (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), vma);
+    if (joinsAfter) takeOut(placeAfter(after.start));
+    if (joinsBefore) takeOut(placeAfter(before.start));
+    insert(vma);
     return vma;
   }
 
   function remove(start: Vpn, end: Vpn): void {
-    vmas = vmas.flatMap((vma) => {
-      if (vma.end <= start || vma.start >= end) return [vma];
-      const rest: KnownVma[] = [];
-      if (vma.start < start) rest.push({ ...vma, end: start });
-      if (vma.end > end) rest.push({ ...vma, start: end });
-      return rest;
-    });
+    for (;;) {
+      const place = placeAfter(start);
+      const vma = blocks[place.block]![place.index];
+      if (vma === undefined || vma.start >= end) return;
+      takeOut(place);
+      if (vma.start < start) insert({ ...vma, end: start });
+      if (vma.end > end) insert({ ...vma, start: end });
+    }
   }
 
   function add(start: Vpn, end: Vpn): void {
     remove(start, end);
-    vmas.splice(indexAfter(start), 0, { start, end, inferred: false });
+    insert({ start, end, inferred: false });
   }
 
   for (const { start, end } of given) if (end > start) add(start, end);
   return {
     get list() {
-      return vmas;
+      flat ??= blocks.flat();
+      return flat;
     },
     find,
     around: (vpn) => find(vpn) ?? infer(vpn),
     add,
     remove,
   };
+}
+
+/** The VMA of a sorted list that holds `vpn`. */
+export function findVma(vmas: readonly Vma[], vpn: Vpn): Vma | undefined {
+  const vma = vmas[lowerBound(0, vmas.length, (at) => vmas[at]!.end > vpn)];
+  return vma !== undefined && vma.start <= vpn ? vma : undefined;
+}
+
+/** The first integer of `low` to `high` from which on `holds`; `high` where it holds nowhere before. */
+function lowerBound(low: number, high: number, holds: (at: number) => boolean): number {
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 function extent(vpn: Vpn, before: KnownVma | undefined, after: KnownVma | undefined): [Vpn, Vpn] {
