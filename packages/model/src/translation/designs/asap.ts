@@ -131,8 +131,7 @@ export const asap = defineDesign({
       },
       mapped(dimension, vpn, _frame, level) {
         if (!owned[dimension] || level === 3) return;
-        sets[dimension]!.mapped(vpn, level);
-        if (level === 1) sets[dimension]!.mapped(vpn, 2);
+        sets[dimension]!.mapped(vpn, ...(level === 1 ? prefetched : [level]));
       },
       unmapped: (dimension, vpn, _frame, level) => walker.forget(dimension, vpn, level),
       nodeAllocated(dimension, level, vpn) {
