@@ -197,3 +197,29 @@ describe('when the hypervisor moves the memory of a page', () => {
     expect(cost).toBe(costs[name] ?? 0);
   });
 });
+
+describe('when all pages of a further area are unmapped', () => {
+  const others = [
+    ['agile', 'virtualized'],
+    ['shadow', 'virtualized'],
+  ] as const;
+  it.each([...cases.filter(([, setup]) => setup === 'native'), ...others])(
+    '%s, %s: its tables are given back',
+    (name, setup) => {
+      const { spaces, walker, walkAll } = sceneOf(name, setup);
+      const bytes = () =>
+        walker.stage.result().tableBytes! - 4096 * spaces.slice(1).reduce((sum, { table }) => sum + table.nodes, 0);
+      const before = bytes();
+      const other = base + 3 * 2 ** 18;
+      spaces[0]!.mmap(other, other + 4096);
+      for (let page = other; page < other + 1024; page += 100) {
+        const frame = spaces.reduce((at: number, space) => space.ensure(at), page);
+        expect(walker.walk(page)).toBe(frame);
+      }
+      expect(bytes()).toBeGreaterThanOrEqual(before);
+      spaces[0]!.munmap(other, other + 4096);
+      expect(bytes()).toBe(before);
+      walkAll();
+    },
+  );
+});
