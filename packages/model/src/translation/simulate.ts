@@ -153,7 +153,7 @@ export function createSimulation(
     function shootDownAll(dimension: number, process: number): void {
       shootdowns++;
       if (dimension === 0) tlb.invalidateProcess(process);
-      else for (let other = 0; other < byProcess.length; other++) tlb.invalidateProcess(other);
+      else tlb.invalidateAll();
     }
 
     admit(first);
