@@ -42,7 +42,7 @@ const machines = fc
 /** Accesses of which many repeat the one before, by the same thread or another. */
 function repeating(seed: number): TestAccess[] {
   const random = createRandom(seed);
-  return randomTrace(seed, 900).flatMap((access) => {
+  return randomTrace(seed, 500).flatMap((access) => {
     const thread = random.below(3) === 0 ? random.below(3) : access.thread!;
     const kind = random.below(3) === 0 ? AccessKind.fetch : access.kind!;
     return Array.from({ length: 1 + random.below(3) }, () => ({ ...access, thread, kind }));
@@ -65,7 +65,7 @@ describe('what first levels answer for all designs alike', () => {
         const trace = repeating(seed);
         expect(run(config, trace)).toEqual(run({ ...config, engine: 'interpreted' }, trace));
       }),
-      { numRuns: 25 },
+      { numRuns: 10 },
     );
   });
 
