@@ -11,11 +11,8 @@ export interface FirstLevelCounts {
 /** Leaves out of a stream what the first levels of all designs answer alike. */
 export interface FirstLevelFilter {
   readonly counts: FirstLevelCounts;
-  /**
-   * Goes through the elements from `from` on; the stream is as long as what is left afterwards.
-   * @param hasFetches whether there may be fetches among them
-   */
-  run(stream: AccessStream, from: number, hasFetches: boolean): void;
+  /** Goes through the elements from `from` on; the stream is as long as what is left afterwards. */
+  run(stream: AccessStream, from: number): void;
   resetCounts(): void;
 }
 
@@ -38,9 +35,9 @@ export function createFirstLevelFilter({ fetch, fetchRepeats, dataRepeats }: Fir
   let resting = 0;
   return {
     counts,
-    run(stream, from, hasFetches) {
+    run(stream, from) {
       const { line, walk, core, touch, process, leftOut, length } = stream;
-      if (!hasFetches && resting > 0) {
+      if (resting > 0 && !touch.subarray(from, length).includes(Touch.fetch)) {
         resting--;
         leftOut.fill(0, from, length);
         leftOut[from] = pending[0]!;

@@ -96,12 +96,9 @@ export function createSimulation(
 
   /** Elements of the stream that the filter has left. */
   let filtered = 0;
-  let fetchesBefore = 0;
 
   function sift(): void {
-    const fetches = counts.kinds[AccessKind.fetch]!;
-    filter?.run(stream, filtered, fetches !== fetchesBefore);
-    fetchesBefore = fetches;
+    filter?.run(stream, filtered);
     filtered = stream.length;
     stream.limit = filtered + addedElements;
   }
@@ -173,7 +170,6 @@ export function createSimulation(
 
   function restartCounts(): void {
     counts.kinds.fill(0);
-    fetchesBefore = 0;
     counts.lines = 0;
     counts.walks = 0;
     counts.notMapped = 0;
