@@ -58,7 +58,7 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
     .addOption(new Option('--unit <unit>', 'unit of the columns of table dumps').choices(['auto', 'bytes', 'pfn']))
     .option(
       '--perf <file>',
-      'measured walk counters: output of perf stat (-x too), or perf-*.short; gives application speedups',
+      'measured walk counters: output of perf stat (-x and --json too), or perf-*.short; gives application speedups',
     )
     .addOption(new Option('--setup <setup>', 'what lies under the process').choices(setups))
     .option('--designs <names>', 'designs, separated by commas (strata translate designs lists them)')
