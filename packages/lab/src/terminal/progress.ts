@@ -57,6 +57,7 @@ export function createProgress(options: ProgressOptions): Progress {
   let start = now();
   let last = start;
   let before = 0;
+  let begun = false;
   let drawn = false;
 
   function clear(): void {
@@ -70,7 +71,10 @@ export function createProgress(options: ProgressOptions): Progress {
       // A study of several steps counts each from 0: rate and remaining time are the step's.
       if (state.done < before) start = time;
       before = state.done;
-      if (quiet || time - last < interval) return;
+      // The first one is drawn at once: work has begun.
+      const isFirst = live && !begun && state.done > 0;
+      begun ||= state.done > 0;
+      if (quiet || (!isFirst && time - last < interval)) return;
       last = time;
       const line = progressLine(state.label ?? label, unit, state, (time - start) / 1000);
       if (!live) {

@@ -1,9 +1,12 @@
-import type { AccessBlock } from '@strata/model/machine';
+import { type AccessBlock, rowsOfBlock } from '@strata/model/machine';
 import { openTrace, type ReadOptions, type TraceReader } from '@strata/traces';
 import type { StudyContext } from '../studies/study.ts';
 import { isInterruption } from '../terminal/interrupt.ts';
 import type { InputValues } from './configuration.ts';
 import { createWindowFilter } from './window.ts';
+
+/** Accesses after which the progress line appears: it shows that the simulation has begun, before a block of a slow trace is through. */
+const firstAccesses = 256;
 
 /** Reads the trace of a study block by block, with progress, until its end or an interrupt. Returns the reader's warnings. */
 export async function eachBlock(
@@ -27,9 +30,14 @@ export async function eachBlock(
   try {
     for await (const block of untilInterrupted(reader, signal)) {
       filter?.apply(block);
-      visit(block);
-      done += block.length;
-      progress.update({ done, total: input.limit > 0 ? input.limit : undefined, share: reader.progress() });
+      const first = done === 0 ? Math.min(firstAccesses, block.length) : 0;
+      for (const part of first === 0
+        ? [block]
+        : [rowsOfBlock(block, 0, first), rowsOfBlock(block, first, block.length)]) {
+        visit(part);
+        done += part.length;
+        progress.update({ done, total: input.limit > 0 ? input.limit : undefined, share: reader.progress() });
+      }
     }
     if (!signal.aborted) filter?.end();
     return [...reader.summary.warnings, ...droppedNotes(reader.summary.dropped)];
