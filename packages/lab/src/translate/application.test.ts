@@ -53,7 +53,7 @@ describe('application speedups', () => {
       context,
     );
     const { designs, perf: document } = stats as Partial<TranslateDocument>;
-    expect(document).toEqual({ walkOverhead: 0.6, walkLatencyCycles: 100 });
+    expect(document).toEqual({ event: 'walk_pending', walkOverhead: 0.6, walkLatencyCycles: 100 });
     for (const { speedup, applicationSpeedup: application } of Object.values(designs!))
       expect(application).toBeCloseTo(1 / (1 - 0.6 + 0.6 / speedup!), 12);
     expect(designs!.radix!.applicationSpeedup).toBe(1);
@@ -61,7 +61,7 @@ describe('application speedups', () => {
     // The traps of shadow paging are part of what the program waits for.
     expect(designs!.shadow!.applicationSpeedupWithMaintenance).toBeLessThan(designs!.shadow!.applicationSpeedup!);
     expect(tables[0]!.columns.map(({ name }) => name)).toContain('applicationSpeedup');
-    expect(headline).toContain('60.0 % of the run in page walks, 100.0 cycles per walk');
+    expect(headline).toContain('60.0 % of the run in page walks (walk_pending), 100.0 cycles per walk');
   });
 
   it('name the file that cannot be read', async () => {

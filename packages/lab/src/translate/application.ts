@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { StrataError } from '@strata/model/machine';
 import type { TranslationResult } from '@strata/model/translation';
-import { perfFigures } from '@strata/model/translation/compat';
+import { perfFigures, type WalkCycleEvent } from '@strata/model/translation/compat';
 import { parseWalkCounters, type WalkCounters } from '@strata/traces/counters';
 
 /** What was measured, as the documents of both modes print it. */
 export interface PerfDocument {
-  /** walk_pending / (2 x cycles), two walkers per core: share of the run spent in page walks, 0 to 1. */
+  /** Event that counted the cycles of walks. */
+  readonly event: WalkCycleEvent;
+  /** Share of the run spent in page walks, 0 to 1: walk_pending / (2 x cycles), two walkers per core; walk_active and walk_duration / cycles. */
   readonly walkOverhead: number;
-  /** walk_pending / walk_completed; null when completed walks were not counted. */
+  /** The event / walk_completed, a lower bound of walk_active; null when completed walks were not counted. */
   readonly walkLatencyCycles: number | null;
   readonly durationSeconds?: number;
 }
@@ -22,6 +24,7 @@ export function perfDocument(counters: WalkCounters): PerfDocument {
   const { walkOverhead, walkLatencyCycles } = perfFigures(counters);
   const { durationSeconds } = counters;
   return {
+    event: counters.walkCycles.event,
     walkOverhead,
     walkLatencyCycles: counters.walksCompleted > 0 ? walkLatencyCycles : null,
     ...(durationSeconds === undefined ? {} : { durationSeconds }),

@@ -37,8 +37,9 @@ export const compare: Study = {
     const { points, walkOverhead, perfFile } = resolveComparison(configuration);
     const counters = perfFile === '' ? undefined : await readWalkCounters(perfFile);
     const runs = await runPoints(points, context);
-    const overhead = counters === undefined ? walkOverhead : perfDocument(counters).walkOverhead;
-    return outcomeOf(runs, overhead, counters?.warnings ?? []);
+    const measured = counters === undefined ? undefined : perfDocument(counters);
+    const overhead = measured?.walkOverhead ?? walkOverhead;
+    return outcomeOf(runs, overhead, measured?.event ?? 'given', counters?.warnings ?? []);
   },
 };
 
@@ -134,7 +135,8 @@ export async function runPoints(points: readonly Point[], context: StudyContext)
   return runs;
 }
 
-function outcomeOf(runs: readonly PointRun[], overhead: number, warnings: readonly string[]): Outcome {
+/** @param origin of the overhead: an event of perf stat, or that it was given */
+function outcomeOf(runs: readonly PointRun[], overhead: number, origin: string, warnings: readonly string[]): Outcome {
   const documents = runs.map(({ typical }) => typical);
   const rows = documents.flatMap((document) => rowsOf(document, overhead));
   const spread = runs.flatMap((run) => run.spread);
@@ -143,10 +145,18 @@ function outcomeOf(runs: readonly PointRun[], overhead: number, warnings: readon
     stats: {
       comparison: rows,
       walkOverhead: overhead === 0 ? null : overhead,
+      walkOverheadFrom: overhead === 0 ? null : origin,
       ...(spread.length === 0 ? {} : { spread }),
       setups: Object.fromEntries(runs.map(({ document }) => [document.setup, document])),
     },
-    headline: documents.map(qualityOf).join('\n'),
+    headline: [
+      ...documents.map(qualityOf),
+      ...(overhead === 0
+        ? []
+        : [
+            `application: ${(100 * overhead).toFixed(1)} % of its cycles in page walks under radix (${origin}), made as much shorter as the walks`,
+          ]),
+    ].join('\n'),
     tables: [
       comparisonTable(rows),
       ...memory.slice(0, 1).map((table) => ({ ...table, rows: memory.flatMap((one) => one.rows) })),

@@ -61,6 +61,15 @@ describe('strata translate compare', () => {
       ['--perf-stat', perf],
     ].map((more) => compared('--setup', 'virtualized', '--designs', 'pvdmt', '--quiet', ...more!).comparison);
     expect(measured).toEqual(given);
+    const active = written(
+      'active.json',
+      [
+        '{"counter-value" : "2000000000.000000", "unit" : "", "event" : "cycles", "event-runtime" : 790333, "pcnt-running" : 100.00}',
+        '{"counter-value" : "500000000.000000", "unit" : "", "event" : "dtlb_load_misses.walk_active", "event-runtime" : 790333}',
+      ].join('\n'),
+    );
+    const more = ['--setup', 'virtualized', '--designs', 'pvdmt', '--quiet', '--perf-stat', active];
+    expect(compared(...more).comparison).toEqual(given);
     const { speedup, applicationSpeedup: application } = given!.find(({ design }) => design === 'pvdmt')!;
     expect(application).toBeCloseTo(1 / (0.75 + 0.25 / speedup), 12);
   });

@@ -61,7 +61,7 @@ describe('a compat run', () => {
     const perf = file('perf.short', [...counts, 'cycles:ukhHG\t300', ''].join('\n'));
     const ranges = file('ranges', '1\n1000,2000\n');
     const { document } = await runCompat({ ...options, perf, ranges, designs: ['dmt'] });
-    expect(document.perf).toEqual({ walkOverhead: 0.5, walkLatencyCycles: 100 });
+    expect(document.perf).toEqual({ event: 'walk_pending', walkOverhead: 0.5, walkLatencyCycles: 100 });
     expect(document.designs).toEqual({
       dmt: { cyclesPerWalk: 200, speedup: 4, referencesPerWalk: 1, applicationSpeedup: 1.6 },
     });

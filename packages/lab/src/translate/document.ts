@@ -238,9 +238,15 @@ export function headline(document: TranslateDocument, configuration: Readonly<Re
 }
 
 /** How good the ground is that application speedups stand on: the measured latency beside the modelled one. */
-function perfLine({ walkOverhead, walkLatencyCycles }: PerfDocument, modelled: number | null | undefined): string {
-  const latency = walkLatencyCycles === null ? '' : `, ${walkLatencyCycles.toFixed(1)} cycles per walk`;
-  return `measured: ${(100 * walkOverhead).toFixed(1)} % of the run in page walks${latency} (modelled radix: ${modelled?.toFixed(1) ?? '-'}); application = 1 / ((1 - overhead) + overhead / speedup)`;
+function perfLine(
+  { event, walkOverhead, walkLatencyCycles }: PerfDocument,
+  modelled: number | null | undefined,
+): string {
+  const latency =
+    walkLatencyCycles === null
+      ? ''
+      : `, ${event === 'walk_active' ? 'at least ' : ''}${walkLatencyCycles.toFixed(1)} cycles per walk`;
+  return `measured: ${(100 * walkOverhead).toFixed(1)} % of the run in page walks (${event})${latency} (modelled radix: ${modelled?.toFixed(1) ?? '-'}); application = 1 / ((1 - overhead) + overhead / speedup)`;
 }
 
 export function figuresOf(document: TranslateDocument): Figure[] {

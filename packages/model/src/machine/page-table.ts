@@ -127,7 +127,7 @@ export interface Vma {
  */
 export interface AddressSpace {
   readonly table: PageTable;
-  /** In order. A list that grows is made anew after each change: look one up with `vmaAt`. */
+  /** In order. The list of a space that grows is made anew at each look: ask `vmaAt` for the one around a page. */
   readonly vmas: readonly Vma[];
   vmaAt(vpn: Vpn): Vma | undefined;
   /** Frames of the physical space below, for tables that a design or hypervisor keeps there. */

@@ -110,12 +110,19 @@ export class RecencyStore implements PayloadStore {
     return true;
   }
 
-  removeRange(instance: number, from: number, end: number): void {
+  /** Returns how many keys were there. */
+  removeRange(instance: number, from: number, end: number): number {
     const { cells, sets, ways } = this;
+    let removed = 0;
     for (let set = 0; set < sets; set++) {
       const row = (instance * sets + set) * 2 * ways;
-      for (let at = row + ways - 1; at >= row; at--) if (cells[at]! >= from && cells[at]! < end) this.removeAt(row, at);
+      for (let at = row + ways - 1; at >= row; at--) {
+        if (cells[at]! < from || cells[at]! >= end) continue;
+        this.removeAt(row, at);
+        removed++;
+      }
     }
+    return removed;
   }
 
   clear(): void {

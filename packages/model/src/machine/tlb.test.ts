@@ -52,6 +52,7 @@ const steps = fc.array(
       { weight: 20, arbitrary: fc.constant('use' as const) },
       { weight: 1, arbitrary: fc.constant('invalidate' as const) },
       { weight: 1, arbitrary: fc.constant('drop process' as const) },
+      { weight: 1, arbitrary: fc.constant('drop all' as const) },
     ),
     core: fc.integer({ min: 0, max: 2 }),
     vpn: pages,
@@ -65,6 +66,7 @@ type Step = typeof steps extends fc.Arbitrary<(infer T)[]> ? T : never;
 
 function play(tlb: Tlb, { what, core, vpn, isFetch, process, pages }: Step): string {
   if (what === 'invalidate') return `dropped ${tlb.invalidate(process, vpn, pages)}`;
+  if (what === 'drop all') return `dropped ${tlb.invalidateAll()}`;
   if (what === 'drop process') return `dropped ${tlb.invalidateProcess(process)}`;
   const frame = tlb.lookup(core, vpn, isFetch, process);
   const level = tlb.lastLevel();
@@ -94,6 +96,23 @@ describe.each([
           else expect(frame).toBe(expected);
           expect(tlb.lookup(step.core, step.vpn, step.isFetch, step.process)).toBe(expected);
           expect(tlb.lastLevel()).toBe(1);
+        }
+      }),
+    );
+  });
+
+  it('answers for nothing after everything was dropped, as if every process had been', () => {
+    fc.assert(
+      fc.property(options, steps, steps, (shape, before, after) => {
+        const [tlb, other] = [create(shape, createRandom(1)), create(shape, createRandom(1))];
+        for (const stream of [before, after]) {
+          for (const one of stream)
+            for (const each of [tlb, other]) play(each, { ...one, core: one.core % shape.cores });
+          const dropped = tlb.invalidateAll();
+          expect([0, 1, 2].reduce((sum, process) => sum + other.invalidateProcess(process), 0)).toBe(dropped);
+          expect(tlb.invalidateAll()).toBe(0);
+          for (const { core, vpn, isFetch, process } of before)
+            expect(tlb.lookup(core % shape.cores, vpn, isFetch, process)).toBe(-1);
         }
       }),
     );

@@ -31,6 +31,8 @@ export interface Tlb {
   invalidate(process: number, vpn: Vpn, pages: number): number;
   /** Drops every translation of the process on all cores. Returns the number of entries dropped. */
   invalidateProcess(process: number): number;
+  /** Drops everything on all cores, at no cost where nothing was filled since the last time: hypervisors' changes come in bursts. */
+  invalidateAll(): number;
   counts(): TlbCounts;
   /** Counters to zero; what the TLBs hold stays. */
   resetCounts(): void;
@@ -139,6 +141,10 @@ export function dropProcess(array: InvalidatedArray, process: number): number {
   return dropKeys(array, process * perProcess, (process + 1) * perProcess - 1);
 }
 
+export function dropAll(array: InvalidatedArray): number {
+  return dropKeys(array, 0, Number.POSITIVE_INFINITY);
+}
+
 function dropKeys(array: InvalidatedArray, first: number, last: number): number {
   let dropped = 0;
   if (last - first < array.slots) {
@@ -178,6 +184,7 @@ export function createTlb(options: TlbOptions, random: Random): Tlb {
   const counters = new Float64Array(tlbCounterCount);
   const limit = 2 ** pageNumberBits;
   let last: 0 | 1 | 2 = 0;
+  let isEmpty = true;
 
   const invalidated = [l1i, l1d, l2].flatMap(({ entries }) => entries.flat());
   return {
@@ -198,18 +205,25 @@ export function createTlb(options: TlbOptions, random: Random): Tlb {
     lastLevel: () => last,
     fill(core, page, isFetch, process, frame, level) {
       const vpn = page % limit;
+      isEmpty = false;
       l2.fill(core, vpn, process, frame, level);
       (isFetch ? l1i : l1d).fill(core, vpn, process, frame, level);
     },
     invalidate: (process, vpn, pages) =>
       invalidated.reduce((sum, array) => sum + dropPages(array, process, vpn % limit, pages), 0),
     invalidateProcess: (process) => invalidated.reduce((sum, array) => sum + dropProcess(array, process), 0),
+    invalidateAll() {
+      if (isEmpty) return 0;
+      isEmpty = true;
+      return invalidated.reduce((sum, array) => sum + dropAll(array), 0);
+    },
     counts: () => namedTlbCounts(counters),
     resetCounts: () => {
       counters.fill(0);
     },
     clear() {
       for (const { store } of invalidated) store.clear();
+      isEmpty = true;
     },
   };
 }

@@ -17,7 +17,13 @@ export const activityFields = group(
     migrations: rate('pages moved to another frame, by the process’s operating system or, as often, by a hypervisor'),
     splits: rate('huge pages split, by the process’s operating system or, as often, by a hypervisor'),
     khugepagedScans: rate('scans that collapse 4 KiB pages to 2 MiB, whatever the page policy'),
-    forks: rate('forks; the child sleeps and ends at the next fork, and pages stored to meanwhile are copied'),
+    forks: rate(
+      'forks of the running process; the child ends at its next fork, and who stores to a shared page meanwhile gets a copy',
+    ),
+    childStores: real(0.5, 'share of the pages that a fork has left to two processes which the child stores to first', {
+      min: 0,
+      max: 1,
+    }),
     contextSwitches: rate('switches to the next process'),
     processes: integer(2, 'copies of each process of the trace that take turns at context switches', {
       min: 1,

@@ -13,8 +13,10 @@ export interface ActivityCounts extends Record<ActivityKind, number> {
   void: number;
   /** Ranges of 2 MiB that the scans collapsed. */
   collapses: number;
-  /** Stores to pages that a fork had left to two processes. */
+  /** Stores of traced processes to pages that a fork had left to two: copied, or kept where the child has a copy of its own. */
   copyOnWrites: number;
+  /** Stores of the children, each a copy. */
+  childCopyOnWrites: number;
 }
 
 export interface ActiveSimulation extends Simulation {
@@ -69,6 +71,7 @@ export function createActiveSimulation(
     void: 0,
     collapses: 0,
     copyOnWrites: 0,
+    childCopyOnWrites: 0,
   };
   const clocks = activityKinds
     .filter((kind) => activity[kind] > 0)
@@ -109,6 +112,8 @@ export function createActiveSimulation(
         clock.process = processOf(block, row);
       }
       if (clock.next > accesses) continue;
+      // Only a process that runs can fork.
+      if (clock.kind === 'forks') clock.process = processOf(block, row);
       counts[clock.kind]++;
       if (!perform(clock)) counts.void++;
       wound(clock, accesses);
@@ -161,7 +166,8 @@ export function createActiveSimulation(
   /** Copies what a store hits of pages that a fork protects. */
   function copyOnWrite(block: AccessBlock, from: number, row: number): boolean {
     const first = pageOf(block, row);
-    const space = spacesOf(processOf(block, row))[0]!;
+    const process = processOf(block, row);
+    const space = spacesOf(process)[0]!;
     const pages = ((block.lo[row]! & 4095) + Math.max(1, block.size[row]!) + 4095) >>> 12;
     let fed = false;
     for (let vpn = first; first >= 0 && vpn < first + pages; vpn++) {
@@ -169,6 +175,11 @@ export function createActiveSimulation(
       // What was accessed before the store is walked before the page moves.
       if (!fed) feedRows(block, from, row);
       fed = true;
+      const child = children.get(process);
+      if (child?.isWriteProtected(vpn) === true && random.unit() < activity.childStores) {
+        child.storeTo(vpn);
+        counts.childCopyOnWrites++;
+      }
       space.storeTo(vpn);
       counts.copyOnWrites++;
     }

@@ -1,3 +1,4 @@
+import { perfFigures } from '@strata/model/translation/compat';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseWalkCounters } from './perf-stat.ts';
@@ -11,7 +12,11 @@ const events = {
   'itlb_misses.walk_completed': 30,
   cycles: 4_000_000_000,
 };
-const expected = { walkPendingCycles: 2_400_001_000, walksCompleted: 12_000_030, cycles: 4_000_000_000 };
+const expected = {
+  walkCycles: { event: 'walk_pending', count: 2_400_001_000 },
+  walksCompleted: 12_000_030,
+  cycles: 4_000_000_000,
+};
 type Counted = readonly (readonly [event: string, count: number])[];
 const counted: Counted = Object.entries(events);
 
@@ -44,6 +49,28 @@ function csv(counts: Counted, separator: string, front = ''): string {
     .join('\n');
 }
 
+/** As perf 6.1 prints objects, one per line. */
+function json(counts: Counted, front = ''): string {
+  return counts
+    .map(
+      ([event, count]) =>
+        `{${front}"counter-value" : "${count}.000000", "unit" : "", "event" : "${event}:u", "event-runtime" : 790333, "pcnt-running" : 57.14, "metric-value" : 0.000000, "metric-unit" : "(null)"}`,
+    )
+    .join('\n');
+}
+
+const half = counted.map(([event, count]) => [event, count / 2] as const);
+/** Two intervals, and with --summary their sums. */
+const intervals = {
+  text: [
+    '#           time             counts unit events',
+    text(half, { front: '     0.100134673' }),
+    text(half, { front: '     0.150259087' }),
+  ].join('\n'),
+  csv: `${csv(half, ',', '     0.102351382')}\n${csv(half, ',', '     0.158564090')}`,
+  json: `${json(half, '"interval" : 0.100134673, ')}\n${json(half, '"interval" : 0.150259087, ')}`,
+};
+
 describe('walk counters', () => {
   it.each([
     ['as perf stat prints them', text(counted), 'perf-stat'],
@@ -59,6 +86,23 @@ describe('walk counters', () => {
     ['as CSV with semicolons', csv(counted, ';'), 'perf-stat-csv'],
     ['as CSV with tabs', csv(counted, '\t'), 'perf-stat-csv'],
     ['as CSV with time stamps', csv(counted, ',', '1.000986123'), 'perf-stat-csv'],
+    [
+      'as CSV by core',
+      counted.map(([event, count]) => `S0-D0-C0,2,${count},,${event},1000,57.14,,`).join('\n'),
+      'perf-stat-csv',
+    ],
+    ['as JSON', json(counted), 'perf-stat-json'],
+    ['as JSON by processor', json(counted, '"cpu" : "0", '), 'perf-stat-json'],
+    ['in intervals', intervals.text, 'perf-stat'],
+    ['in intervals with a summary', `${intervals.text}\n${text(counted)}`, 'perf-stat'],
+    ['in intervals as CSV', intervals.csv, 'perf-stat-csv'],
+    [
+      'in intervals as CSV with a summary',
+      `${intervals.csv}\n${csv(counted, ',', '         summary')}`,
+      'perf-stat-csv',
+    ],
+    ['in intervals as JSON', intervals.json, 'perf-stat-json'],
+    ['in intervals as JSON with a summary', `${intervals.json}\n${json(counted)}`, 'perf-stat-json'],
   ])('are read %s', (_, content, format) => {
     expect(parseWalkCounters(content, 'walks.txt')).toMatchObject({ ...expected, format, warnings: [] });
   });
@@ -70,9 +114,44 @@ describe('walk counters', () => {
           const rest = count - parts.reduce((sum, part) => sum + Math.min(part, 5), 0);
           return [...parts.map((part) => Math.min(part, 5)), rest].map((part): [string, number] => [event, part]);
         });
-        for (const content of [text(split), csv(split, ',')])
+        for (const content of [text(split), csv(split, ','), json(split)])
           expect(parseWalkCounters(content, 'walks.txt')).toMatchObject(expected);
       }),
+    );
+  });
+
+  it.each(['walk_active', 'walk_duration'] as const)(
+    'may be %s, which counts a cycle once however many walkers work',
+    (event) => {
+      const others: Counted = counted.map(([name, count]) => [name.replace('walk_pending', event), count]);
+      for (const content of [text(others), csv(others, ','), json(others)]) {
+        const counters = parseWalkCounters(content, 'walks.txt');
+        expect(counters).toMatchObject({ ...expected, walkCycles: { event, count: 2_400_001_000 }, warnings: [] });
+        expect(perfFigures(counters)).toEqual({
+          walkOverhead: 2_400_001_000 / 4_000_000_000,
+          walkLatencyCycles: 2_400_001_000 / 12_000_030,
+        });
+      }
+      // What two walkers can, one cannot.
+      const busy: Counted = others.map(([name, count]) => [name, name.endsWith(event) ? 2 * count : count]);
+      expect(() => parseWalkCounters(text(busy), 'walks.txt')).toThrow(/contradict/);
+    },
+  );
+
+  it('are walk_pending where a file has several', () => {
+    const active: Counted = counted
+      .filter(([event]) => event.endsWith('pending'))
+      .map(([event, count]) => [event.replace('pending', 'active'), count / 2]);
+    expect(parseWalkCounters(text([...active, ...counted]), 'walks.txt')).toMatchObject(expected);
+  });
+
+  it('may miss single intervals, which is said, but not all of them', () => {
+    const missed = intervals.csv.replace('1050000000', '<not counted>');
+    const { walkCycles, warnings } = parseWalkCounters(missed, 'walks.txt');
+    expect(walkCycles.count).toBe(2_400_001_000 - 1_050_000_000);
+    expect(warnings.join()).toMatch(/not counted all of the time: dtlb_load_misses.walk_pending/);
+    expect(() => parseWalkCounters(missed.replace('1050000000', '<not counted>'), 'walks.txt')).toThrow(
+      /did not count/,
     );
   });
 
@@ -91,8 +170,8 @@ describe('walk counters', () => {
 
   it('may lack stores and fetches, which is said', () => {
     const some = counted.filter(([event]) => event === 'cycles' || event.startsWith('dtlb_load'));
-    const { walkPendingCycles, warnings } = parseWalkCounters(text(some), 'walks.txt');
-    expect(walkPendingCycles).toBe(2_100_000_000);
+    const { walkCycles, warnings } = parseWalkCounters(text(some), 'walks.txt');
+    expect(walkCycles.count).toBe(2_100_000_000);
     expect(warnings.join()).toContain('dtlb_store_misses.walk_pending');
   });
 
@@ -112,7 +191,7 @@ describe('walk counters', () => {
   });
 
   it('never crash on a file cut anywhere', () => {
-    for (const whole of [text(counted), csv(counted, ',')])
+    for (const whole of [text(counted), csv(counted, ','), json(counted)])
       for (let end = 0; end <= whole.length; end++)
         try {
           parseWalkCounters(whole.slice(0, end), 'walks.txt');

@@ -11,7 +11,7 @@ import {
   type PageTable,
   type Vma,
 } from '../page-table.ts';
-import { findVma } from './vmas.ts';
+import { createVmaSet } from './vmas.ts';
 
 export interface ImportedSpaceOptions {
   readonly vmas?: readonly Vma[];
@@ -43,7 +43,7 @@ export function importedSpace(
   return {
     table,
     vmas,
-    vmaAt: (vpn) => findVma(vmas, vpn),
+    vmaAt: createVmaSet(vmas).find,
     frames,
     ensure(vpn) {
       const frame = table.translate(vpn);

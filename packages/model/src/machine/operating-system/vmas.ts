@@ -1,14 +1,13 @@
 import type { Vpn } from '../address.ts';
 import type { Vma } from '../page-table.ts';
+import { createSortedRanges, type MarkedRange } from './sorted-ranges.ts';
 
 /** Smallest and largest growth of an inferred VMA: a huge page, and the arena of glibc's malloc (HEAP_MAX_SIZE, malloc/arena.c). */
 const smallestUnitPages = 512;
 const largestUnitPages = 16_384;
 
-interface KnownVma extends Vma {
-  /** Found from touches, so it may grow; a given one is as long as its `mmap` made it. */
-  readonly inferred: boolean;
-}
+/** Marked are the inferred ones: they may grow, while a given one is as long as its `mmap` made it. */
+type KnownVma = MarkedRange;
 
 /**
  * The VMAs of a process: those that are given, and others inferred from what is touched. A trace does not say what was mapped, and it is
@@ -17,8 +16,12 @@ interface KnownVma extends Vma {
  * to 64 MiB, as arenas and heaps grow.
  */
 export interface VmaSet {
+  readonly size: number;
+  /** All of them in order, made anew at each look; see `next`. */
   readonly list: readonly Vma[];
   find(vpn: Vpn): Vma | undefined;
+  /** The VMA around `vpn`, or the first one behind it. */
+  next(vpn: Vpn): Vma | undefined;
   /** The VMA around `vpn`, inferred when there is none. */
   around(vpn: Vpn): Vma;
   /** Adds a given VMA; what lies in its way is replaced. */
@@ -27,117 +30,71 @@ export interface VmaSet {
   remove(start: Vpn, end: Vpn): void;
 }
 
-/** VMAs per block of the sorted list: a change moves at most one block, so a sparse terabyte costs no more per VMA than a dense gigabyte. */
-const largestBlock = 256;
-
-/** A place in the sorted list: a block, and an index that may be one past its end. */
-interface Place {
-  block: number;
-  index: number;
-}
-
 export function createVmaSet(given: readonly Vma[] = []): VmaSet {
-  /** Sorted, and none empty but for a sole one. */
-  const blocks: KnownVma[][] = [[]];
-  let flat: readonly KnownVma[] | undefined;
-
-  /** Of the first VMA that ends after `vpn`. */
-  function placeAfter(vpn: Vpn): Place {
-    const block = lowerBound(0, blocks.length - 1, (at) => blocks[at]!.at(-1)!.end > vpn);
-    const vmas = blocks[block]!;
-    return { block, index: lowerBound(0, vmas.length, (at) => vmas[at]!.end > vpn) };
-  }
+  const ranges = createSortedRanges();
 
   function find(vpn: Vpn): KnownVma | undefined {
-    const { block, index } = placeAfter(vpn);
-    const vma = blocks[block]![index];
+    const vma = ranges.next(vpn);
     return vma !== undefined && vma.start <= vpn ? vma : undefined;
   }
 
-  function insert(vma: KnownVma): void {
-    const { block, index } = placeAfter(vma.start);
-    const vmas = blocks[block]!;
-    vmas.splice(index, 0, vma);
-    if (vmas.length > largestBlock) blocks.splice(block + 1, 0, vmas.splice(largestBlock / 2));
-    flat = undefined;
-  }
-
-  function takeOut({ block, index }: Place): void {
-    const vmas = blocks[block]!;
-    vmas.splice(index, 1);
-    if (vmas.length === 0 && blocks.length > 1) blocks.splice(block, 1);
-    flat = undefined;
-  }
-
-  function infer(vpn: Vpn): KnownVma {
-    const { block, index } = placeAfter(vpn);
-    const before = index > 0 ? blocks[block]![index - 1] : blocks[block - 1]?.at(-1);
-    const after = blocks[block]![index];
-    const [start, end] = extent(vpn, before, after);
-    const joinsBefore = before?.inferred === true && start <= before.end;
-    const joinsAfter = after?.inferred === true && end >= after.start;
-    const vma: KnownVma = {
-      start: joinsBefore ? before.start : Math.max(start, before?.end ?? 0),
-      end: joinsAfter ? after.end : Math.min(end, after?.start ?? Number.POSITIVE_INFINITY),
-      inferred: true,
-    };
-    if (joinsAfter) takeOut(placeAfter(after.start));
-    if (joinsBefore) takeOut(placeAfter(before.start));
-    insert(vma);
-    return vma;
+  function infer(vpn: Vpn): Vma {
+    const before = ranges.previous(vpn);
+    const after = ranges.next(vpn);
+    const [from, to] = extent(vpn, before, after);
+    const joinsBefore = before?.marked === true && from <= before.end;
+    const joinsAfter = after?.marked === true && to >= after.start;
+    const start = joinsBefore ? before.start : Math.max(from, before?.end ?? 0);
+    const end = joinsAfter ? after.end : Math.min(to, after?.start ?? Number.POSITIVE_INFINITY);
+    if (joinsBefore && joinsAfter) ranges.delete(after.start);
+    if (joinsBefore) ranges.resize(before.start, start, end);
+    else if (joinsAfter) ranges.resize(after.start, start, end);
+    else ranges.insert(start, end, true);
+    return { start, end };
   }
 
   function remove(start: Vpn, end: Vpn): void {
-    for (;;) {
-      const place = placeAfter(start);
-      const vma = blocks[place.block]![place.index];
-      if (vma === undefined || vma.start >= end) return;
-      takeOut(place);
-      if (vma.start < start) insert({ ...vma, end: start });
-      if (vma.end > end) insert({ ...vma, start: end });
+    for (let vma = ranges.next(start); vma !== undefined && vma.start < end; vma = ranges.next(start)) {
+      if (vma.start < start) ranges.resize(vma.start, vma.start, start);
+      else ranges.delete(vma.start);
+      if (vma.end > end) ranges.insert(end, vma.end, vma.marked);
     }
   }
 
   function add(start: Vpn, end: Vpn): void {
     remove(start, end);
-    insert({ start, end, inferred: false });
+    ranges.insert(start, end, false);
+  }
+
+  function list(): Vma[] {
+    const vmas: Vma[] = [];
+    for (let vma = ranges.next(0); vma !== undefined; vma = ranges.next(vma.end))
+      vmas.push({ start: vma.start, end: vma.end });
+    return vmas;
   }
 
   for (const { start, end } of given) if (end > start) add(start, end);
   return {
+    get size() {
+      return ranges.size;
+    },
     get list() {
-      flat ??= blocks.flat();
-      return flat;
+      return list();
     },
     find,
+    next: ranges.next,
     around: (vpn) => find(vpn) ?? infer(vpn),
     add,
     remove,
   };
 }
 
-/** The VMA of a sorted list that holds `vpn`. */
-export function findVma(vmas: readonly Vma[], vpn: Vpn): Vma | undefined {
-  const vma = vmas[lowerBound(0, vmas.length, (at) => vmas[at]!.end > vpn)];
-  return vma !== undefined && vma.start <= vpn ? vma : undefined;
-}
-
-/** The first integer of `low` to `high` from which on `holds`; `high` where it holds nowhere before. */
-function lowerBound(low: number, high: number, holds: (at: number) => boolean): number {
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (holds(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
 function extent(vpn: Vpn, before: KnownVma | undefined, after: KnownVma | undefined): [Vpn, Vpn] {
-  if (before?.inferred) {
+  if (before?.marked) {
     const unit = unitOf(before);
     if (vpn - before.end < unit) return [before.end, (Math.floor(vpn / unit) + 1) * unit];
   }
-  if (after?.inferred) {
+  if (after?.marked) {
     const unit = unitOf(after);
     if (after.start - vpn <= unit) return [Math.floor(vpn / unit) * unit, after.start];
   }

@@ -2,6 +2,7 @@ import { type PageLevel, pagesIn } from '../address.ts';
 import type { Random } from '../random.ts';
 import {
   createTlb,
+  dropAll,
   dropPages,
   dropProcess,
   type InvalidatedArray,
@@ -26,6 +27,8 @@ interface PrintedArray {
 interface PrintedParts extends Pick<Tlb, 'lookup' | 'lastLevel' | 'fill' | 'clear'> {
   /** By TLB, then array. */
   readonly arrays: readonly (readonly PrintedArray[])[];
+  /** Whether anything was filled since the last time that this was asked. */
+  filled(): boolean;
 }
 
 /**
@@ -44,7 +47,7 @@ export function createPrintedTlb(options: TlbOptions, random: Random): Tlb {
   const fail = (process: number, tlb: number, array: number) => {
     throw tooManyProcesses(process, shapes[tlb]!.arrays[array]!.keySpace);
   };
-  const { arrays, ...parts } = compile<PrintedParts>(source, { counters, randoms, fail });
+  const { arrays, filled, ...parts } = compile<PrintedParts>(source, { counters, randoms, fail });
   const invalidated = shapes.flatMap((shape, tlb) =>
     shape.arrays.flatMap((array, index) => invalidatedOf(array, arrays[tlb]![index]!, cores)),
   );
@@ -54,6 +57,7 @@ export function createPrintedTlb(options: TlbOptions, random: Random): Tlb {
     invalidate: (process, vpn, pages) =>
       invalidated.reduce((sum, array) => sum + dropPages(array, process, vpn % limit, pages), 0),
     invalidateProcess: (process) => invalidated.reduce((sum, array) => sum + dropProcess(array, process), 0),
+    invalidateAll: () => (filled() ? invalidated.reduce((sum, array) => sum + dropAll(array), 0) : 0),
     counts: () => namedTlbCounts(counters),
     resetCounts: () => {
       counters.fill(0);
@@ -81,7 +85,7 @@ function printTlb(shapes: readonly TlbShape[], { cores, pageNumberBits }: TlbOpt
   const limit = 2 ** pageNumberBits;
   const effective = `if (vpn >= ${limit}) vpn -= Math.floor(vpn / ${limit}) * ${limit};`;
   const names = shapes.map(({ name, arrays }) => arrays.map((_, array) => `${name}${array}_`));
-  return `let found = 0, last = 0;
+  return `let found = 0, last = 0, isFilled = false;
 ${levels.join('\n')}
 function second(core, vpn, isFetch, process) {
   const frame = l2_find(core, vpn, process);
@@ -109,6 +113,7 @@ return {
   lastLevel: () => last,
   fill(core, vpn, isFetch, process, frame, level) {
     ${effective}
+    isFilled = true;
     l2_fill(core, vpn, process, frame, level);
     if (isFetch) l1i_fill(core, vpn, process, frame, level);
     else l1d_fill(core, vpn, process, frame, level);
@@ -117,6 +122,7 @@ return {
     .flat()
     .map((name) => `${name}clear();`)
     .join(' ')} },
+  filled() { const was = isFilled; isFilled = false; return was; },
   arrays: [${names.map((of) => `[${of.map((name) => `{ remove: ${name}remove, keyAt: (slot) => ${name}keys[slot] }`)}]`)}],
 };`;
 }

@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { designsWithFormula, formulaResults } from './formulas.ts';
 import type { HistogramRow } from './histogram.ts';
-import { applicationSpeedup, formatSpeedup, parsePerfShort, perfFigures } from './perf.ts';
+import { applicationSpeedup, formatSpeedup, type PerfCounts, parsePerfShort, perfFigures } from './perf.ts';
 
 const histogram: HistogramRow[] = [
   { labels: ['L1', 'L1', 'L1', 'LLC'], range: 'RANGE_HIT', count: 3 },
   { labels: ['ZERO', 'ZERO', 'PWC', 'MEMORY'], range: 'RANGE_HIT', count: 1 },
 ];
-const perf = { walkPendingCycles: 600 + 300 + 100, walksCompleted: 5 + 3 + 2, cycles: 1000 };
+const perf: PerfCounts = {
+  walkCycles: { event: 'walk_pending', count: 600 + 300 + 100 },
+  walksCompleted: 5 + 3 + 2,
+  cycles: 1000,
+};
 
 describe("the processor's arithmetic", () => {
   const results = formulaResults({ histogram }, { setup: 'native' });
@@ -46,7 +50,11 @@ describe("the processor's arithmetic", () => {
   it('agrees with the published example: 91.8 % overhead and 1.22x walks make 1.20x', () => {
     const walks = { radix: { cyclesPerWalk: 1.22, speedup: 1, referencesPerWalk: 4 } };
     const dmt = { cyclesPerWalk: 1, speedup: 1.22, referencesPerWalk: 1 };
-    const measured = { walkPendingCycles: 2 * 918, walksCompleted: 1, cycles: 1000 };
+    const measured: PerfCounts = {
+      walkCycles: { event: 'walk_pending', count: 2 * 918 },
+      walksCompleted: 1,
+      cycles: 1000,
+    };
     const speedup = applicationSpeedup('dmt', { ...walks, dmt }, { perf: measured, setup: 'native' })!;
     expect(formatSpeedup(speedup)).toBe('1.20x');
   });

@@ -20,6 +20,8 @@ export {
   type PerfFigures,
   parsePerfShort,
   perfFigures,
+  type WalkCycleEvent,
+  walkersIn,
   walkersPerCore,
 } from './perf.ts';
 export {

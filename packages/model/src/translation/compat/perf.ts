@@ -1,30 +1,38 @@
 import { StrataError } from '../../machine/errors.ts';
 import type { FormulaDesign, FormulaResult, FormulaSetup } from './formulas.ts';
 
-/** Sums of processor counters over a run, as `perf-*.short` files hold them. */
+/** Sums of processor counters over a run, loads, stores and instruction fetches together. */
 export interface PerfCounts {
-  /** Loads, stores and instruction fetches together. */
-  readonly walkPendingCycles: number;
+  /**
+   * Cycles of walks. `walk_pending` adds one per cycle for each walker at work, as in `perf-*.short` files; `walk_active`, and
+   * `walk_duration` before it, one per cycle in which any is.
+   */
+  readonly walkCycles: { readonly event: WalkCycleEvent; readonly count: number };
   readonly walksCompleted: number;
   readonly cycles: number;
   readonly durationSeconds?: number;
 }
 
-/** What the processor derives from perf counters. */
+export type WalkCycleEvent = 'walk_pending' | 'walk_active' | 'walk_duration';
+
+/** What is derived from perf counters. */
 export interface PerfFigures {
-  /** Share of the run spent in page walks, 0 to 1, with two walkers per core. */
+  /** Share of the run spent in page walks, 0 to 1. */
   readonly walkOverhead: number;
+  /** Cycles over walks; of `walk_active` a lower bound, since it counts walks side by side once. */
   readonly walkLatencyCycles: number;
 }
 
 /** Page walkers per core (artifact, processor). */
 export const walkersPerCore = 2;
 
-export function perfFigures({ walkPendingCycles, walksCompleted, cycles }: PerfCounts): PerfFigures {
-  return {
-    walkOverhead: walkPendingCycles / (walkersPerCore * cycles),
-    walkLatencyCycles: walkPendingCycles / walksCompleted,
-  };
+/** Most that the event can add per cycle. */
+export function walkersIn(event: WalkCycleEvent): number {
+  return event === 'walk_pending' ? walkersPerCore : 1;
+}
+
+export function perfFigures({ walkCycles: { event, count }, walksCompleted, cycles }: PerfCounts): PerfFigures {
+  return { walkOverhead: count / (walkersIn(event) * cycles), walkLatencyCycles: count / walksCompleted };
 }
 
 export interface ApplicationSpeedupInput {
@@ -81,7 +89,7 @@ export function parsePerfShort(content: string, file: string): PerfCounts {
   };
   const sum = (event: string) => walkKinds.reduce((total, kind) => total + value(`${kind}.${event}`), 0);
   const counts = {
-    walkPendingCycles: sum('walk_pending'),
+    walkCycles: { event: 'walk_pending' as const, count: sum('walk_pending') },
     walksCompleted: sum('walk_completed'),
     cycles: value('cycles:ukhHG'),
   };

@@ -110,6 +110,8 @@ export const agile = defineDesign({
         if (dimension === 0) {
           store(vpn, level);
           count.drops += shadow.dropRange(vpn, pagesIn[level]);
+          // What shadowed a huge page in smaller ones shadows no table of the guest.
+          if (level > 1) shadow.cut(vpn, level - 1);
         } else {
           const dropped = shadow.dropFrames(frame, pagesIn[level]);
           count.drops += dropped;

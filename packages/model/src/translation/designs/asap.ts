@@ -2,6 +2,7 @@ import { entryBytes, indexAt, pageBytes } from '../../machine/address.ts';
 import { flag, integer, real } from '../../machine/fields.ts';
 import { defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
+import { failedCycles } from './allocation-costs.ts';
 import { walkDimensions } from './radix.ts';
 import { type TeaMemory, TeaSet, teaCounters, unitOf } from './tea.ts';
 import { plainMemory } from './tea-memory.ts';
@@ -49,6 +50,7 @@ export const asap = defineDesign({
       unit: 'cycles',
       source: "assumed: as DMT's",
     }),
+    failedCycles,
   },
   counters: {
     ...teaCounters,
@@ -129,8 +131,7 @@ export const asap = defineDesign({
       },
       mapped(dimension, vpn, _frame, level) {
         if (!owned[dimension] || level === 3) return;
-        sets[dimension]!.mapped(vpn, level);
-        if (level === 1) sets[dimension]!.mapped(vpn, 2);
+        sets[dimension]!.mapped(vpn, ...(level === 1 ? prefetched : [level]));
       },
       unmapped: (dimension, vpn, _frame, level) => walker.forget(dimension, vpn, level),
       nodeAllocated(dimension, level, vpn) {
@@ -140,7 +141,10 @@ export const asap = defineDesign({
         if (owned[dimension]) sets[dimension]!.nodeFreed(level, vpn);
       },
       tableBytes: () => sets.reduce((sum, set, dimension) => sum + (owned[dimension] ? set.tableBytes : 0), 0),
-      maintenanceCycles: () => count.movedTables * spec.moveTableCycles + count.migrated * spec.flushCycles,
+      maintenanceCycles: () =>
+        count.movedTables * spec.moveTableCycles +
+        count.migrated * spec.flushCycles +
+        count.allocationFailures * spec.failedCycles,
       bytesMigrated: () => count.movedTables * pageBytes,
       allocationFailures: () => count.allocationFailures,
       coveredWalks: () => covered,

@@ -43,6 +43,8 @@ export type CuckooTable = ElasticCuckooTable<WayMemory>;
 export class CuckooPageTable implements OwnTable {
   /** Ways whose memory is not contiguous, when they were made. */
   scatteredWays = 0;
+  /** 4 KiB pages of all ways made. */
+  clearedPages = 0;
   tableBytes = 0;
   /** What `locate` found. */
   locatedFrame: Frame = 0;
@@ -174,6 +176,7 @@ export class CuckooPageTable implements OwnTable {
     const { frames } = this.options;
     const pages = Math.max(1, (slots * lineBytes) / pageBytes);
     this.tableBytes += pages * pageBytes;
+    this.clearedPages += pages;
     const first = frames.allocateRange(pages);
     if (first >= 0) return { pages, first, scattered: [], list: [] };
     this.scatteredWays++;

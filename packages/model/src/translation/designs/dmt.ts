@@ -2,6 +2,7 @@ import { pageBytes } from '../../machine/address.ts';
 import { choice, integer, real, type ValuesOf } from '../../machine/fields.ts';
 import { type DesignInstance, type DesignResources, defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
+import { failedCycles } from './allocation-costs.ts';
 import { createRegisters, DirectWalk, type DmtDimension, type DmtState, walkCounters } from './dmt-walk.ts';
 import type { GteaTable } from './gtea.ts';
 import { walkDimensions } from './radix.ts';
@@ -61,6 +62,7 @@ export const dmtSpec = {
     unit: 'cycles',
     source: 'assumed: one shootdown by interprocessor interrupt',
   }),
+  failedCycles,
 };
 export type DmtSpec = ValuesOf<typeof dmtSpec>;
 
@@ -163,6 +165,7 @@ export function createDmt(
     maintenanceCycles: () =>
       count.movedTables * spec.moveTableCycles +
       count.migrated * spec.flushCycles +
+      count.allocationFailures * spec.failedCycles +
       count.registerLoads * spec.registerLoadCycles,
     bytesMigrated: () => count.movedTables * pageBytes,
     allocationFailures: () => count.allocationFailures,

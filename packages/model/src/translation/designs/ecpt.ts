@@ -2,6 +2,7 @@ import { lineBytes, pageBytes } from '../../machine/address.ts';
 import { flag, integer, real } from '../../machine/fields.ts';
 import { createRandom } from '../../machine/random.ts';
 import { defineDesign } from '../design.ts';
+import { allocationFields } from './allocation-costs.ts';
 import { CuckooPageTable } from './cuckoo-page-table.ts';
 import { createCuckooWalker } from './cuckoo-walker.ts';
 import { ownTables } from './own-tables.ts';
@@ -16,10 +17,12 @@ const remembered = 'assumed: from memory of the publication, not verified';
  * Three steps in a VM: the host's look-ups for the guest's lines, the guest's lines, the host's look-up for the page; seven in a nested VM.
  *
  * Counted as a reference: the line that holds the entry, once per step, since the ways of a step are read at once; the others are probes.
- * Kept up to date: inserts, displacements and gradual resizing are done for real, one element moved on with each change of a table.
+ * Kept up to date: inserts, displacements and gradual resizing are done for real, one element moved on with each change of a table; ways
+ * are cleared when they are made.
  * Falls back: a way whose memory cannot be contiguous lies in scattered frames, and a walk reads their list first; not covered.
  * Assumed: that fall-back; walk caches always show the current state of the walk tables; the machine's nested TLB stands before each host
- * look-up (the publication has caches of its own there, of sizes that are not verified); cost of an element moved.
+ * look-up (the publication has caches of its own there, of sizes that are not verified); costs of elements moved, ways cleared and requests
+ * for memory that fail.
  */
 export const ecpt = defineDesign({
   name: 'ecpt',
@@ -71,6 +74,7 @@ export const ecpt = defineDesign({
       unit: 'cycles',
       source: 'assumed: one access to memory',
     }),
+    ...allocationFields,
   },
   keepsGuestTables: true,
   counters: {
@@ -78,6 +82,7 @@ export const ecpt = defineDesign({
     moves: 'lines moved by resizing',
     resizes: 'resizes begun',
     rebuilds: 'tables built anew because an insertion found no place',
+    clearedPages: '4 KiB of ways that were cleared when they were made',
     scatteredWays: 'ways that no contiguous memory could be found for',
     scatteredWalks: 'walks that had to read where such a way lies',
   },
@@ -103,13 +108,14 @@ export const ecpt = defineDesign({
     let walks = 0;
 
     function note(): void {
-      const totals = { kicks: 0, moves: 0, resizes: 0, rebuilds: 0, scatteredWays: 0 };
+      const totals = { kicks: 0, moves: 0, resizes: 0, rebuilds: 0, clearedPages: 0, scatteredWays: 0 };
       for (const table of kept) {
         const counts = table.counts();
         totals.kicks += counts.kicks;
         totals.moves += counts.moves;
         totals.resizes += counts.resizes;
         totals.rebuilds += counts.rebuilds;
+        totals.clearedPages += table.clearedPages;
         totals.scatteredWays += table.scatteredWays;
       }
       Object.assign(count, totals);
@@ -135,7 +141,10 @@ export const ecpt = defineDesign({
         note();
       },
       tableBytes: () => kept.reduce((sum, { tableBytes }) => sum + tableBytes, 0),
-      maintenanceCycles: () => (count.kicks + count.moves) * spec.moveCycles,
+      maintenanceCycles: () =>
+        (count.kicks + count.moves) * spec.moveCycles +
+        count.clearedPages * spec.clearCycles +
+        count.scatteredWays * spec.failedCycles,
       bytesMigrated: () => (count.kicks + count.moves) * lineBytes,
       allocationFailures: () => count.scatteredWays,
       coveredWalks: () => walks - count.scatteredWalks,

@@ -1,6 +1,15 @@
-import { entriesPerPage, entryBytes, type Frame, type PageLevel, pagesIn, type Vpn } from '../../machine/address.ts';
-import { choice, real } from '../../machine/fields.ts';
+import {
+  entriesPerPage,
+  entriesPerTable,
+  entryBytes,
+  type Frame,
+  type PageLevel,
+  pagesIn,
+  type Vpn,
+} from '../../machine/address.ts';
+import { choice, integer, real } from '../../machine/fields.ts';
 import { type DesignResources, defineDesign, type WalkCache } from '../design.ts';
+import { allocationFields } from './allocation-costs.ts';
 import { childMark, type FlatNode, FlattenedTable, slotOf } from './flattened-table.ts';
 import { ownTables } from './own-tables.ts';
 import { tableNames } from './radix.ts';
@@ -18,9 +27,11 @@ const topsOf = { 'L4+L3,L2+L1': [4, 2], 'L3+L2': [3], 'L2+L1': [2] } as const;
  * page tables and evicts data (`prioritise`), since such phases miss in the caches for data anyway.
  *
  * Falls back: where memory has no aligned free 2 MiB block, the two levels stay 4 KiB nodes, for good; such walks are not covered.
- * Assumed: a huge leaf of the upper of two merged levels is repeated in the 512 slots that it covers; with five levels the root stays
- * a node of its own; flattening itself costs no maintenance; how frequent TLB misses must be, and that a data line of the set goes in any
- * case rather than a page table's.
+ * Maintenance: a 2 MiB node is cleared when it is made, in one go; a request for a block that fails is paid for, and the fall-back's nodes of
+ * 4 KiB cost what radix' cost: nothing here; a huge leaf of the upper of two merged levels stands in the 512 slots that it covers, all of
+ * which are written when it comes or goes.
+ * Assumed: those costs, and that a huge leaf is repeated; with five levels the root stays a node of its own; how frequent TLB misses must
+ * be, and that a data line of the set goes in any case rather than a page table's.
  */
 export const fpt = defineDesign({
   name: 'fpt',
@@ -50,6 +61,11 @@ export const fpt = defineDesign({
       unit: 'misses per thousand accesses',
       source: 'assumed; the abstract gives no threshold',
     }),
+    ...allocationFields,
+    repeatCycles: integer(1000, 'cost of storing or removing a huge leaf in all of the 512 slots that it covers', {
+      unit: 'cycles',
+      source: 'assumed: 4 KiB at 4 bytes per cycle',
+    }),
   },
   cacheBias: ({ prioritise, pressureMisses }) =>
     prioritise === 'off'
@@ -62,10 +78,12 @@ export const fpt = defineDesign({
         },
   keepsGuestTables: true,
   counters: {
+    flattened: 'nodes of 2 MiB made',
+    repeats: 'huge leaves stored in, or removed from, 512 slots',
     fallbacks: '2 MiB nodes that memory had no block for, made of 4 KiB nodes instead',
     unflattenedWalks: 'walks that met such a node, in whatever dimension',
   },
-  create({ flatten }, resources) {
+  create({ flatten, clearCycles, failedCycles, repeatCycles }, resources) {
     const { spaces, count } = resources;
     const own = ownTables(
       resources,
@@ -76,14 +94,24 @@ export const fpt = defineDesign({
       own.map(({ table }) => table),
     );
     const kept = own.filter((dimension) => dimension.kept).map(({ table }) => table);
-    const noteFallbacks = () => {
+    const note = () => {
       count.fallbacks = kept.reduce((sum, table) => sum + table.fallbacks, 0);
+      count.flattened = kept.reduce((sum, table) => sum + table.flattened, 0);
+      count.repeats = kept.reduce((sum, table) => sum + table.repeats, 0);
     };
     let walks = 0;
-    noteFallbacks();
+    /** Whether a table may have nodes without entries. */
+    let unsettled = false;
+    note();
+
+    function settle(): void {
+      unsettled = false;
+      for (const table of kept) table.settle();
+    }
     return {
       walk(vpn) {
         walks++;
+        if (unsettled) settle();
         const frame = walker.walk(vpn);
         if (walker.metFallback()) count.unflattenedWalks++;
         return frame;
@@ -91,13 +119,21 @@ export const fpt = defineDesign({
       mapped(dimension, vpn, frame, level) {
         if (!own[dimension]!.kept) return;
         own[dimension]!.table.map(vpn, frame, level);
-        noteFallbacks();
+        note();
       },
       unmapped(dimension, vpn, _frame, level) {
-        if (own[dimension]!.kept) own[dimension]!.table.unmap(vpn, level);
         walker.forget(dimension, vpn, level);
+        if (!own[dimension]!.kept) return;
+        own[dimension]!.table.unmap(vpn, level);
+        unsettled = true;
+        note();
       },
-      tableBytes: () => kept.reduce((sum, { tableBytes }) => sum + tableBytes, 0),
+      tableBytes() {
+        settle();
+        return kept.reduce((sum, { tableBytes }) => sum + tableBytes, 0);
+      },
+      maintenanceCycles: () =>
+        count.flattened * entriesPerTable * clearCycles + count.fallbacks * failedCycles + count.repeats * repeatCycles,
       allocationFailures: () => count.fallbacks,
       coveredWalks: () => walks - count.unflattenedWalks,
     };

@@ -8,6 +8,7 @@ import {
   type Vpn,
 } from '../../machine/address.ts';
 import type { FrameSource } from '../../machine/page-table.ts';
+import { LeavesByFrame } from './leaves-by-frame.ts';
 
 interface ShadowNode {
   readonly frame: Frame;
@@ -31,6 +32,7 @@ export class ShadowTree {
   /** Each half of a canonical address space has a root of its own; the one used last. */
   private lastRoot: ShadowNode | undefined;
   private lastRootPrefix = 0;
+  private readonly byFrame = new LeavesByFrame();
 
   constructor(levels: number, frames: FrameSource) {
     this.levels = levels;
@@ -69,17 +71,50 @@ export class ShadowTree {
   /** @param frame of page `vpn`; the leaf of `level` around it is mapped */
   map(vpn: Vpn, frame: Frame, level: PageLevel): void {
     if (level > 1 && this.has(vpn, level - 1)) this.cut(vpn, level - 1);
-    this.ensure(vpn, level).entries[indexAt(vpn, level)] = (frame - (vpn % pagesIn[level])) * 8 + level;
+    const offset = vpn % pagesIn[level];
+    this.ensure(vpn, level).entries[indexAt(vpn, level)] = (frame - offset) * 8 + level;
+    this.byFrame.add(frame - offset, vpn - offset);
   }
 
   /** Removes all leaves in the pages `vpn` to `vpn + pages - 1`; returns how many. */
   dropRange(vpn: Vpn, pages: number): number {
-    return this.dropWhere((first, _frame, level) => first < vpn + pages && first + pagesIn[level] > vpn, vpn, pages);
+    let dropped = 0;
+    for (const level of [1, 2, 3] as const) {
+      const nodes = this.byLevel[level]!;
+      const size = coverage(level);
+      const first = Math.floor(vpn / size);
+      for (const prefix of prefixes(nodes, first, Math.floor((vpn + pages - 1) / size) - first + 1)) {
+        const { entries } = nodes.get(prefix)!;
+        const start = prefix * size;
+        const end = Math.ceil((vpn + pages - start) / pagesIn[level]);
+        for (
+          let index = Math.max(0, Math.floor((vpn - start) / pagesIn[level]));
+          index < Math.min(end, entriesPerTable);
+          index++
+        ) {
+          if (entries[index]! % 8 !== level) continue;
+          entries[index] = 0;
+          dropped++;
+        }
+      }
+    }
+    return dropped;
   }
 
-  /** Removes all leaves that lead into `count` frames from `first` on; returns how many. */
+  /**
+   * Removes all leaves that lead into `count` frames from `first` on, a page that the table below maps; returns how many. A leaf has the
+   * smaller of the sizes of both tables, so none reaches out of that page.
+   */
   dropFrames(first: Frame, count: number): number {
-    return this.dropWhere((_vpn, frame, level) => frame < first + count && frame + pagesIn[level] > first);
+    let dropped = 0;
+    for (const vpn of this.byFrame.take(first, count)) {
+      const level = this.leafLevel(vpn);
+      if (level === 0 || vpn % pagesIn[level] !== 0 || this.leafFrame < first || this.leafFrame >= first + count)
+        continue;
+      this.byLevel[level]!.get(prefixOf(vpn, level))!.entries[indexAt(vpn, level)] = 0;
+      dropped++;
+    }
+    return dropped;
   }
 
   /** Cuts off the node of that level on the way to `vpn`, and all below it. */
@@ -99,33 +134,6 @@ export class ShadowTree {
       above.entries[indexAt(vpn, level + 1)] = 0;
       above.children[indexAt(vpn, level + 1)] = undefined;
     }
-  }
-
-  private dropWhere(
-    matches: (vpn: Vpn, frame: Frame, level: PageLevel) => boolean,
-    from = 0,
-    pages = Number.POSITIVE_INFINITY,
-  ): number {
-    let dropped = 0;
-    for (const level of [1, 2, 3] as const) {
-      const nodes = this.byLevel[level]!;
-      const size = coverage(level);
-      for (const prefix of prefixes(
-        nodes,
-        Math.floor(from / size),
-        Math.floor((from + pages - 1) / size) - Math.floor(from / size) + 1,
-      )) {
-        const { entries } = nodes.get(prefix)!;
-        for (let index = 0; index < entriesPerTable; index++) {
-          const entry = entries[index]!;
-          if (entry % 8 !== level) continue;
-          if (!matches(prefix * size + index * pagesIn[level], Math.floor(entry / 8), level)) continue;
-          entries[index] = 0;
-          dropped++;
-        }
-      }
-    }
-    return dropped;
   }
 
   private rootOf(vpn: Vpn): ShadowNode | undefined {

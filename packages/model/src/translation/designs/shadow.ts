@@ -4,6 +4,7 @@ import type { AddressSpace, PageTable } from '../../machine/page-table.ts';
 import { createPageTable } from '../../machine/radix-table.ts';
 import { defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
+import { LeavesByFrame } from './leaves-by-frame.ts';
 import { walkDimensions } from './radix.ts';
 
 const exitSource =
@@ -115,13 +116,14 @@ interface ShadowTable {
   fill(page: number): boolean;
   /** Removes what lies in the page of `level` at `page`; returns the number of leaves removed. */
   drop(page: number, level: PageLevel): number;
-  /** Leaves that lead into host frames `first` to `first + count - 1`. */
+  /** Leaves that lead into host frames `first` to `first + count - 1`, a page that the lower table maps; they are to be dropped. */
   leavesOn(first: Frame, count: number): { readonly page: number; readonly level: PageLevel }[];
 }
 
 function createShadowTable(upper: AddressSpace, lower: AddressSpace, addresses: 'virtual' | 'physical'): ShadowTable {
   const { frames } = lower;
   const table = createPageTable({ levels: upper.table.levels, rootFrame: frames.allocate(), addresses });
+  const byFrame = new LeavesByFrame();
   return {
     table,
     fill(page) {
@@ -132,6 +134,7 @@ function createShadowTable(upper: AddressSpace, lower: AddressSpace, addresses: 
       if (level === 0) throw new Error(`page ${page.toString(16)} is not mapped in both tables`);
       const offset = page % pagesIn[level as PageLevel];
       table.map(page - offset, frame - offset, level as PageLevel, () => frames.allocate());
+      byFrame.add(frame - offset, page - offset);
       return true;
     },
     drop(page, level) {
@@ -143,12 +146,13 @@ function createShadowTable(upper: AddressSpace, lower: AddressSpace, addresses: 
       }
       return dropped;
     },
-    leavesOn(first, count) {
-      const leaves: { page: number; level: PageLevel }[] = [];
-      table.forEachLeaf((page, frame, level) => {
-        if (frame < first + count && frame + pagesIn[level] > first) leaves.push({ page, level });
-      });
-      return leaves;
-    },
+    // A leaf has the smaller of both sizes, so none reaches out of the lower table's.
+    leavesOn: (first, count) =>
+      byFrame.take(first, count).flatMap((page) => {
+        const level = table.leafLevel(page);
+        const frame = table.translate(page);
+        if (level === 0 || page % pagesIn[level] !== 0) return [];
+        return frame >= first && frame < first + count ? [{ page, level }] : [];
+      }),
   };
 }

@@ -136,14 +136,18 @@ export class TeaSet {
     return this.teas.reduce((sum, { length, used }) => sum + length - used, 0);
   }
 
-  mapped(vpn: Vpn, level: PageLevel): void {
-    if (!this.options.levels.includes(level)) return;
+  /** A leaf was mapped; the tables of these levels on the way to it are used from now on. */
+  mapped(vpn: Vpn, ...levels: readonly PageLevel[]): void {
+    for (const level of levels) if (this.options.levels.includes(level)) this.used(vpn, level);
+    // Whatever else is covered later had its tables before.
+    this.fresh.fill(-1);
+  }
+
+  private used(vpn: Vpn, level: PageLevel): void {
     const unit = unitOf(vpn, level);
     const tea = this.find(level, unit);
-    if (tea === undefined) {
-      this.cover(vpn, unit, level);
-      this.fresh[level] = -1;
-    } else if (tea.nodes[unit - tea.start] === 0) this.place(tea, unit);
+    if (tea === undefined) this.cover(vpn, unit, level);
+    else if (tea.nodes[unit - tea.start] === 0) this.place(tea, unit);
   }
 
   nodeAllocated(level: number, vpn: Vpn): void {
