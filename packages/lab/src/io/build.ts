@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import {
   type BuildQuirk,
@@ -11,7 +10,7 @@ import {
 import { StrataError, suggestion } from '@strata/model/machine';
 import { openInput } from '@strata/traces';
 import { createCollectorLogParser, createStockLogParser, type IoLogKind, recognizeIoLog } from '@strata/traces/io';
-import { type Pending, pendingFile } from '../terminal/atomic-files.ts';
+import { writeFilesAtomically } from '../terminal/atomic-files.ts';
 import type { Progress } from '../terminal/progress.ts';
 
 export interface BuildOptions {
@@ -94,7 +93,7 @@ export async function buildTrace(options: BuildOptions, context: BuildContext): 
     contexts: `${options.out}_cc_data.bin`,
     tables: `${options.out}_slpt_data.bin`,
   };
-  writeTogether([
+  writeFilesAtomically([
     [files.translations, builder.translationRecords(order)],
     [files.contexts, builder.contextRecords()],
     [files.tables, builder.tableRecords()],
@@ -230,20 +229,4 @@ function noTranslations(path: string, { kind, lines }: LogReading, on: readonly 
         ? 'A stock log, one with carriage returns, or devices on other buses need --mode correct (quirk Q20).'
         : 'Check that the IOMMU was on and the devices sit in slots 00:02.0 and up or on another bus.',
   });
-}
-
-/** All files or none. */
-function writeTogether(contents: readonly (readonly [string, Uint8Array])[]): void {
-  const files: Pending[] = [];
-  try {
-    for (const [target, content] of contents) {
-      const file = pendingFile(target);
-      files.push(file);
-      writeFileSync(file.path, content);
-    }
-    for (const file of files) file.commit();
-  } catch (error) {
-    for (const file of files) file.discard();
-    throw error;
-  }
 }

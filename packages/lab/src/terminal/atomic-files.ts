@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { refuseDevice, unwritable } from '@strata/traces/output';
+import { refuseDevice, refuseNonFile, unwritable } from '@strata/traces/output';
 import { temporaries } from './temporaries.ts';
 
 /** A file or folder to be: write below `path`, then `commit()`; or `discard()`. */
@@ -13,7 +13,7 @@ export interface Pending {
 }
 
 export function pendingFile(target: string): Pending {
-  return pending(target, () => {});
+  return pending(target, () => refuseNonFile(target));
 }
 
 export function pendingFolder(target: string): Pending {
@@ -60,12 +60,23 @@ function isFolder(path: string): boolean {
 
 /** Writes a whole small file atomically. @throws StrataError `output.unwritable` */
 export function writeFileAtomically(target: string, content: string | Uint8Array): void {
-  const file = pendingFile(target);
+  writeFilesAtomically([[target, content]]);
+}
+
+/** Writes files that belong together: all or none. @throws StrataError `output.unwritable` */
+export function writeFilesAtomically(
+  contents: readonly (readonly [target: string, content: string | Uint8Array])[],
+): void {
+  const files: Pending[] = [];
   try {
-    orUnwritable(target, () => writeFileSync(file.path, content));
-    file.commit();
+    for (const [target, content] of contents) {
+      const file = pendingFile(target);
+      files.push(file);
+      orUnwritable(target, () => writeFileSync(file.path, content));
+    }
+    for (const file of files) file.commit();
   } catch (error) {
-    file.discard();
+    for (const file of files) file.discard();
     throw error;
   }
 }

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StrataError } from '@strata/model/machine';
 import fc from 'fast-check';
 import { parquetReadObjects } from 'hyparquet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { pendingFile, pendingFolder, writeFileAtomically } from './atomic-files.ts';
+import { pendingFile, pendingFolder, writeFileAtomically, writeFilesAtomically } from './atomic-files.ts';
 import { parquetOf } from './parquet.ts';
 import { createProgress, progressLine } from './progress.ts';
 import { formatBytes, formatCount, formatDuration, parseCount, parseSize } from './quantities.ts';
@@ -121,6 +121,19 @@ describe('atomic files', () => {
     writeFileAtomically(join(run.path, 'b.txt'), 'y');
     run.commit();
     expect(readdirSync(folder).sort()).toEqual(['a.txt', 'deep', 'run']);
+  });
+
+  it('that belong together are written all or none', () => {
+    mkdirSync(join(folder, 'taken'));
+    const write = (second: string) =>
+      writeFilesAtomically([
+        [join(folder, 'first'), '1'],
+        [join(folder, second), '2'],
+      ]);
+    expect(() => write('taken')).toThrow(/taken: cannot write: it is a folder/);
+    expect(readdirSync(folder)).toEqual(['taken']);
+    write('second');
+    expect(readdirSync(folder).sort()).toEqual(['first', 'second', 'taken']);
   });
 
   it('say why a place cannot be written', () => {
