@@ -36,7 +36,8 @@ export interface BuiltTrace {
   readonly consec: number;
   readonly contexts: number;
   readonly tables: number;
-  readonly logs: readonly LogReading[];
+  /** Each log once, with how many times it was taken. */
+  readonly logs: readonly (LogReading & { readonly times: number })[];
   readonly files: { readonly translations: string; readonly contexts: string; readonly tables: string };
   readonly warnings: readonly string[];
   readonly quirks: readonly BuildQuirk[];
@@ -62,7 +63,7 @@ const defaultDevices = 24;
 export async function buildTrace(options: BuildOptions, context: BuildContext): Promise<BuiltTrace> {
   const on = options.quirks ?? (options.mode === 'compat' ? buildQuirkNames : []);
   const builder = new TraceBuilder(buildQuirks(on));
-  const logs: LogReading[] = [];
+  const logs: (LogReading & { readonly times: number })[] = [];
   const warnings: string[] = [];
   let left = options.tenants;
   for (let log = 0; left > 0; log++) {
@@ -71,11 +72,13 @@ export async function buildTrace(options: BuildOptions, context: BuildContext): 
       if (builder.tenants > options.tenants) break;
       throw tooFewTenants(builder.tenants, options);
     }
-    const path = options.logs[log % options.logs.length]!;
+    const given = log % options.logs.length;
+    const path = options.logs[given]!;
     const devices = options.devices ?? devicesOf(path);
     const before = builder.translations;
-    logs.push(await readLog(path, builder, Math.min(left, devices), on, context));
-    if (builder.translations === before) throw noTranslations(path, logs.at(-1)!, on);
+    const reading = await readLog(path, builder, Math.min(left, devices), on, context);
+    if (builder.translations === before) throw noTranslations(path, reading, on);
+    logs[given] = { ...reading, times: (logs[given]?.times ?? 0) + 1 };
     left -= builder.tenantsInLog;
     if (left < 0) {
       warnings.push(

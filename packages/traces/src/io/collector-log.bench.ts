@@ -5,6 +5,8 @@ import { createStockLogParser } from './stock-log.ts';
 
 const smoke = process.env.STRATA_BENCH_SMOKE === '1';
 const lines = smoke ? 200_000 : 1_000_000;
+/** As streams of files give them. */
+const pieceBytes = 65_536;
 const hex = (value: number) => `0x${value.toString(16)}`;
 
 function logOf(line: (number: number) => string): Uint8Array {
@@ -43,7 +45,7 @@ for (const [name, bytes, create] of [
     const builder = new TraceBuilder(buildQuirks([]));
     builder.beginLog(16, name);
     const parser = create(builder);
-    parser.push(bytes);
+    for (let at = 0; at < bytes.length; at += pieceBytes) parser.push(bytes.subarray(at, at + pieceBytes));
     parser.end();
   };
   parse();

@@ -65,6 +65,7 @@ class Parser extends LogLines implements CollectorLogParser {
   carriageReturns = 0;
   readonly #target: LogEvents;
   readonly #options: CollectorLogOptions;
+  #nameOffset = 0;
   /** Signed words: they stay in integer registers. */
   readonly #lo = new Int32Array(maximumFields);
   readonly #hi = new Int32Array(maximumFields);
@@ -84,9 +85,13 @@ class Parser extends LogLines implements CollectorLogParser {
       if (this.#options.carriageReturn) return;
       end--;
     }
-    const name = find(bytes, start, end, prefix);
-    if (name === -1) return;
-    const at = name + prefix.length;
+    // What the log's backend writes before the name is of one length as a rule.
+    if (!startsWith(bytes, start + this.#nameOffset, end, prefix)) {
+      const name = find(bytes, start, end, prefix);
+      if (name === -1) return;
+      this.#nameOffset = name - start;
+    }
+    const at = start + this.#nameOffset + prefix.length;
     if (this.#matches(bytes, at, end, pageUpdate)) this.#pageUpdate();
     else if (this.#matches(bytes, at, end, pageHit)) this.#pageHit();
     else if (this.#matches(bytes, at, end, contextUpdate)) this.#contextUpdate();
@@ -123,7 +128,8 @@ class Parser extends LogLines implements CollectorLogParser {
 
   /** Whether the event of this name stands at `at`, with its fields after it; their values are in `#lo` and `#hi` then. */
   #matches(bytes: Uint8Array, at: number, end: number, { name, fields, gaps }: EventPattern): boolean {
-    if (!startsWith(bytes, at, end, name)) return false;
+    // The names differ in their ends rather than in their beginnings.
+    if (bytes[at + name.length - 1] !== name[name.length - 1] || !startsWith(bytes, at, end, name)) return false;
     if (this.#numbersBetween(bytes, at + name.length, end, gaps)) return true;
     const first = fields[0]!;
     for (let from = find(bytes, at + name.length, end, first); from !== -1; from = find(bytes, from + 1, end, first))

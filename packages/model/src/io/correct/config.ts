@@ -7,7 +7,7 @@ const cache = (entries: number, ways: number, summary: string, source = assumpti
   group(
     {
       entries: integer(entries, 'entries', { max: 2 ** 20, unit: 'entries', source }),
-      ways: integer(ways, 'ways; 0 = no cache', { max: 2 ** 14, unit: 'ways', source }),
+      ways: integer(ways, 'ways; with 0 entries 0 = no cache', { max: 2 ** 14, unit: 'ways', source }),
       partitions: integer(1, 'equal parts of the sets, each for the domains of one remainder', {
         min: 1,
         max: 2 ** 12,
@@ -168,7 +168,7 @@ export type IoMachine = ValuesOf<typeof ioMachineSpec>;
 
 /**
  * Fills in defaults and checks what one field alone does not show.
- * @throws StrataError `config.*`, `io.partitions`
+ * @throws StrataError `config.*`, `io.cache-shape`, `io.partitions`
  */
 export function resolveIoMachine(given: unknown, where = 'machine'): IoMachine {
   const machine = resolve(ioMachineSpec, given, where);
@@ -184,13 +184,22 @@ export function resolveIoMachine(given: unknown, where = 'machine'): IoMachine {
   ] as const) {
     const { entries, ways, partitions } = machine[name];
     const sets = ways === 0 ? 0 : Math.max(1, Math.floor(entries / ways));
+    if ((entries === 0) !== (ways === 0))
+      throw new StrataError({
+        code: 'io.cache-shape',
+        what: `a cache of ${entries} entries cannot have ${ways} ways`,
+        where: `${where}.${name}`,
+        expected: 'at least one of both, or none of either for no cache',
+        found: `entries ${entries}, ways ${ways}`,
+        mend: `Give ${ways === 0 ? 'it ways' : 'it entries'}, or set ${ways === 0 ? 'entries' : 'ways'} to 0 as well for no cache.`,
+      });
     if (ways > 0 && entries % ways !== 0)
       throw new StrataError({
         code: 'io.cache-shape',
         what: `${entries} entries do not fill ${ways} ways`,
         where: `${where}.${name}`,
         expected: 'entries that are a multiple of the ways',
-        mend: 'Set the ways to 0 for no cache.',
+        mend: 'Set both to 0 for no cache.',
       });
     if (ways > 0 && !(machine.utility && (name === 'deviceTlb' || name === 'iotlb')) && sets % partitions !== 0)
       throw new StrataError({
