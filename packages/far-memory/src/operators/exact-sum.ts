@@ -46,20 +46,18 @@ export function createExactSum(): ExactSum {
 
   function addAll(values: ArrayLike<number>): void {
     const { length } = values;
-    let most = 0;
-    for (let i = 0; i < length; i++) {
-      const magnitude = Math.abs(values[i]!);
-      if (!(magnitude <= most)) most = magnitude;
-    }
-    // Also where one of them is NaN, or the unit below would be subnormal.
+    // One kind of array for the loops below: each more would make all of them slower.
+    const doubles = values instanceof Float64Array ? values : intoScratch(values);
+    const most = greatestMagnitude(doubles, length);
+    // Also where one of them is infinite, or the unit below would be subnormal.
     if (length < 8 || !(most < greatest) || most < 2 ** -900) {
-      for (let i = 0; i < length; i++) add(values[i]!);
+      for (let i = 0; i < length; i++) add(doubles[i]!);
       return;
     }
     if (scratch.length < length) scratch = new Float64Array(length);
     // A power of two above length * most: adding and subtracting it keeps the bits of a value above its unit, and these add without error.
     let unit = 2 ** (Math.ceil(Math.log2(most)) + Math.ceil(Math.log2(length + 2)) + 1);
-    let isLeft = splitOff(values, length, unit);
+    let isLeft = splitOff(doubles, length, unit);
     while (isLeft && unit > 2 ** -800) {
       unit *= 2 ** (Math.ceil(Math.log2(length + 2)) - 51);
       isLeft = splitOff(scratch, length, unit);
@@ -67,20 +65,58 @@ export function createExactSum(): ExactSum {
     if (isLeft) for (let i = 0; i < length; i++) if (scratch[i] !== 0) add(scratch[i]!);
   }
 
-  /** Adds the high parts, leaves the rest in `scratch`; whether there is any. */
-  function splitOff(values: ArrayLike<number>, length: number, unit: number): boolean {
-    let sum = 0;
+  function intoScratch(values: ArrayLike<number>): Float64Array {
+    if (scratch.length < values.length) scratch = new Float64Array(values.length);
+    scratch.set(values);
+    return scratch;
+  }
+
+  /**
+   * Adds the high parts, leaves the rest in `scratch`; whether there is any. In four sums, which are exact in any order: one alone would wait
+   * for each addition before the next.
+   */
+  function splitOff(values: Float64Array, length: number, unit: number): boolean {
+    const rest = scratch;
     let isLeft = false;
-    for (let i = 0; i < length; i++) {
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    let i = 0;
+    for (const inFours = length - 3; i < inFours; i += 4) {
+      const v = values[i]!;
+      const w = values[i + 1]!;
+      const x = values[i + 2]!;
+      const y = values[i + 3]!;
+      const p = unit + v - unit;
+      const q = unit + w - unit;
+      const r = unit + x - unit;
+      const s = unit + y - unit;
+      a += p;
+      b += q;
+      c += r;
+      d += s;
+      const k = v - p;
+      const l = w - q;
+      const m = x - r;
+      const n = y - s;
+      rest[i] = k;
+      rest[i + 1] = l;
+      rest[i + 2] = m;
+      rest[i + 3] = n;
+      if (k !== 0 || l !== 0 || m !== 0 || n !== 0) isLeft = true;
+    }
+    for (; i < length; i++) {
       const value = values[i]!;
       const high = unit + value - unit;
-      sum += high;
-      const low = value - high;
-      scratch[i] = low;
-      if (low !== 0) isLeft = true;
+      a += high;
+      rest[i] = value - high;
+      if (rest[i] !== 0) isLeft = true;
     }
+    const sum = a + b + (c + d);
     add(sum);
-    return isLeft;
+    // A NaN decides the sum, whatever is left.
+    return isLeft && !Number.isNaN(sum);
   }
 
   function terms(): readonly number[] {
@@ -98,6 +134,27 @@ export function createExactSum(): ExactSum {
       return huge.length === 0 ? roundPartials(partials) : roundExactly([...huge, ...partials]);
     },
   };
+}
+
+/** Of the values that are numbers. */
+function greatestMagnitude(values: Float64Array, length: number): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = 0;
+  for (const inFours = length - 3; i < inFours; i += 4) {
+    const v = Math.abs(values[i]!);
+    const w = Math.abs(values[i + 1]!);
+    const x = Math.abs(values[i + 2]!);
+    const y = Math.abs(values[i + 3]!);
+    if (v > a) a = v;
+    if (w > b) b = w;
+    if (x > c) c = x;
+    if (y > d) d = y;
+  }
+  for (; i < length; i++) if (Math.abs(values[i]!) > a) a = Math.abs(values[i]!);
+  return Math.max(a, b, c, d);
 }
 
 /** Rounds an expansion once, to nearest even (as Python's fsum does). */
