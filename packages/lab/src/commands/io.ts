@@ -3,6 +3,7 @@ import { ioWorkloads, protectionSchemes } from '@strata/model/io';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BuildOptions, buildTrace, parseQuirks } from '../io/build.ts';
 import { type CompatDescriptor, type Descriptor, explainCompat, explainTranslation } from '../io/explain.ts';
+import { parameterHelp } from '../io/parameters.ts';
 import {
   compatDocument,
   compatTables,
@@ -125,7 +126,8 @@ function addRunOptions(command: Command): Command {
     .option(
       '--set <key=value...>',
       'parameters (correct): walkers=4, dimensions=2, iotlb.entries=64, ats=false; of the scheme: scheme.batch=64',
-    );
+    )
+    .addHelpText('after', parameterHelp);
 }
 
 interface SweepFlags extends OutputOptions {

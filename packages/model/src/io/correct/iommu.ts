@@ -97,7 +97,12 @@ export class Iommu {
     );
     this.context = made(machine.contextCache);
     this.pasids = made(machine.pasidCache);
-    this.caches = { tables: levels(), hostTables: levels(), nested: made(machine.nestedCache) };
+    this.caches = {
+      tables: levels(),
+      hostTables: levels(),
+      nested: made(machine.nestedCache),
+      rootLevel: Number(machine.levels),
+    };
     this.#walker = new Int32Array(machine.walkers).fill(-1);
     this.#done = new Uint8Array(machine.walkers);
     this.#prelude = new Uint8Array(machine.walkers);

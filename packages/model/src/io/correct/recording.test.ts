@@ -164,6 +164,22 @@ describe('a recording', () => {
     expect(result.invalidations).toBe(0);
   });
 
+  it.each(['3', '4'])('reads one entry per level of a table of %s levels', (levels) => {
+    const none = { entries: 0, ways: 0 };
+    const caches = { deviceTlb: none, iotlb: none, l2Cache: none, l3Cache: none, l4Cache: none };
+    const elements: Element[] = [1024, 2048, 4096].map((page, index) => ({
+      kind: 'dma',
+      domain: 1,
+      vpn: page,
+      level: 1,
+      frame: 5 + index,
+    }));
+    const { result, accessed } = replay(elements, { levels, ...caches });
+    // Walks of different pages end in any order.
+    expect(accessed.map(({ frame }) => frame).sort()).toEqual([5, 6, 7]);
+    expect(result.tableReads).toBe(3 * Number(levels));
+  });
+
   it('walks the tables of the guest and of the host when there are two dimensions', () => {
     const elements: Element[] = [0, 1, 2].map((page) => ({
       kind: 'dma',

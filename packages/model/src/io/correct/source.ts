@@ -192,13 +192,13 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
 
   function recordedAccess(block: TranslationBlock, at: number): void {
     const hi = block.iovaHi[at]!;
-    if (hi >= highestIova)
+    if (hi >= (machine.levels === '3' ? highestIova / 512 : highestIova))
       throw new StrataError({
         code: 'io.iova-range',
-        what: `an I/O address above 48 bits: 0x${(BigInt(hi) * 2n ** 32n + BigInt(block.iovaLo[at]!)).toString(16)}`,
+        what: `an I/O address above ${machine.levels === '3' ? 39 : 48} bits: 0x${(BigInt(hi) * 2n ** 32n + BigInt(block.iovaLo[at]!)).toString(16)}`,
         where: `translation ${position}`,
-        expected: 'addresses of four-level tables',
-        mend: 'Use --mode compat, whose model has no tables.',
+        expected: `addresses of tables of ${machine.levels} levels`,
+        mend: 'Use --set levels=4, or --mode compat, whose model has no tables.',
       });
     const vpn = hi * 2 ** 20 + (block.iovaLo[at]! >>> 12);
     const bytes = part === dataPart ? machine.packetBytes : entryBytes;
