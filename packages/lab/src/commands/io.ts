@@ -3,12 +3,14 @@ import { ioWorkloads, protectionSchemes } from '@strata/model/io';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BuildOptions, buildTrace, parseQuirks } from '../io/build.ts';
 import { type CompatDescriptor, type Descriptor, explainCompat, explainTranslation } from '../io/explain.ts';
+import { parameterHelp } from '../io/parameters.ts';
 import {
-  type CorrectInput,
   compatDocument,
   compatTables,
   correctDocument,
   correctTables,
+  defaultScheme,
+  type RunInput,
   runCompat,
   runCorrect,
 } from '../io/run.ts';
@@ -73,14 +75,22 @@ function registerBuild(command: Command): void {
   ]);
 }
 
-type RunFlags = OutputOptions & CorrectInput & { readonly mode: 'compat' | 'correct' };
+type RunFlags = OutputOptions &
+  RunInput & { readonly mode: 'compat' | 'correct'; readonly scheme?: string; readonly set?: readonly string[] };
+
+async function withScheme<T extends { readonly trace: string; readonly scheme?: string }>(
+  options: T,
+): Promise<T & { readonly scheme: string }> {
+  return { ...options, scheme: options.scheme ?? (await defaultScheme(options.trace)) };
+}
 
 function registerRun(command: Command): void {
   addOutputOptions(addRunOptions(command).addOption(modeOption())).action(async ({ mode, ...options }: RunFlags) => {
     const { document, tables } = await withProgress('simulating', 'translations', options, async (context) => {
       if (mode === 'correct') {
-        const result = await runCorrect(options, context);
-        return { document: correctDocument(options, result), tables: correctTables(result) };
+        const input = await withScheme(options);
+        const result = await runCorrect(input, context);
+        return { document: correctDocument(input, result), tables: correctTables(result) };
       }
       const result = await runCompat(options, context);
       return { document: compatDocument(options, result), tables: compatTables(result) };
@@ -98,7 +108,7 @@ function addRunOptions(command: Command): Command {
   return command
     .requiredOption(
       '--trace <file>',
-      '..._iotlb_trace.bin, or gen:iperf3,tenants=1024,packets=50,...; in correct mode also gen:nic,queues=8,...',
+      '..._iotlb_trace.bin; in correct mode a log as it is; gen:iperf3,tenants=1024,packets=50,...; and there gen:nic,queues=8,...',
     )
     .option('--config <file>', 'caches: a .cfg file, or base or hypertrio', 'base')
     .option('--queue <entries>', 'pending translation buffer, in translations', positive, 1)
@@ -111,12 +121,13 @@ function addRunOptions(command: Command): Command {
     .addOption(
       new Option('--scheme <name>', 'how the driver protects buffers (correct)')
         .choices([...protectionSchemes.names])
-        .default('persistent-pools'),
+        .default(undefined, 'recorded for logs, else persistent-pools'),
     )
     .option(
       '--set <key=value...>',
       'parameters (correct): walkers=4, dimensions=2, iotlb.entries=64, ats=false; of the scheme: scheme.batch=64',
-    );
+    )
+    .addHelpText('after', parameterHelp);
 }
 
 interface SweepFlags extends OutputOptions {
@@ -184,7 +195,9 @@ function kneeText({ design, bestUtilization, lastGood, firstBad }: Knee): string
     : `${design}: knee between ${lastGood} and ${firstBad} tenants (below ${kneeShare * 100} % of its best ${best})`;
 }
 
-interface ExplainFlags extends OutputOptions, CorrectInput {
+interface ExplainFlags extends OutputOptions, RunInput {
+  readonly scheme?: string;
+  readonly set?: readonly string[];
   readonly translation: number;
   readonly mode: 'compat' | 'correct';
 }
@@ -202,7 +215,8 @@ function registerExplain(command: Command): void {
   ]);
 }
 
-async function explained(options: ExplainFlags): Promise<void> {
+async function explained(flags: ExplainFlags): Promise<void> {
+  const options = await withScheme(flags);
   const { descriptor, steps } = await withProgress('simulating', 'translations', options, (context) =>
     explainTranslation(options, context),
   );

@@ -1,3 +1,4 @@
+import { ioArchitectures, ioMachineSpec, ioWorkloads, protectionSchemes } from '@strata/model/io';
 import { flatten, machineSpec, machines } from '@strata/model/machine';
 import { designs } from '@strata/model/translation';
 import { formats, generators } from '@strata/traces';
@@ -10,6 +11,7 @@ export function referenceTables(): ReadonlyMap<string, string> {
     ['designs.md', designsPage()],
     ['machines.md', machinesPage()],
     ['generators.md', generatorsPage()],
+    ['io.md', ioPage()],
   ]);
 }
 
@@ -68,6 +70,28 @@ function generatorsPage(): string {
       [`## ${name}\n`, `${summary}.\n`, `Source: ${source}.\n`, parameters(spec, '')].join('\n'),
     ),
   );
+}
+
+function ioPage(): string {
+  return page('I/O address translation', [
+    '`strata io run --set NAME=VALUE` sets a parameter of the machine, `--set scheme.NAME=VALUE` one of the scheme.\n',
+    '## Protection schemes\n',
+    ...[...protectionSchemes].map(({ name, summary, source, spec }) =>
+      [`### ${name}\n`, `${summary}.\n`, `Source: ${source}.\n`, parameters(spec, 'scheme.')].join('\n'),
+    ),
+    '## Architectures\n',
+    table(
+      ['architecture', 'what', 'source'],
+      [...ioArchitectures].map(({ name, summary, source }) => [code(name), summary, source]),
+    ),
+    '\n## Workloads\n',
+    table(
+      ['workload', 'what'],
+      [...ioWorkloads].map(({ name, summary }) => [code(name), summary]),
+    ),
+    '\n## Parameters of the machine\n',
+    parameters(ioMachineSpec, ''),
+  ]);
 }
 
 function parameters(spec: Parameters<typeof flatten>[0], prefix: string): string {

@@ -8,11 +8,13 @@ import {
   type IoSubject,
   Probe,
   type ProtectionScheme,
+  RecordedKind,
   ringSlots,
+  type TranslationBlock,
 } from '@strata/model/io';
 import { hexAddress, StrataError } from '@strata/model/machine';
 import { type CorrectInput, compatConfig, correctSetup, type RunContext, type RunInput, runCorrect } from './run.ts';
-import { isRecording, openTranslations } from './trace.ts';
+import { isIoLog, isRecording, openIoInput, openTranslations } from './trace.ts';
 
 /** What the device asked for. */
 export interface Descriptor {
@@ -32,7 +34,7 @@ export interface Descriptor {
   readonly pageBytes: number;
 }
 
-type Recorded = Pick<Descriptor, 'iova' | 'pageBytes' | 'sid' | 'did'> & { readonly packet: number };
+type Recorded = Pick<Descriptor, 'iova' | 'pageBytes' | 'sid' | 'did'> & { readonly packet: number | null };
 
 const parts = 3;
 const pageBytes = [0, 2 ** 12, 2 ** 21, 2 ** 30];
@@ -47,7 +49,7 @@ export async function explainTranslation(
   // A packet that is lost is not translated; one that waits at its sender is not lost.
   await runCorrect({ ...input, set: ['arrival=backlog', ...(input.set ?? [])] }, context, probe);
   const { subject } = probe;
-  const recorded = isRecording(input.trace) ? await descriptorOf(input.trace, translation, context) : undefined;
+  const recorded = await recordedOf(input.trace, translation, context);
   if (subject === undefined && recorded === undefined)
     throw new StrataError({
       code: 'io.no-such-translation',
@@ -65,6 +67,11 @@ export async function explainTranslation(
     });
   const { scheme, machine } = correctSetup(input);
   return { descriptor: described(subject, translation, recorded, scheme, machine), steps: probe.steps };
+}
+
+async function recordedOf(path: string, translation: number, context: RunContext): Promise<Recorded | undefined> {
+  if (!isRecording(path)) return undefined;
+  return (await isIoLog(path)) ? descriptorInLog(path, translation, context) : descriptorOf(path, translation, context);
 }
 
 /** What the engine issued; of a recording also the packet, and the size of the page recorded. */
@@ -153,28 +160,51 @@ async function simulateWatched(
   }
 }
 
-async function descriptorOf(path: string, translation: number, { signal }: RunContext): Promise<Recorded> {
+async function descriptorOf(
+  path: string,
+  translation: number,
+  { signal }: RunContext,
+): Promise<Recorded & { readonly packet: number }> {
   const trace = await openTranslations(path, { signal });
   let first = 0;
   for await (const block of trace.blocks()) {
     if (translation < first + block.length) {
-      const at = translation - first;
-      const iova = (BigInt(block.iovaHi[at]!) << 32n) | BigInt(block.iovaLo[at]!);
-      return {
-        packet: Math.floor(translation / parts),
-        sid: block.sid[at]!,
-        did: block.did[at]!,
-        iova: `0x${iova.toString(16)}`,
-        pageBytes: pageBytes[block.level[at]!] ?? 0,
-      };
+      return { packet: Math.floor(translation / parts), ...recordedAt(block, translation - first) };
     }
     first += block.length;
   }
-  throw new StrataError({
+  throw noSuchTranslation(path, translation, first);
+}
+
+/** Of a log, whose DMAs stand between commands. */
+async function descriptorInLog(path: string, translation: number, { signal }: RunContext): Promise<Recorded> {
+  const log = await openIoInput(path, { signal });
+  let translations = 0;
+  if (log.kind === 'recording')
+    for await (const block of log.blocks())
+      for (let at = 0; at < block.length; at++) {
+        if (block.kind[at] !== RecordedKind.translation) continue;
+        if (translations++ === translation) return { packet: null, ...recordedAt(block, at) };
+      }
+  throw noSuchTranslation(path, translation, translations);
+}
+
+function recordedAt(block: TranslationBlock, at: number): Omit<Recorded, 'packet'> {
+  const iova = (BigInt(block.iovaHi[at]!) << 32n) | BigInt(block.iovaLo[at]!);
+  return {
+    sid: block.sid[at]!,
+    did: block.did[at]!,
+    iova: `0x${iova.toString(16)}`,
+    pageBytes: pageBytes[block.level[at]!] ?? 0,
+  };
+}
+
+function noSuchTranslation(path: string, translation: number, count: number): StrataError {
+  return new StrataError({
     code: 'io.no-such-translation',
     what: 'the trace ends before that translation',
     where: path,
-    expected: `--translation from 0 to ${first - 1}`,
+    expected: `--translation from 0 to ${count - 1}`,
     found: String(translation),
   });
 }

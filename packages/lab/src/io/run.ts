@@ -20,7 +20,7 @@ import {
 import { type Field, flatten, type Spec, StrataError } from '@strata/model/machine';
 import type { Progress } from '../terminal/progress.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
-import { openIoInput, openTranslations } from './trace.ts';
+import { isFile, isIoLog, openIoInput, openTranslations } from './trace.ts';
 
 export interface RunInput {
   readonly trace: string;
@@ -161,6 +161,11 @@ export interface CorrectInput extends RunInput {
   readonly set?: readonly string[];
 }
 
+/** The scheme of a run that names none: a log is run as its driver did. */
+export async function defaultScheme(trace: string): Promise<string> {
+  return (await isIoLog(trace)) ? 'recorded' : 'persistent-pools';
+}
+
 /** What of `--set` is the scheme's: `scheme.batch=64`. */
 const schemePrefix = 'scheme.';
 
@@ -225,6 +230,7 @@ export async function runCorrect(
   const trace = await openIoInput(input.trace, { signal });
   const simulation = createIoSimulation({
     ...correctSetup(input),
+    hasRecording: trace.kind === 'recording' || isFile(input.trace),
     ...(trace.kind === 'packets' && { queues: trace.queues }),
     ...(probe && { probe }),
   });
@@ -239,6 +245,11 @@ export async function runCorrect(
   if (trace.kind === 'packets') {
     for await (const block of trace.blocks()) {
       simulation.feedPackets(block);
+      if (update(block.length)) break;
+    }
+  } else if (trace.kind === 'recording') {
+    for await (const block of trace.blocks()) {
+      simulation.feedRecorded(block);
       if (update(block.length)) break;
     }
   } else {

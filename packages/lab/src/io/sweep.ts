@@ -5,6 +5,7 @@ import {
   ioArchitectures,
   isOfOriginal,
   machineOfArchitecture,
+  type ProtectionScheme,
   parseIoGenerator,
   protectionSchemes,
   resolveIoMachine,
@@ -55,7 +56,15 @@ export const kneeShare = 0.9;
 export function sweepDesigns(mode: SweepInput['mode']): readonly string[] {
   return mode === 'compat'
     ? [...ioArchitectures].filter(isOfOriginal).map(({ name }) => name)
-    : [...protectionSchemes.names, ...ioArchitectures.names];
+    : [...protectionSchemes]
+        .filter(isOfWorkloads)
+        .map(({ name }) => name)
+        .concat(ioArchitectures.names);
+}
+
+/** A scheme that replays recordings does with generated workloads what persistent pools do. */
+function isOfWorkloads({ replays }: ProtectionScheme): boolean {
+  return replays !== true;
 }
 
 /** The same points, in the same order, on any number of threads; with one worker in this one. */

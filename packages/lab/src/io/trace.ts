@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import {
   generatePackets,
   generateTranslations,
@@ -7,11 +8,12 @@ import {
   parseIoGenerator,
   parseQueueGenerator,
   type QueueShape,
+  type RecordedBlock,
   type TranslationBlock,
 } from '@strata/model/io';
 import { StrataError } from '@strata/model/machine';
 import { inTurns, openInput } from '@strata/traces';
-import { readTranslationRecords } from '@strata/traces/io';
+import { type IoLogKind, readRecording, readTranslationRecords, recognizeIoLog } from '@strata/traces/io';
 
 /** A hyper-tenant trace, read block by block; the block is reused. */
 export interface OpenTranslations {
@@ -30,17 +32,28 @@ export interface OpenOptions {
 export type IoInput =
   | (OpenTranslations & { readonly kind: 'translations' })
   | {
+      /** A log: DMAs with their mappings, and commands. */
+      readonly kind: 'recording';
+      blocks(): AsyncIterable<RecordedBlock>;
+      progress(): number | undefined;
+    }
+  | {
       readonly kind: 'packets';
       readonly queues: QueueShape;
       blocks(): AsyncIterable<PacketBlock> | Iterable<PacketBlock>;
       progress(): number;
     };
 
-/** As `openTranslations`, and generators of packets for queues: `gen:nic,...`, `gen:nvme-queues,...`. */
+/** As `openTranslations`, logs of an IOMMU as they are, and generators of packets for queues: `gen:nic,...`, `gen:nvme-queues,...`. */
 export async function openIoInput(path: string, options: OpenOptions): Promise<IoInput> {
   const text = path.startsWith(generatorPrefix) ? path.slice(generatorPrefix.length) : undefined;
-  if (text === undefined || !isQueueGenerator(text))
-    return { kind: 'translations', ...(await openTranslations(path, options)) };
+  if (text === undefined) {
+    const input = await openInput(path, { signal: options.signal });
+    const log = recognizeIoLog(input.head);
+    if (log !== undefined) return openLog(input, log, path, options.signal);
+    return { kind: 'translations', ...translationsOf(input, path, options.signal) };
+  }
+  if (!isQueueGenerator(text)) return { kind: 'translations', ...(await openTranslations(path, options)) };
   const generator = parseQueueGenerator(text, path);
   return {
     kind: 'packets',
@@ -48,6 +61,30 @@ export async function openIoInput(path: string, options: OpenOptions): Promise<I
     blocks: () => inTurns(generatePackets(generator), options.signal),
     progress: () => 0,
   };
+}
+
+/** Whether a file is a log rather than a trace made of logs. What can be read once only is not looked at. */
+export async function isIoLog(path: string, signal?: AbortSignal): Promise<boolean> {
+  if (!isFile(path)) return false;
+  const input = await openInput(path, signal === undefined ? {} : { signal });
+  await input.close();
+  return recognizeIoLog(input.head) !== undefined;
+}
+
+/** Whether the input is a file, none that is made up. */
+export function isFile(path: string): boolean {
+  return !path.startsWith(generatorPrefix) && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
+}
+
+function openLog(input: OpenedInput, kind: IoLogKind, path: string, signal: AbortSignal): IoInput {
+  async function* blocks() {
+    try {
+      yield* inTurns(readRecording(input.chunks, kind, path), signal);
+    } finally {
+      await input.close();
+    }
+  }
+  return { kind: 'recording', blocks, progress: () => input.progress() };
 }
 
 /** Whether an input has addresses of its own. */
@@ -74,7 +111,12 @@ export async function openTranslations(
     const spec = parseIoGenerator(path.slice(generatorPrefix.length), path);
     return { blocks: () => inTurns(generateTranslations(spec, nextAccess), signal), progress: () => 0 };
   }
-  const input = await openInput(path, { signal });
+  return translationsOf(await openInput(path, { signal }), path, signal);
+}
+
+type OpenedInput = Awaited<ReturnType<typeof openInput>>;
+
+function translationsOf(input: OpenedInput, path: string, signal: AbortSignal): OpenTranslations {
   async function* blocks() {
     try {
       yield* inTurns(readTranslationRecords(input.chunks, path), signal);

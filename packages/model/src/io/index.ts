@@ -13,6 +13,7 @@ export * from './correct/config.ts';
 export * from './correct/latency.ts';
 export * from './correct/packet-block.ts';
 export * from './correct/probe.ts';
+export * from './correct/recorded-block.ts';
 export * from './correct/result.ts';
 export { ringSlots } from './correct/ring-tables.ts';
 export * from './correct/simulate.ts';

@@ -33,8 +33,17 @@ const pageHitName = word('iotlb_page_hit ');
 const pageUpdateName = word('iotlb_page_update ');
 const contextUpdateName = word('iotlb_cc_update ');
 const contextHitName = word('iotlb_cc_hit ');
-const invalidatePagesName = word('inv_desc_iotlb_pages ');
-const invalidateDomainName = word('inv_desc_iotlb_domain ');
+const invalidateName = word('inv_desc_');
+const pagesName = word('iotlb_pages ');
+const domainName = word('iotlb_domain ');
+const globalName = word('iotlb_global');
+const contextDeviceName = word('cc_device ');
+const contextDevicesName = word('cc_devices ');
+const contextGlobalName = word('cc_global');
+/** Of VT-d's page-selective command: 2^mask pages (VT-d specification 6.5.2.4, MAMV at most 2^18 pages here). */
+const largestAddressMask = 18;
+/** Functions that a function mask adds to the one named (VT-d specification 6.5.2.1): bit 2; bits 2 and 1; all three. */
+const functionsOfMask = [[0], [0, 4], [0, 2, 4, 6], [0, 1, 2, 3, 4, 5, 6, 7]] as const;
 const amdResultName = word('translation_result ');
 const amdUpdateName = word('cache_update ');
 const amdPagesInvalName = word('pages_inval ');
@@ -47,6 +56,9 @@ const amdPagesInvalName = word('pages_inval ');
 export function createStockLogParser(events: LogEvents): StockLogParser {
   return new Parser(events);
 }
+
+/** Upper 32 bits, as an `Int32Array` holds them. */
+const highOf = (value: number) => Math.floor(value / 2 ** 32) | 0;
 
 class Parser extends LogLines implements StockLogParser {
   lines = 0;
@@ -84,8 +96,9 @@ class Parser extends LogLines implements StockLogParser {
 
   /** Linux's `iommu:map` and `iommu:unmap`: what a driver maps, its device uses once, page by page. */
   #tracepoint(bytes: Uint8Array, start: number, end: number): void {
-    if (find(bytes, start, end, unmapName) !== -1) {
-      this.pageInvalidations++;
+    const unmapAt = find(bytes, start, end, unmapName);
+    if (unmapAt !== -1) {
+      this.#unmapped(bytes, unmapAt, end);
       return;
     }
     const at = find(bytes, start, end, mapName);
@@ -94,19 +107,31 @@ class Parser extends LogLines implements StockLogParser {
     if (!this.#number(bytes, this.#after, end, rangeEnd)) return;
     const to = this.#value();
     if (!this.#number(bytes, this.#after, end, paddrAssignedLabel)) return;
-    const paddrLo = this.#lo;
-    const paddrHi = this.#hi;
+    const paddr = this.#value();
     if (this.#domainOfSid[mappedSid] === -1) {
       this.contexts++;
       this.#domainOfSid[mappedSid] = mappedDomain;
       this.#target.contextUpdate(0, mappedSid, (mappedDomain << 8) | 1, 0, 1, 0, 0);
     }
-    const isHuge = from % mib2 === 0 && to % mib2 === 0 && paddrLo % mib2 === 0;
+    const isHuge = from % mib2 === 0 && to % mib2 === 0 && paddr % mib2 === 0;
     const step = isHuge ? mib2 : 4096;
     // A torn line must not ask for the whole address space.
     const last = Math.min(to, from + largestMapping);
-    for (let iova = from; iova < last; iova += step)
-      this.#emit(mappedSid, iova | 0, Math.floor(iova / 2 ** 32) | 0, -step, -1, paddrLo, paddrHi, mappedDomain);
+    for (let iova = from; iova < last; iova += step) {
+      const entry = paddr + iova - from;
+      this.#emit(mappedSid, iova | 0, highOf(iova), -step, -1, entry | 0, highOf(entry), mappedDomain);
+    }
+  }
+
+  #unmapped(bytes: Uint8Array, at: number, end: number): void {
+    this.pageInvalidations++;
+    if (!this.#number(bytes, at, end, iovaAssignedLabel)) return;
+    const lo = this.#lo;
+    const hi = this.#hi;
+    const from = this.#value();
+    if (!this.#number(bytes, this.#after, end, rangeEnd)) return;
+    const bytesUnmapped = Math.min(this.#value() - from, largestMapping);
+    if (bytesUnmapped > 0) this.#target.pagesUnmapped?.(mappedDomain, lo, hi, Math.ceil(bytesUnmapped / 4096));
   }
 
   #intel(bytes: Uint8Array, at: number, end: number): void {
@@ -115,8 +140,36 @@ class Parser extends LogLines implements StockLogParser {
       this.#pageLookup(bytes, at, end);
     else if (startsWith(bytes, at, end, contextUpdateName) || startsWith(bytes, at, end, contextHitName))
       this.#context(bytes, at, end);
-    else if (startsWith(bytes, at, end, invalidatePagesName)) this.pageInvalidations++;
-    else if (startsWith(bytes, at, end, invalidateDomainName)) this.domainInvalidations++;
+    else if (startsWith(bytes, at, end, invalidateName)) this.#invalidation(bytes, at + invalidateName.length, end);
+  }
+
+  #invalidation(bytes: Uint8Array, at: number, end: number): void {
+    const target = this.#target;
+    if (startsWith(bytes, at, end, pagesName)) {
+      this.pageInvalidations++;
+      if (!this.#number(bytes, at, end, maskLabel)) return;
+      const pages = 2 ** Math.min(this.#lo, largestAddressMask);
+      if (!this.#number(bytes, at, end, domainLabel)) return;
+      const domain = this.#lo & 0xffff;
+      if (this.#number(bytes, at, end, addressLabel)) target.pagesInvalidated?.(domain, this.#lo, this.#hi, pages);
+    } else if (startsWith(bytes, at, end, domainName)) {
+      this.domainInvalidations++;
+      if (this.#number(bytes, at, end, domainLabel)) target.domainInvalidated?.(this.#lo & 0xffff);
+    } else if (startsWith(bytes, at, end, globalName)) {
+      target.domainInvalidated?.(-1);
+    } else if (startsWith(bytes, at, end, contextDeviceName)) {
+      const sid = this.#device(bytes, at, end, deviceLabel);
+      if (sid !== -1) target.contextInvalidated?.(sid);
+    } else if (startsWith(bytes, at, end, contextDevicesName)) {
+      if (!this.#number(bytes, at, end, functionMaskLabel)) return;
+      // The mask leaves out function bits from the highest on.
+      const functions = functionsOfMask[this.#lo & 3]!;
+      if (!this.#number(bytes, at, end, sidLabel)) return;
+      const sid = this.#lo & 0xffff;
+      for (const bits of functions) target.contextInvalidated?.((sid & ~functions.at(-1)!) | bits);
+    } else if (startsWith(bytes, at, end, contextGlobalName)) {
+      target.contextInvalidated?.(-1);
+    }
   }
 
   #pageLookup(bytes: Uint8Array, at: number, end: number): void {
@@ -195,6 +248,7 @@ class Parser extends LogLines implements StockLogParser {
       else this.#emit(sid, this.#lo, this.#hi, -4096, -1, frameLo, frameHi, domain);
     } else if (startsWith(bytes, at, end, amdPagesInvalName)) {
       this.pageInvalidations++;
+      if (this.#number(bytes, at, end, domainLabel)) this.#target.domainInvalidated?.(this.#lo & 0xffff);
     }
   }
 
@@ -273,6 +327,9 @@ const busLabel = word(' bus 0x');
 const devfnLabel = word(' devfn 0x');
 const highLabel = word(' high 0x');
 const lowLabel = word(' low 0x');
+const addressLabel = word(' addr 0x');
+const deviceLabel = word(' device ');
+const functionMaskLabel = word(' fmask 0x');
 const domidLabel = word(' domid 0x');
 const iovaAssignedLabel = word(' iova=0x');
 const rangeEnd = word(' - 0x');

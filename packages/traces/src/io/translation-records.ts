@@ -72,6 +72,8 @@ function decode(words: Uint32Array, count: number, block: TranslationBlock, firs
     block.maskLo[record] = words[at + 4]!;
     block.maskHi[record] = words[at + 5]!;
     block.level[record] = words[at + 6]!;
+    block.entryLo[record] = words[at + 8]!;
+    block.entryHi[record] = words[at + 9]!;
     block.nextAccess[record] = nextHi === 0xffffffff && nextLo === 0xffffffff ? Infinity : nextHi * 2 ** 32 + nextLo;
   }
   block.length = count;

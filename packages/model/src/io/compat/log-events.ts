@@ -39,4 +39,12 @@ export interface LogEvents {
     entryLo: number,
     entryHi: number,
   ): void;
+  /** An invalidation of pages from that address on. */
+  pagesInvalidated?(domain: number, addressLo: number, addressHi: number, pages: number): void;
+  /** @param domain -1 = all */
+  domainInvalidated?(domain: number): void;
+  /** @param sid -1 = all */
+  contextInvalidated?(sid: number): void;
+  /** A driver has taken the mapping away. */
+  pagesUnmapped?(domain: number, addressLo: number, addressHi: number, pages: number): void;
 }

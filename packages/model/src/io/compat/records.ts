@@ -11,6 +11,9 @@ export interface TranslationBlock {
   readonly maskHi: Uint32Array;
   /** Level of the leaf: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB; 0 = the log's page mask was not one of these. */
   readonly level: Uint8Array;
+  /** Leaf entry as recorded, in two words: frame and rights; 0 = not recorded. The models of the original do not look at it. */
+  readonly entryLo: Uint32Array;
+  readonly entryHi: Uint32Array;
   /** Position in the trace of the next request for the same page and domain; Infinity = none. */
   readonly nextAccess: Float64Array;
 }
@@ -25,6 +28,8 @@ export function createTranslationBlock(capacity: number): TranslationBlock {
     maskLo: new Uint32Array(capacity),
     maskHi: new Uint32Array(capacity),
     level: new Uint8Array(capacity),
+    entryLo: new Uint32Array(capacity),
+    entryHi: new Uint32Array(capacity),
     nextAccess: new Float64Array(capacity),
   };
 }

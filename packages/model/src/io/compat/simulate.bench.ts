@@ -21,6 +21,8 @@ function copyOf(block: TranslationBlock): TranslationBlock {
     maskLo: columns.maskLo.slice(),
     maskHi: columns.maskHi.slice(),
     level: columns.level.slice(),
+    entryLo: columns.entryLo.slice(),
+    entryHi: columns.entryHi.slice(),
     nextAccess: columns.nextAccess.slice(),
   };
 }

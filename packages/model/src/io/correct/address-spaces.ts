@@ -18,14 +18,21 @@ export class AddressSpaces {
   readonly #spaces = new Map<number, GuestSpace>();
   readonly #hostLevel: PageLevel | 0;
   /** The machine's frames, shared by all domains. */
-  readonly #machine = new Frames();
+  readonly #machine: Frames;
+  readonly #firstGuestFrame: number;
   /** Frames asked for at the place of a node: bound once, since mapping is frequent. */
   #mapping: GuestSpace | undefined;
   readonly #frameForNode = (): Frame => this.#take(this.#mapping!, 1);
 
-  /** @param hostLevel 0 = one dimension, else level of the host's pages */
-  constructor(hostLevel: PageLevel | 0) {
+  /**
+   * @param hostLevel 0 = one dimension, else level of the host's pages
+   * @param hasRecording recorded mappings name frames: those that are made up for tables and rings lie above them
+   */
+  constructor(hostLevel: PageLevel | 0, hasRecording = false) {
     this.#hostLevel = hostLevel;
+    const above = hasRecording ? aboveRecorded : 1;
+    this.#machine = new Frames(hostLevel === 0 ? above : 1);
+    this.#firstGuestFrame = above;
   }
 
   get size(): number {
@@ -34,6 +41,10 @@ export class AddressSpaces {
 
   of(domain: number): Space {
     return this.#of(domain);
+  }
+
+  domains(): Iterable<number> {
+    return this.#spaces.keys();
   }
 
   /** Contiguous frames, aligned to their number (a power of two), all backed. */
@@ -67,6 +78,16 @@ export class AddressSpaces {
     if (space.host !== undefined) this.#back(space.host, space.table.translate(vpn), 1);
   }
 
+  /** Maps the page to a frame that a recording names, as a page of `level`, or of 4 KiB where smaller pages are in the way. */
+  mapRecorded(domain: number, vpn: number, frame: Frame, level: PageLevel): void {
+    const space = this.#of(domain);
+    const fits = level === 1 || space.table.nodeAt(vpn, level - 1) === -1;
+    const size = fits ? pagesIn[level] : 1;
+    this.#mapping = space;
+    space.table.map(vpn - (vpn % size), frame - (vpn % size), fits ? level : 1, this.#frameForNode);
+    if (space.host !== undefined) this.#back(space.host, frame, 1);
+  }
+
   /** Frame of the machine that a page leads to, through both dimensions; -1 when it is not mapped. */
   translate(domain: number, vpn: number): Frame | -1 {
     const { table, host } = this.#of(domain);
@@ -98,7 +119,7 @@ export class AddressSpaces {
       addresses: 'physical',
       keepsEmptyNodes: true,
     });
-    const frames = new Frames();
+    const frames = new Frames(this.#firstGuestFrame);
     const rootFrame = frames.take(1);
     this.#back(host, rootFrame, 1);
     return {
@@ -124,14 +145,21 @@ export class AddressSpaces {
   }
 }
 
+/** 64 TiB: where no recording has memory, and the host's tables still reach. */
+const aboveRecorded = 2 ** 34;
+
 interface GuestSpace extends Space {
   readonly frames: Frames;
 }
 
 /** Frames of one physical space: the one given back last is taken first, else the next that was never used. */
 class Frames {
-  #next = 1;
+  #next: number;
   readonly #free = new Map<number, number[]>();
+
+  constructor(first: number) {
+    this.#next = first;
+  }
 
   take(count: number): Frame {
     const free = this.#free.get(count)?.pop();

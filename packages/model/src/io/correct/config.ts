@@ -103,6 +103,9 @@ export const ioMachineSpec = {
     source: 'specs/io.md 4.2, Scalable IOV',
   }),
   dimensions: choice(['1', '2'], '1', 'one: second-level tables; two: the guest has tables of its own above them'),
+  levels: choice(['3', '4'], '4', 'of the tables of a domain: 39 or 48 bits of address', {
+    source: 'VT-d specification 3.7: adjusted guest address width',
+  }),
   hostPages: choice(['4k', '2m'], '4k', 'two dimensions: pages that back guest memory'),
   walkers: integer(8, 'page walks at a time', { min: 1, max: 1024, source: assumption }),
 

@@ -17,6 +17,8 @@ const pollBudget = 64;
 const messageBytes = 4;
 /** Above what traces use: buffers of rings never lie where a recording has pages. */
 const aboveRecordings = 2 ** 35;
+/** With tables of three levels, whose space ends at 39 bits: the top of it. */
+const threeLevels = 2 ** 27;
 
 export interface RingRequest {
   readonly domain: number;
@@ -73,7 +75,9 @@ export function createDriver({ machine, events, cores, iommu, ringTables, device
   function allocatorOf(domain: number): AddressAllocator {
     let allocator = allocators.get(domain);
     if (allocator === undefined) {
-      allocator = new AddressAllocator(usesRecording ? aboveRecordings : undefined);
+      allocator = new AddressAllocator(
+        usesRecording ? (machine.levels === '3' ? threeLevels : aboveRecordings) : undefined,
+      );
       allocators.set(domain, allocator);
     }
     return allocator;

@@ -7,6 +7,9 @@ import type { Iommu } from './iommu.ts';
 /** `pages` of a command for all that a domain has. */
 export const wholeDomain = Number.POSITIVE_INFINITY;
 
+/** `pages` of a command for context entries: its `vpn` is the requester, -1 = all. */
+export const contextEntry = 0;
+
 /** The core that is none of the tenants': the hypervisor's, which takes memory from VMs. */
 export const hypervisor = -1;
 
@@ -145,7 +148,7 @@ export class InvalidationQueue {
     if (iommu.isWalking(this.domain[command]!, this.vpn[command]!, this.pages[command]!)) return;
     this.#isDraining = false;
     this.#current = -1;
-    if (toDevice !== undefined) toDevice(command);
+    if (toDevice !== undefined && this.pages[command] !== contextEntry) toDevice(command);
     else this.complete(command);
     this.#startNext();
   }

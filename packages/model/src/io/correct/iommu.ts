@@ -67,14 +67,21 @@ export class Iommu {
   /** Of each page on its way: the request that leads, walking or waiting. */
   readonly #leaders = new Map<number, number>();
 
-  constructor(machine: IoMachine, events: EventQueue, requests: Requests, probe: Probe, random: Random) {
+  constructor(
+    machine: IoMachine,
+    events: EventQueue,
+    requests: Requests,
+    probe: Probe,
+    random: Random,
+    hasRecording = false,
+  ) {
     this.#machine = machine;
     this.#events = events;
     this.#requests = requests;
     this.#probe = probe;
     this.#readOccupancyNs = lineBits / machine.memoryGbps;
     const hostLevel: PageLevel = machine.hostPages === '2m' ? 2 : 1;
-    this.spaces = new AddressSpaces(machine.dimensions === '2' ? hostLevel : 0);
+    this.spaces = new AddressSpaces(machine.dimensions === '2' ? hostLevel : 0, hasRecording);
     const spread = machine.index === 'domain';
     const made = (shape: ConstructorParameters<typeof PartitionedCache>[0]) =>
       new PartitionedCache(shape, spread, random);
@@ -90,7 +97,12 @@ export class Iommu {
     );
     this.context = made(machine.contextCache);
     this.pasids = made(machine.pasidCache);
-    this.caches = { tables: levels(), hostTables: levels(), nested: made(machine.nestedCache) };
+    this.caches = {
+      tables: levels(),
+      hostTables: levels(),
+      nested: made(machine.nestedCache),
+      rootLevel: Number(machine.levels),
+    };
     this.#walker = new Int32Array(machine.walkers).fill(-1);
     this.#done = new Uint8Array(machine.walkers);
     this.#prelude = new Uint8Array(machine.walkers);
@@ -287,6 +299,12 @@ export class Iommu {
     this.iotlb.invalidateDomain(domain);
     for (const cache of this.caches.tables) cache?.invalidateDomain(domain);
     this.#poison(domain, 0, Number.POSITIVE_INFINITY);
+  }
+
+  /** @param requester -1 = all */
+  invalidateContext(requester: number): void {
+    if (requester === -1) this.context.clear();
+    else this.context.invalidate(requester, 0, 1);
   }
 
   #poison(domain: number, vpn: number, pages: number): void {

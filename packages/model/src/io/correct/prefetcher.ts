@@ -14,6 +14,20 @@ export interface PrefetchCounts {
   /** Predictions of a tenant made, and requests that they led to. */
   readonly made: number;
   readonly requests: number;
+  /** Predictions that the tenant asking `distance` translations later bore out, and that it did not. */
+  readonly correct: number;
+  readonly incorrect: number;
+  /** Tenants whose successor was learned for the first time; learned again alike; learned anew as another. */
+  readonly new_map: number;
+  readonly same_sid: number;
+  readonly diff_sid: number;
+  /** Of the pages that came, those that the buffer had already. */
+  readonly fill_same: number;
+  /** Demands for a page that the tenant's history holds, and for one that it does not. */
+  readonly hist_hit: number;
+  readonly hist_miss: number;
+  /** Tenants seen. */
+  readonly sids: number;
   /** Pages that came into the buffer; demands found there; demands not found there. */
   readonly fill: number;
   readonly buf_hit: number;
@@ -35,13 +49,21 @@ export class Prefetcher {
   readonly buffer: PageCache;
   readonly #shape: PrefetchShape;
   readonly #tenants = new Map<number, Tenant>();
-  /** Tenants of the last `distance` translations. */
-  readonly #recent = new Fifo();
+  /** Tenants of the last `distance` translations, and whom each was predicted to be followed by (-1 = nobody). */
+  readonly #recent = new Fifo(2);
   readonly #pending = new Set<number>();
   #accesses = 0;
   #made = 0;
   #requests = 0;
   #fills = 0;
+  #correct = 0;
+  #incorrect = 0;
+  #newMaps = 0;
+  #same = 0;
+  #different = 0;
+  #fillsAgain = 0;
+  #historyHits = 0;
+  #historyMisses = 0;
 
   constructor(shape: PrefetchShape, spread: boolean, random: Random) {
     this.#shape = shape;
@@ -63,13 +85,29 @@ export class Prefetcher {
   observe(domain: number, vpn: number): number {
     const tenant = this.#tenant(domain);
     const known = tenant.pages.indexOf(vpn);
+    if (known >= 0) this.#historyHits++;
+    else this.#historyMisses++;
     if (known >= 0) tenant.pages.splice(known, 1);
     else if (tenant.pages.length === this.#shape.history) tenant.pages.shift();
     tenant.pages.push(vpn);
-    if (this.#recent.length === this.#shape.distance) this.#tenant(this.#recent.shift()).next = domain;
-    this.#recent.push(domain);
+    if (this.#recent.length === this.#shape.distance) this.#learn(domain);
+    this.#recent.push(domain, tenant.next);
     if (tenant.next >= 0) this.#made++;
     return tenant.next;
+  }
+
+  /** Who asks now is whom the tenant of `distance` translations before leads to. */
+  #learn(domain: number): void {
+    const predicted = this.#recent.at(0, 1);
+    const before = this.#tenant(this.#recent.shift());
+    if (predicted >= 0) {
+      if (predicted === domain) this.#correct++;
+      else this.#incorrect++;
+    }
+    if (before.next < 0) this.#newMaps++;
+    else if (before.next === domain) this.#same++;
+    else this.#different++;
+    before.next = domain;
   }
 
   pagesOf(domain: number): readonly number[] {
@@ -91,6 +129,7 @@ export class Prefetcher {
     this.#pending.delete(domain * 2 ** 36 + vpn);
     if (frame < 0) return;
     this.#fills++;
+    if (this.buffer.peek(domain, vpn) >= 0) this.#fillsAgain++;
     this.buffer.fill(domain, vpn, level, frame);
   }
 
@@ -108,6 +147,15 @@ export class Prefetcher {
       accesses: this.#accesses,
       made: this.#made,
       requests: this.#requests,
+      correct: this.#correct,
+      incorrect: this.#incorrect,
+      new_map: this.#newMaps,
+      same_sid: this.#same,
+      diff_sid: this.#different,
+      fill_same: this.#fillsAgain,
+      hist_hit: this.#historyHits,
+      hist_miss: this.#historyMisses,
+      sids: this.#tenants.size,
       fill: this.#fills,
       buf_hit: this.buffer.hit,
       buf_miss: this.buffer.miss,

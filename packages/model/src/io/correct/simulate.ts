@@ -6,14 +6,16 @@ import type { IoMachine } from './config.ts';
 import { Cores } from './cores.ts';
 import { Device } from './device.ts';
 import { createDriver, type Driver } from './driver.ts';
+import { createDriverCommands, type DriverCommands } from './driver-commands.ts';
 import { EventQueue } from './event-queue.ts';
 import { EventKind } from './events.ts';
 import { Exposure } from './exposure.ts';
-import { hypervisor, InvalidationQueue, wholeDomain } from './invalidation-queue.ts';
+import { contextEntry, hypervisor, InvalidationQueue, wholeDomain } from './invalidation-queue.ts';
 import { Iommu } from './iommu.ts';
 import { fairnessOf, LatencyTable } from './latency.ts';
 import type { PacketBlock, QueueShape } from './packet-block.ts';
 import { Probe } from './probe.ts';
+import type { RecordedBlock } from './recorded-block.ts';
 import { Requests } from './requests.ts';
 import type { CorrectIoResult } from './result.ts';
 import { RingTables, ringSlots } from './ring-tables.ts';
@@ -43,6 +45,8 @@ export interface IoSimulationInput {
    * cached of it goes, the tables of what the trace uses stay.
    */
   readonly unmaps?: readonly Unmap[];
+  /** The input names frames of its own. */
+  readonly hasRecording?: boolean;
 }
 
 /** Told of what tests look at; nothing in a simulation depends on it. */
@@ -56,6 +60,8 @@ export interface IoObserver {
 export interface CorrectIoSimulation {
   /** Translations of a trace, three to a packet, at link rate. */
   feed(block: TranslationBlock): void;
+  /** DMAs and commands of a log, in its order; three DMAs of a domain to a packet. */
+  feedRecorded(block: RecordedBlock): void;
   /** Packets of queues. */
   feedPackets(block: PacketBlock): void;
   finish(): CorrectIoResult;
@@ -81,6 +87,7 @@ export interface IoModel {
   readonly device: Device;
   readonly driver: Driver;
   readonly latencies: LatencyTable;
+  readonly commands: DriverCommands;
   readonly observer: IoObserver | undefined;
 }
 
@@ -89,11 +96,20 @@ export interface IoModel {
  * they were scheduled. No randomness but the seed; the result does not depend on how the input is cut into blocks.
  */
 export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulation {
-  const { machine, scheme, values, observer, probe = new Probe(-1), seed = 42, unmaps = [] } = input;
+  const {
+    machine,
+    scheme,
+    values,
+    observer,
+    probe = new Probe(-1),
+    seed = 42,
+    unmaps = [],
+    hasRecording = false,
+  } = input;
   const random = createRandom(seed);
   const events = new EventQueue();
   const requests = new Requests();
-  const iommu = new Iommu(machine, events, requests, probe, random);
+  const iommu = new Iommu(machine, events, requests, probe, random, hasRecording);
   const ringTables = new RingTables(machine.iotlb, random);
   const latencies = new LatencyTable();
   const exposure = new Exposure(scheme.promises.kind === 'none');
@@ -140,18 +156,20 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
           events.push(device.down.send(events.now, 0) + machine.pcieNs, EventKind.deviceInvalidation, command)
       : undefined,
     invalidate(domain, vpn, pages, leavesOnly) {
-      if (scheme.translation === 'ring') ringTables.invalidate(Math.floor(vpn / ringSlots));
+      if (pages === contextEntry) iommu.invalidateContext(vpn);
+      else if (scheme.translation === 'ring') ringTables.invalidate(Math.floor(vpn / ringSlots));
       else if (pages === wholeDomain) iommu.invalidateDomain(domain);
       else iommu.invalidate(domain, vpn, pages, leavesOnly);
     },
     onCompleted(core, domain, vpn, pages) {
       exposure.close(domain, vpn, pages, events.now);
-      if (core === hypervisor) nextUnmap();
+      if (core === hypervisor) commands.completed();
       else cores.invalidated(core);
     },
     resume: (core, time) => events.push(time, core === hypervisor ? EventKind.unmap : EventKind.core, core),
   });
   cores.connect(queue);
+  const commands = createDriverCommands(events, () => queue, unmaps);
   const driver: Driver = createDriver({
     machine,
     events,
@@ -175,6 +193,7 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
     device,
     driver,
     latencies,
+    commands,
     observer,
   };
   const source: Source = createSource(model, { advance, step }, input.queues);
@@ -188,24 +207,6 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
       device.holds(domain, vpn)
     );
   }
-
-  let nextOfUnmaps = -1;
-
-  function nextUnmap(): void {
-    const unmap = unmaps[++nextOfUnmaps];
-    if (unmap !== undefined) events.push(Math.max(events.now, unmap.timeNs), EventKind.unmap, 0);
-  }
-
-  function unmapNow(argument: number): void {
-    if (argument !== hypervisor) {
-      queue.lock(hypervisor, true);
-      return;
-    }
-    const { domain, vpn, pages } = unmaps[nextOfUnmaps]!;
-    queue.submit(hypervisor, domain, vpn, pages, false);
-  }
-
-  nextUnmap();
 
   function onPacket(packet: number): void {
     const { packets } = device;
@@ -252,6 +253,7 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
           requests.frame[argument]!,
           events.now,
         );
+        source.through(requests.domain[argument]!, requests.vpn[argument]!);
         device.accessed(argument);
         break;
       case EventKind.invalidation:
@@ -280,7 +282,7 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
         device.pageResponded(argument);
         break;
       case EventKind.unmap:
-        unmapNow(argument);
+        commands.run(argument);
         break;
       case EventKind.timer:
         instance.timer?.();
@@ -301,6 +303,7 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
     const offeredNs = source.offeredNs;
     const timeNs = Math.max(last, offeredNs);
     while (cores.isWorking && step());
+    while (scheme.replays === true && commands.isBusy && step());
     return resultOf(timeNs);
   }
 
@@ -353,6 +356,7 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
 
   return {
     feed: (block) => source.feed(block),
+    feedRecorded: (block) => source.feedRecorded(block),
     feedPackets: (block) => source.feedPackets(block),
     finish,
     isReachable,

@@ -2,6 +2,8 @@ import type { PageLevel } from '../../machine/address.ts';
 import { StrataError } from '../../machine/errors.ts';
 import type { TranslationBlock } from '../compat/records.ts';
 import type { PacketBlock, QueueShape } from './packet-block.ts';
+import { everyDomain, type RecordedBlock, RecordedKind } from './recorded-block.ts';
+import { createRecording, frameOfEntry } from './recording.ts';
 import { RequestKind } from './requests.ts';
 import { RingPart, ringAddress } from './ring-tables.ts';
 import type { Ring } from './rings.ts';
@@ -16,7 +18,10 @@ export interface Source {
   /** When the link had carried all packets offered. */
   readonly offeredNs: number;
   feed(block: TranslationBlock): void;
+  feedRecorded(block: RecordedBlock): void;
   feedPackets(block: PacketBlock): void;
+  /** A DMA is through. */
+  through(domain: number, vpn: number): void;
   /** A last packet of fewer translations goes out too. */
   end(): void;
 }
@@ -35,12 +40,16 @@ const dataPart = 1;
 const entryBytes = 16;
 const pageBytes = 4096;
 const highestIova = 2 ** 16;
+/** Leaves of 512 GiB are none of any IOMMU. */
+const highestLevel = 3;
 /** Position of a DMA that `explain` cannot name: a further page of one that it can. */
 const unnamed = -2;
 
 export function createSource(model: IoModel, clock: Clock, queues: QueueShape | undefined): Source {
   const { machine, scheme, requests, device, driver, events, iommu, latencies } = model;
   const { packets } = device;
+  const replays = scheme.replays === true;
+  const recording = createRecording(model, clock);
   const rings = new Map<number, Ring>();
   let translations = 0;
   let position = 0;
@@ -51,6 +60,8 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
   /** The packet being put together from translations of a trace. */
   let part = 0;
   let packet = -1;
+  /** Of a log: the packet that each domain is putting together. */
+  const unfinished = new Map<number, { part: number; packet: number }>();
 
   /**
    * Lets time pass up to the arrival of a packet. Returns it, or -1 when it is lost.
@@ -95,6 +106,7 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
     packets.first[packet] = request;
     packets.pending[packet]!++;
     translations++;
+    if (replays) recording.issued(domain, vpn);
   }
 
   function send(packet: number): void {
@@ -137,38 +149,56 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
     isOfRecording: true,
   };
 
-  /** A page of the recording: mapped all along, unless it is to be asked for. */
-  function recorded(domain: number, vpn: number, level: number): number {
-    if (scheme.translation === 'tables' && machine.faults === 'block')
-      iommu.spaces.ensure(domain, vpn, level as PageLevel);
+  /** A page of the recording: mapped all along, where it says if it does, unless it is to be asked for. */
+  function recorded(domain: number, vpn: number, level: number, frame: number): number {
+    if (scheme.translation !== 'tables' || (machine.faults !== 'block' && !replays)) return vpn;
+    if (frame < 0 || level > highestLevel) iommu.spaces.ensure(domain, vpn, level as PageLevel);
+    else if (replays || iommu.spaces.of(domain).table.translate(vpn) === -1) remap(domain, vpn, level, frame);
     return vpn;
+  }
+
+  function remap(domain: number, vpn: number, level: number, frame: number): void {
+    if (!recording.differs(domain, vpn, level, frame)) return;
+    // DMAs of the same packet to the old mapping go first.
+    if (packet >= 0 && packets.first[packet] !== -1) {
+      send(packet);
+      packet = begin(domain);
+    }
+    recording.remap(domain, vpn, level, frame);
+    // The packets behind wait as long as the driver did.
+    linkFree = Math.max(linkFree, events.now);
   }
 
   function record(block: TranslationBlock, at: number): void {
     const domain = block.did[at]!;
     if (part === 0) {
       packets.identify(domain, block.sid[at]!);
-      const ring = usesRings ? ringOf(domain, 0, recordedShape) : undefined;
-      packet = arrive(domain, machine.packetBytes, -1, ring);
-      if (packet >= 0 && ring !== undefined) {
-        packets.ring[packet] = ring.id;
-        packets.slot[packet] = ring.posted.shift();
-      }
+      packet = begin(domain);
     }
     if (packet >= 0) recordedAccess(block, at);
     position++;
     if (++part === partsPerPacket) endPacket();
   }
 
+  function begin(domain: number): number {
+    const ring = usesRings ? ringOf(domain, 0, recordedShape) : undefined;
+    const made = arrive(domain, machine.packetBytes, -1, ring);
+    if (made >= 0 && ring !== undefined) {
+      packets.ring[made] = ring.id;
+      packets.slot[made] = ring.posted.shift();
+    }
+    return made;
+  }
+
   function recordedAccess(block: TranslationBlock, at: number): void {
     const hi = block.iovaHi[at]!;
-    if (hi >= highestIova)
+    if (hi >= (machine.levels === '3' ? highestIova / 512 : highestIova))
       throw new StrataError({
         code: 'io.iova-range',
-        what: `an I/O address above 48 bits: 0x${(BigInt(hi) * 2n ** 32n + BigInt(block.iovaLo[at]!)).toString(16)}`,
+        what: `an I/O address above ${machine.levels === '3' ? 39 : 48} bits: 0x${(BigInt(hi) * 2n ** 32n + BigInt(block.iovaLo[at]!)).toString(16)}`,
         where: `translation ${position}`,
-        expected: 'addresses of four-level tables',
-        mend: 'Use --mode compat, whose model has no tables.',
+        expected: `addresses of tables of ${machine.levels} levels`,
+        mend: 'Use --set levels=4, or --mode compat, whose model has no tables.',
       });
     const vpn = hi * 2 ** 20 + (block.iovaLo[at]! >>> 12);
     const bytes = part === dataPart ? machine.packetBytes : entryBytes;
@@ -185,7 +215,11 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
         position,
         1,
       );
-    else addAccess(packet, name, recorded(packets.domain[packet]!, vpn, level), bytes, position, level);
+    else {
+      recorded(block.did[at]!, vpn, level, frameOfEntry(block.entryLo[at]!, block.entryHi[at]!));
+      // The packet may be another by now, or lost.
+      if (packet >= 0) addAccess(packet, name, vpn, bytes, position, level);
+    }
   }
 
   /** One DMA per 4 KiB page of the buffer; one for all where a ring's entry covers it. */
@@ -205,6 +239,42 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
         page === 0 ? at : unnamed,
         1,
       );
+  }
+
+  /** Commands go between the packets of their domain: what it has put together until then is sent. */
+  function recordedCommand(block: RecordedBlock, at: number): void {
+    if (!replays) return;
+    const domain = block.did[at]!;
+    const isOfAll = domain === everyDomain || block.kind[at] === RecordedKind.contextInvalidated;
+    for (const own of isOfAll ? unfinished.keys() : [domain]) endUnfinished(own);
+    recording.apply(block, at);
+    linkFree = Math.max(linkFree, events.now);
+  }
+
+  function endUnfinished(domain: number): void {
+    const own = unfinished.get(domain);
+    if (own === undefined) return;
+    if (own.packet >= 0) send(own.packet);
+    own.packet = -1;
+    own.part = 0;
+  }
+
+  function recordedElement(block: RecordedBlock, at: number): void {
+    if (block.kind[at] !== RecordedKind.translation) {
+      recordedCommand(block, at);
+      return;
+    }
+    const domain = block.did[at]!;
+    let own = unfinished.get(domain);
+    if (own === undefined) {
+      own = { part: 0, packet: -1 };
+      unfinished.set(domain, own);
+    }
+    part = own.part;
+    packet = own.packet;
+    record(block, at);
+    own.part = part;
+    own.packet = packet;
   }
 
   function endPacket(): void {
@@ -272,12 +342,19 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
     feed(block) {
       for (let at = 0; at < block.length; at++) record(block, at);
     },
+    feedRecorded(block) {
+      for (let at = 0; at < block.length; at++) recordedElement(block, at);
+    },
+    through(domain, vpn) {
+      if (replays) recording.through(domain, vpn);
+    },
     feedPackets(block) {
       if (queues === undefined) throw new Error('packets of queues without the shape of their queues');
       for (let at = 0; at < block.length; at++) queued(block, at, queues);
     },
     end() {
-      if (part > 0) endPacket();
+      if (unfinished.size > 0) for (const domain of unfinished.keys()) endUnfinished(domain);
+      else if (part > 0) endPacket();
     },
   };
 }

@@ -3,7 +3,7 @@ import { entryKind, entryTarget, type PageTable } from '../../machine/page-table
 import type { Space } from './address-spaces.ts';
 import { regionOf, type TranslationCache } from './translation-cache.ts';
 
-const rootLevel = 4;
+const hostRootLevel = 4;
 const leaf = 2;
 /** Reads of the largest walk (24 of tables, 4 of context and PASID entries) and what it may fill. */
 const longest = 32;
@@ -14,6 +14,8 @@ export interface WalkCaches {
   readonly hostTables: readonly (TranslationCache | undefined)[];
   /** Guest-physical pages; used with two dimensions. */
   readonly nested: TranslationCache;
+  /** Level of a domain's root: 3 or 4. */
+  readonly rootLevel: number;
 }
 
 /** One page walk: what it reads, and what it leaves in the caches when it is done. Used again for the next. */
@@ -37,8 +39,14 @@ export class Walk {
     this.#fills = 0;
     this.frame = -1;
     const { table, host } = space;
-    let node = 0;
+    const { rootLevel } = caches;
+    // A table of three levels is the part below one entry of the fourth, which is no memory of its own.
+    let node = rootLevel === hostRootLevel ? 0 : table.nodeAt(vpn, rootLevel);
     let level = rootLevel;
+    if (node === -1) {
+      this.read[this.reads++] = level;
+      return;
+    }
     // A cached entry holds the machine's address of the table that it points to: no host walk for that one.
     let isLocated = false;
     for (let cached = 2; cached <= rootLevel; cached++) {
@@ -79,8 +87,8 @@ export class Walk {
     const known = caches.nested.lookup(domain, page, 1);
     if (known >= 0) return known;
     let node = 0;
-    let level = rootLevel;
-    for (let cached = 2; cached <= rootLevel; cached++) {
+    let level = hostRootLevel;
+    for (let cached = 2; cached <= hostRootLevel; cached++) {
       const child = caches.hostTables[cached]!.lookup(domain, regionOf(page, cached), cached);
       if (child < 0) continue;
       node = child;

@@ -5,6 +5,7 @@ import { deferred } from './deferred.ts';
 import { hugePages } from './huge-pages.ts';
 import { passthrough } from './passthrough.ts';
 import { persistentPools } from './persistent-pools.ts';
+import { recorded } from './recorded.ts';
 import { riommu } from './riommu.ts';
 import type { ProtectionScheme } from './scheme.ts';
 import { shadowCopies } from './shadow-copies.ts';
@@ -19,6 +20,7 @@ export const protectionSchemes: Registry<ProtectionScheme> = createRegistry<Prot
   riommu,
   contiguous,
   hugePages,
+  recorded,
 ]);
 
 /** A scheme's parameters with their defaults. @throws StrataError `registry.unknown-name`, `config.*` */

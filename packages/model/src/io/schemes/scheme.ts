@@ -69,6 +69,8 @@ export interface ProtectionScheme<S extends Spec = Spec> extends Named {
   readonly promises: SchemePromise;
   /** Buffers of a trace stay at the addresses recorded, as pages of that level (0: as recorded); absent: they come from a ring. */
   readonly recordedLevel?: 0 | 2;
+  /** What a recording says of mappings that change, and of commands, is done; else its first mappings stay. */
+  readonly replays?: true;
   create(values: ValuesOf<S>, driver: DriverOperations): SchemeInstance;
 }
 
