@@ -300,9 +300,22 @@ describe('strata elastic footprint --replay pages', () => {
     expect(given).toMatchObject({ basis: 'page by page', meanGiB: expect.any(Number) });
   });
 
+  it.each(['virtio-balloon', 'virtio-balloon-huge', 'virtio-mem', 'virtio-mem --vfio', 'free-page-hinting'])(
+    'follows %s as well',
+    async (technique) => {
+      writeFileSync(trace, [...lines, ...frees, event(12, 'alloc: pfn=0x9000 order=0'), ''].join('\n'));
+      const { code, json } = await strata(
+        `footprint --demand ${trace} --technique ${technique} --replay pages --total-gib 0.25 --json`,
+      );
+      expect(code).toBe(0);
+      expect(json()).toMatchObject({ basis: 'page by page', gibMinutes: expect.any(Number) });
+      expect(json().peakGiB).toBeGreaterThanOrEqual(32 / 1024);
+    },
+  );
+
   it.each([
     ['--technique hyperalloc --replay pages', /size of the VM/],
-    ['--technique virtio-mem --replay pages --total-gib 0.25', /cannot be followed page by page/],
+    ['--technique virtio-balloon --vfio --replay pages --total-gib 0.25', /passed-through/],
   ])('is refused in a sentence: %s', async (options, message) => {
     writeFileSync(trace, [...lines, ''].join('\n'));
     const { code, out, err } = await strata(`footprint --demand ${trace} ${options}`);

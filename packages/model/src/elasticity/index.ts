@@ -1,3 +1,4 @@
+export * from './auto-resize.ts';
 export * from './claims.ts';
 export * from './config.ts';
 export * from './costs.ts';
