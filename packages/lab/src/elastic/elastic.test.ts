@@ -115,7 +115,7 @@ describe('strata elastic resize', () => {
     ['pack --technique fpr --demand gen:idle --host-gib 0', /--host-gib/],
     ['pack --technique fpr --demand gen:idle --host-gib 4 --percentile 200', /from 1 to 100/],
     ['interference --technique hyperalloc --threads 48', /1 to 12/],
-    ['interference --technique fpr', /never measured/],
+    ['interference --technique fpr', /free-page-reporting/],
   ])('%s ends with a sentence and exit code 2', async (line, message) => {
     const { code, err, out } = await strata(line);
     expect(err).toMatch(message);
@@ -199,10 +199,20 @@ describe('strata elastic interference', () => {
     const { json } = await strata('interference --technique virtio-balloon --threads 12 --json');
     expect(json()).toMatchObject({
       baselineGbPerSecond: 68.99,
-      shrink: { slowSeconds: 45.8, relativeBandwidth: 0.46 },
-      streamFirstPercentile: 0.45,
-      basis: 'measured',
+      shrink: { relativeBandwidth: 0.5 },
+      streamFirstPercentile: 0.5,
+      basis: 'modelled',
+      measured: { shrink: { slowSeconds: 45.8, relativeBandwidth: 0.46 }, streamFirstPercentile: 0.448 },
     });
+  });
+
+  it('follows sizes and hosts that nobody measured, and says so', async () => {
+    const { code, json, err } = await strata(
+      'interference --technique virtio-mem --threads 6 --from 512 --to 1 --json',
+    );
+    expect(code).toBe(0);
+    expect(json()).toMatchObject({ movedGiB: 511, measured: null, basis: 'modelled' });
+    expect(err).toMatch(/nothing to compare/);
   });
 });
 
@@ -290,9 +300,22 @@ describe('strata elastic footprint --replay pages', () => {
     expect(given).toMatchObject({ basis: 'page by page', meanGiB: expect.any(Number) });
   });
 
+  it.each(['virtio-balloon', 'virtio-balloon-huge', 'virtio-mem', 'virtio-mem --vfio', 'free-page-hinting'])(
+    'follows %s as well',
+    async (technique) => {
+      writeFileSync(trace, [...lines, ...frees, event(12, 'alloc: pfn=0x9000 order=0'), ''].join('\n'));
+      const { code, json } = await strata(
+        `footprint --demand ${trace} --technique ${technique} --replay pages --total-gib 0.25 --json`,
+      );
+      expect(code).toBe(0);
+      expect(json()).toMatchObject({ basis: 'page by page', gibMinutes: expect.any(Number) });
+      expect(json().peakGiB).toBeGreaterThanOrEqual(32 / 1024);
+    },
+  );
+
   it.each([
     ['--technique hyperalloc --replay pages', /size of the VM/],
-    ['--technique virtio-mem --replay pages --total-gib 0.25', /cannot be followed page by page/],
+    ['--technique virtio-balloon --vfio --replay pages --total-gib 0.25', /passed-through/],
   ])('is refused in a sentence: %s', async (options, message) => {
     writeFileSync(trace, [...lines, ''].join('\n'));
     const { code, out, err } = await strata(`footprint --demand ${trace} ${options}`);

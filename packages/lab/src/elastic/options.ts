@@ -60,7 +60,7 @@ export function addDemandOptions(command: Command): Command {
     .option('--select <run>', 'one recording of a file that holds several, such as clang-base-manual/0')
     .option(
       '--replay <allocator>',
-      `kmem traces: who places the pages, ${replays.join(', ')}; footprint also: pages, by the technique's VM page by page`,
+      `kmem traces: who places the pages, ${replays.join(', ')}; footprint also: pages, by the technique's VM page by page (balloons and virtio-mem sized by the policy)`,
     )
     .option('--total-gib <n>', 'size of the VM where the recording lacks it');
 }

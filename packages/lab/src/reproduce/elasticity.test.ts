@@ -12,12 +12,34 @@ const context = {
 const outcome = await elasticityPart.run(context);
 
 describe('the main job, memory elasticity', () => {
+  /** What only the artifact's recordings of VMs of 8 vCPUs can decide. */
+  const undecided = ['elasticity.C12.reporting', 'elasticity.C12.replay.free-page-reporting'];
+
   it.each(outcome.claims.map(({ claim, ...verdict }) => [claim.id, { claim, ...verdict }] as const))(
-    '%s holds',
-    (_, { verdict, measured, claim }) => {
-      expect(verdict, `measured ${measured}, published ${claim.published}`).toBe('holds');
+    '%s holds, or is open with what each reading gives',
+    (id, { verdict, measured, claim, how }) => {
+      const expected = undecided.includes(id) ? 'open' : 'holds';
+      expect(verdict, `measured ${measured}, published ${claim.published}`).toBe(expected);
+      if (expected === 'open')
+        expect(how).toMatch(/as recorded .* 3, 3, 5; scaled .* 3, 4, 6; .*stretched .* 3, 4, 5;/);
     },
   );
+
+  it('repeats no measurement of the artifact as a result', () => {
+    for (const { how, verdict } of outcome.claims)
+      if (verdict === 'holds') expect(['modelled', 'modelled on recordings']).toContain(how);
+  });
+
+  it('shows interference beside the measurement, figure by figure', () => {
+    const rows = outcome.tables.find(({ name }) => name === 'elasticity_interference')!.rows;
+    expect(rows.filter(({ basis }) => basis === 'predicted')).toHaveLength(80);
+  });
+
+  it('says that the published plots are 11 % off the true rate', () => {
+    expect(outcome.warnings.join('\n')).toMatch(
+      /divide by 20 GiB although 18 GiB move, so their rates are 11 % too high/,
+    );
+  });
 
   it('covers C1 to C14', () => {
     const covered = new Set(outcome.claims.map(({ claim }) => /C\d+/.exec(claim.id)![0]));
@@ -30,16 +52,22 @@ describe('the main job, memory elasticity', () => {
     for (const row of rows) expect(Math.abs(Number(row.errorPercent)), String(row.run)).toBeLessThan(4);
   });
 
-  it('packs as recorded and as published, and shows both', () => {
+  it('packs as recorded and with fitted sizes and lengths, and shows both beside the publication', () => {
     const rows = outcome.tables.find(({ name }) => name === 'elasticity_packing')!.rows;
-    expect(rows.map(({ technique, vms, vmsAsPublished }) => [technique, vms, vmsAsPublished])).toEqual([
-      ['static', 3, 3],
-      ['free-page-reporting', 3, 4],
-      ['virtio-mem', expect.any(Number), null],
-      ['hyperalloc', 5, 5],
+    expect(
+      rows.map(({ technique, vms, publishedVms, vmsScaledAndStretched }) => [
+        technique,
+        vms,
+        publishedVms,
+        vmsScaledAndStretched,
+      ]),
+    ).toEqual([
+      ['static', 3, 3, 3],
+      ['free-page-reporting', 3, 4, 4],
+      ['virtio-mem', expect.any(Number), null, null],
+      ['hyperalloc', 5, 5, 5],
     ]);
-    // Published: the 95th percentile of five VMs is 43.1 GiB, of four with reporting 46.7 GiB.
-    expect(rows[3]!.peakGibAsPublished).toBeCloseTo(43.1, 0);
-    expect(Math.abs(Number(rows[1]!.peakGibAsPublished) / 46.7 - 1)).toBeLessThan(0.06);
+    // Published: the 95th percentile of five VMs under HyperAlloc is 43.1 GiB.
+    expect(Math.abs(Number(rows[3]!.peakGib) / 43.1 - 1)).toBeLessThan(0.03);
   });
 });

@@ -6,7 +6,6 @@ import { xeon6252 } from './costs.ts';
 import { cutDemand, type Demand, demandUnder } from './demand.ts';
 import { footprintOf, summaryOf } from './footprint.ts';
 import { demandGenerators, generateDemand } from './generators.ts';
-import { interferenceOf, measuredInterference } from './interference.ts';
 import { packVms } from './pack.ts';
 import { techniques } from './techniques/index.ts';
 import { nextSizeMib } from './techniques/policy.ts';
@@ -187,19 +186,6 @@ describe('packing', () => {
     const peaky = { seconds, mib: Float64Array.from(seconds, (time) => (time < 600 ? 10_240 : 1024)) };
     expect(packVms({ footprints: [peaky], hostGib: 16, jitter: 0 }).vms).toBe(7);
     expect(packVms({ footprints: [peaky], hostGib: 16, jitter: 1, percentile: 1 }).vms).toBeLessThan(7);
-  });
-});
-
-describe('interference', () => {
-  it('gives the measured rows back for 18 GiB, and scales time with memory', () => {
-    for (const { technique, vfio, shrinkSlowSeconds } of measuredInterference)
-      [1, 4, 12].forEach((threads, at) => {
-        expect(interferenceOf(technique, vfio, threads, 18).shrink.slowSeconds).toBeCloseTo(shrinkSlowSeconds[at]!, 9);
-        expect(interferenceOf(technique, vfio, threads, 9).shrink.slowSeconds).toBeCloseTo(
-          shrinkSlowSeconds[at]! / 2,
-          9,
-        );
-      });
   });
 });
 

@@ -1,4 +1,5 @@
 import { attachHost, createExclusive, type HostView, type LLFree, outOfMemory } from '../llfree/index.ts';
+import { pagesPerHuge } from './host-map.ts';
 import { createLinuxBuddy, type LinuxBuddy } from './linux-buddy.ts';
 
 /** Linux's MIGRATE_UNMOVABLE and MIGRATE_MOVABLE. */
@@ -48,6 +49,8 @@ export interface Guest {
   readonly zones: readonly GuestZone[];
   /** Pages that programs hold. */
   readonly usedPages: number;
+  /** 2 MiB frames that are not wholly free: held in part by programs or a balloon, or kept by `vacate`. */
+  readonly busyHugeFrames: number;
   /** A handle to 2^order frames, or -1 when no zone has them. */
   allocate(cpu: number, order: number, movable: boolean): number;
   free(cpu: number, handle: number): void;
@@ -76,6 +79,22 @@ export function createGuest(options: GuestOptions): Guest {
   const movableHandle: boolean[] = [];
   const spareHandles: number[] = [];
   let usedPages = 0;
+  /** Pages of each 2 MiB frame that are not free. */
+  const busyPages = new Uint16Array(Math.ceil(frames / pagesPerHuge));
+  let busyHugeFrames = 0;
+
+  function mark(frame: number, pages: number, sign: 1 | -1): void {
+    for (let at = frame, left = pages; left > 0; ) {
+      const huge = Math.floor(at / pagesPerHuge);
+      const here = Math.min(left, (huge + 1) * pagesPerHuge - at);
+      const before = busyPages[huge]!;
+      busyPages[huge] = before + sign * here;
+      if (before === 0) busyHugeFrames++;
+      else if (before + sign * here === 0) busyHugeFrames--;
+      at += here;
+      left -= here;
+    }
+  }
 
   function zoneOf(frame: number): GuestZone {
     return zones.find(({ first, frames: count }) => frame >= first && frame < first + count)!;
@@ -132,10 +151,14 @@ export function createGuest(options: GuestOptions): Guest {
     get usedPages() {
       return usedPages;
     },
+    get busyHugeFrames() {
+      return busyHugeFrames;
+    },
     allocate(cpu, order, movable) {
       const frame = take(cpu, order, movable);
       if (frame < 0) return -1;
       usedPages += 2 ** order;
+      mark(frame, 2 ** order, 1);
       return enter(frame, order, movable);
     },
     split(handle) {
@@ -148,6 +171,7 @@ export function createGuest(options: GuestOptions): Guest {
       handleAt[frame] = 0;
       spareHandles.push(handle);
       usedPages -= 2 ** order;
+      mark(frame, 2 ** order, -1);
       release(cpu, frame, order, movableHandle[handle]!);
     },
     frameOf: (handle) => frameOfHandle[handle]!,
@@ -158,6 +182,7 @@ export function createGuest(options: GuestOptions): Guest {
       zone.buddy.drain();
       const first = frame - zone.first;
       const held = holdFree(zone, first, first + 2 ** order);
+      const foundFree = held.length;
       let free = held.reduce((sum, [, pieceOrder]) => sum + 2 ** pieceOrder, 0);
       for (let at = frame; at < frame + 2 ** order; ) {
         const handle = handleAt[at]! - 1;
@@ -169,6 +194,7 @@ export function createGuest(options: GuestOptions): Guest {
         const target = movableHandle[handle] && pages <= 2 ** order ? take(0, orderOfHandle[handle]!, true) : -1;
         if (target < 0) break;
         moved(at, target, pages);
+        mark(target, pages, 1);
         handleAt[at] = 0;
         handleAt[target] = handle + 1;
         frameOfHandle[handle] = target;
@@ -176,14 +202,20 @@ export function createGuest(options: GuestOptions): Guest {
         free += pages;
         at += pages;
       }
-      if (free === 2 ** order) return true;
+      if (free === 2 ** order) {
+        for (const [piece, pieceOrder] of held.slice(0, foundFree)) mark(zone.first + piece, 2 ** pieceOrder, 1);
+        return true;
+      }
+      for (const [piece, pieceOrder] of held.slice(foundFree)) mark(zone.first + piece, 2 ** pieceOrder, -1);
       for (const [piece, pieceOrder] of held) zone.buddy.free(0, piece, pieceOrder);
       zone.buddy.drain();
       return false;
     },
     giveBack(frame, order) {
       const zone = zoneOf(frame);
-      if (zone.kind === 'buddy') zone.buddy.free(0, frame - zone.first, order);
+      if (zone.kind !== 'buddy') return;
+      zone.buddy.free(0, frame - zone.first, order);
+      mark(frame, 2 ** order, -1);
     },
   };
 }

@@ -1,3 +1,4 @@
+export * from './auto-resize.ts';
 export * from './claims.ts';
 export * from './config.ts';
 export * from './costs.ts';
@@ -9,6 +10,8 @@ export { createGuest, type Guest, type GuestOptions, type GuestZone } from './gu
 export { createHostMap, type HostMap, pagesPerHuge } from './host-map.ts';
 export * from './hyperalloc-protocol.ts';
 export * from './interference.ts';
+export * from './interference-errors.ts';
+export * from './interference-measured.ts';
 export { createLinuxBuddy, type LinuxBuddy, migrateTypes } from './linux-buddy.ts';
 export * from './pack.ts';
 export type { Protocol, ProtocolMessage, ProtocolParts } from './protocols/protocol.ts';

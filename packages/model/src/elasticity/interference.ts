@@ -1,61 +1,51 @@
 import { StrataError } from '../machine/errors.ts';
+import { type HostProfile, millisecondsOf, type Operation } from './costs.ts';
+import { baselineGbPerSecond, measuredThreads, type Triple } from './interference-measured.ts';
+import { resizeVm } from './resize.ts';
+import type { Technique } from './techniques/technique.ts';
 
-/** What the artifact measured while a VM of 20 GiB shrinks to 2 GiB and grows back under load, for 1, 4 and 12 busy threads. */
-export interface MeasuredInterference {
-  readonly technique: string;
+/**
+ * What the model takes from measurements of the load itself. The per-operation costs come from idle resizes (`costs.ts`); these three are
+ * what no idle resize shows. Each is fitted to one figure of the artifact, named here; all its other figures are predictions.
+ */
+export const fittedInterference = {
+  /** Time that one flush of the EPT takes from each busy vCPU, in us: exit, and filling the TLB again. */
+  flushLossUs: 2.108,
+  /** Time that a flush takes longer for its sender when a vCPU must be interrupted, in us. */
+  flushAnswerUs: 0.949,
+  /** Wait for all vCPUs to drain their lists of pages, per unplugged 2 MiB, where they are busy, in us. */
+  drainWaitUs: 387.2,
+} as const;
+
+/** The figures of the artifact that the three constants were fitted to: one each. */
+export const fittedInterferenceTo = {
+  flushLossUs: 'virtio-balloon, 1 thread: bandwidth 0.61 while shrinking',
+  flushAnswerUs: 'virtio-balloon, 1 thread: slow for 25.5 s while shrinking',
+  drainWaitUs: 'virtio-mem, 4 threads: slow for 4.7 s while shrinking',
+} as const;
+
+/** Two runnable threads on one vCPU get half each: Linux's fair scheduler, nothing fitted. */
+const fairShare = 1 / 2;
+/** A single busy thread is moved to a vCPU of its own; the artifact's threads are one per vCPU from 4 on. From 2 is assumed. */
+const sharingFromThreads = 2;
+/** vCPUs of the artifact's VM. */
+const vcpus = 12;
+/** HyperAlloc discards neighbours together: at least the frames of a tree. */
+const framesPerMergedDiscard = 8;
+/** Seconds with less than this share of the bandwidth count as slow (specification 4.3). */
+const slowBelow = 0.93;
+/** Length of the artifact's run of STREAM, over which the percentile is taken. */
+const runSeconds = 140;
+
+export interface InterferenceInput {
+  readonly technique: Technique;
   readonly vfio: boolean;
-  /** Seconds in which the bandwidth of STREAM is below 93 % of its median, while shrinking. */
-  readonly shrinkSlowSeconds: Triple;
-  /** Bandwidth in those seconds, relative to the median; 1 where they are too few to tell. */
-  readonly shrinkBandwidth: Triple;
-  readonly growSlowSeconds: Triple;
-  readonly growBandwidth: Triple;
-  /** First percentile of the work done per quantum (FTQ), relative to the baseline. */
-  readonly ftqFirstPercentile: Triple;
+  /** Busy threads of the guest, 1 to 12. */
+  readonly threads: number;
+  readonly fromGib: number;
+  readonly toGib: number;
+  readonly profile: HostProfile;
 }
-type Triple = readonly [one: number, four: number, twelve: number];
-
-export const interferenceSource = 'HyperAlloc artifact, stream and ftq raw data; specification 4.3';
-const measuredThreads = [1, 4, 12] as const;
-const measuredGib = 18;
-/** Bandwidth of STREAM Copy without resizing, in GB/s (specification 4.3). */
-export const baselineGbPerSecond: Triple = [10.3, 26.04, 68.99];
-
-const row = (
-  technique: string,
-  vfio: boolean,
-  shrinkSlowSeconds: Triple,
-  shrinkBandwidth: Triple,
-  growSlowSeconds: Triple,
-  growBandwidth: Triple,
-  ftqFirstPercentile: Triple,
-): MeasuredInterference => ({
-  technique,
-  vfio,
-  shrinkSlowSeconds,
-  shrinkBandwidth,
-  growSlowSeconds,
-  growBandwidth,
-  ftqFirstPercentile,
-});
-
-export const measuredInterference: readonly MeasuredInterference[] = [
-  row('static', false, [0.07, 0.13, 0.45], [1, 1, 1], [0, 0, 0.17], [1, 1, 1], [1, 1, 1]),
-  row(
-    'virtio-balloon',
-    false,
-    [25.5, 43.7, 45.8],
-    [0.61, 0.5, 0.46],
-    [0, 15.8, 13.8],
-    [1, 0.5, 0.45],
-    [0.627, 0.732, 0.814],
-  ),
-  row('virtio-balloon-huge', false, [1, 1.6, 1.7], [0.93, 0.93, 0.93], [0, 0.2, 0.2], [1, 1, 1], [1.001, 0.992, 0.984]),
-  row('virtio-mem', false, [0.1, 4.7, 5], [1, 0.52, 0.53], [0, 0.4, 0.5], [1, 0.93, 0.93], [1.001, 0.839, 0.938]),
-  row('virtio-mem', true, [0.1, 5.7, 5.2], [1, 0.53, 0.51], [0, 8.1, 5.9], [1, 0.49, 0.31], [0.997, 0.822, 0.925]),
-  row('hyperalloc', false, [0.15, 0.16, 0.44], [1, 1, 1], [0.08, 0.03, 0.06], [1, 1, 1], [1.005, 1, 1.002]),
-  row('hyperalloc', true, [0, 0.1, 0.52], [1, 1, 1], [0, 0, 0.06], [1, 1, 1], [1.01, 1, 1]),
-];
 
 export interface InterferenceResult {
   readonly threads: number;
@@ -67,71 +57,111 @@ export interface InterferenceResult {
   readonly ftqFirstPercentile: number;
   /** Bytes that the load did not move because of both resizes, in GB. */
   readonly lostGb: number;
-  readonly basis: 'measured' | 'interpolated';
 }
 
 export interface Phase {
+  /** How long it takes beside the load. */
+  readonly seconds: number;
+  /** The same where it lowers the bandwidth below 93 %, else 0. */
   readonly slowSeconds: number;
+  /** Bandwidth of a load whose threads wait for each other (STREAM), relative to no resizing. */
   readonly relativeBandwidth: number;
+  /** Work of threads that do not (FTQ), relative to no resizing. */
+  readonly relativeWork: number;
+  /** Flushes of the EPT that the busy vCPUs meet. */
+  readonly flushes: number;
 }
 
-/** Length of the artifact's run of STREAM, over which the percentile is taken. */
-const runSeconds = 140;
+const undisturbed: Phase = { seconds: 0, slowSeconds: 0, relativeBandwidth: 1, relativeWork: 1, flushes: 0 };
 
 /**
- * What a load on so many threads loses while a VM shrinks and grows by `movedGib`. Measured for 1, 4 and 12 threads and 18 GiB; in between,
- * straight lines over threads, and durations in proportion to the memory moved.
- * @throws StrataError `elastic.no-interference`, `elastic.threads`
+ * What a load on so many threads loses while a VM shrinks and grows. The operations of the resize and their costs say how long somebody works;
+ * who works says what the load loses. A guest's worker shares a vCPU with one of the threads, so it takes twice as long, and threads that wait for
+ * each other run at half their speed; a thread of the host finds a core of its own. Each discard interrupts every busy vCPU.
+ * @throws StrataError `elastic.threads`, and what `resizeVm` throws
  */
-export function interferenceOf(
-  technique: string,
-  vfio: boolean,
-  threads: number,
-  movedGib: number,
-): InterferenceResult {
-  const measured = measuredInterference.find((row) => row.technique === technique && row.vfio === vfio);
-  if (measured === undefined)
-    throw new StrataError({
-      code: 'elastic.no-interference',
-      what: `the interference of ${technique}${vfio ? ' with VFIO' : ''} was never measured`,
-      expected: `one of ${measuredInterference.map((row) => row.technique + (row.vfio ? ' --vfio' : '')).join(', ')}`,
-    });
-  if (!(threads >= 1 && threads <= 12))
+export function interferenceOf(input: InterferenceInput): InterferenceResult {
+  const { technique, threads } = input;
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= vcpus))
     throw new StrataError({
       code: 'elastic.threads',
-      what: 'nothing was measured for that many threads',
-      expected: '1 to 12',
+      what: `the VM has ${vcpus} vCPUs, one for each busy thread`,
+      expected: `1 to ${vcpus}`,
       found: `${threads}`,
     });
-  const scale = movedGib / measuredGib;
-  const phase = (seconds: Triple, bandwidth: Triple): Phase => ({
-    slowSeconds: atThreads(seconds, threads) * scale,
-    relativeBandwidth: atThreads(bandwidth, threads),
-  });
-  const shrink = phase(measured.shrinkSlowSeconds, measured.shrinkBandwidth);
-  const grow = phase(measured.growSlowSeconds, measured.growBandwidth);
   const baseline = atThreads(baselineGbPerSecond, threads);
-  const lost = ({ slowSeconds, relativeBandwidth }: Phase) => slowSeconds * (1 - relativeBandwidth) * baseline;
+  const { shrink, grow } = phasesOf(input);
+  const lost = ({ seconds, relativeBandwidth }: Phase) => seconds * (1 - relativeBandwidth) * baseline;
   return {
     threads,
     baselineGbPerSecond: baseline,
     shrink,
     grow,
-    streamFirstPercentile: firstPercentile([shrink, grow]),
-    ftqFirstPercentile: atThreads(measured.ftqFirstPercentile, threads),
+    streamFirstPercentile: firstPercentile(
+      // A sample is an iteration, and slow ones are fewer in a second.
+      [shrink, grow].map((phase) => ({
+        weight: phase.seconds * phase.relativeBandwidth,
+        value: phase.relativeBandwidth,
+      })),
+      runSeconds - lost(shrink) / baseline - lost(grow) / baseline,
+    ),
+    ftqFirstPercentile: firstPercentile(
+      [shrink, grow].map(({ seconds, relativeWork }) => ({ weight: seconds, value: relativeWork })),
+      runSeconds,
+    ),
     lostGb: lost(shrink) + lost(grow),
-    basis: measuredThreads.some((count) => count === threads) && movedGib === measuredGib ? 'measured' : 'interpolated',
+  };
+
+  function phasesOf({ fromGib, toGib, vfio, profile }: InterferenceInput) {
+    // Without resizing nothing happens, which is what `static` is for.
+    if (technique.drivenBy === 'nobody') return { shrink: undisturbed, grow: undisturbed };
+    const { plan } = resizeVm({ technique, profile, fromGib, toGib, touched: true, vfio });
+    const phase = (operations: readonly Operation[]) =>
+      phaseOf(operations, millisecondsOf(operations, profile.costs) / 1000, technique.drivenBy === 'guest', threads);
+    return { shrink: phase(plan.shrink), grow: phase(plan.grow) };
+  }
+}
+
+function phaseOf(operations: readonly Operation[], idleSeconds: number, byGuest: boolean, threads: number): Phase {
+  const { flushLossUs, flushAnswerUs, drainWaitUs } = fittedInterference;
+  const flushes = flushesOf(operations);
+  const shares = byGuest && threads >= sharingFromThreads;
+  const waits = shares ? countOf(operations, 'memUnplug2m') * drainWaitUs : 0;
+  const seconds = idleSeconds / (shares ? fairShare : 1) + (flushes * flushAnswerUs + waits) / 1e6;
+  if (seconds === 0) return undisturbed;
+  const flushed = 1 - Math.min(1, (flushes * flushLossUs) / 1e6 / seconds);
+  const shared = shares ? fairShare : 1;
+  const relativeBandwidth = Math.min(flushed, shared);
+  return {
+    seconds,
+    slowSeconds: relativeBandwidth < slowBelow ? seconds : 0,
+    relativeBandwidth,
+    relativeWork: (flushed * (threads - 1 + shared)) / threads,
+    flushes,
   };
 }
 
-/** Bandwidth that all but the slowest hundredth of the samples reach: slow seconds count only when they fill it. */
-function firstPercentile(phases: readonly Phase[]): number {
-  let left = runSeconds / 100;
-  for (const { slowSeconds, relativeBandwidth } of [...phases].sort(
-    (a, b) => a.relativeBandwidth - b.relativeBandwidth,
-  )) {
-    left -= slowSeconds;
-    if (left < 0) return relativeBandwidth;
+/** Discards of memory that was there: one flush each, or one for each tree where neighbours are merged. */
+function flushesOf(operations: readonly Operation[]): number {
+  const small = countOf(operations, 'balloonZap4k') + countOf(operations, 'balloonZapHugeBacked4k');
+  const huge = countOf(operations, 'zap2m');
+  const single = Math.min(huge, countOf(operations, 'discardCall'));
+  return small + single + Math.ceil((huge - single) / framesPerMergedDiscard);
+}
+
+function countOf(operations: readonly Operation[], cost: Operation['cost']): number {
+  return operations.reduce((sum, operation) => sum + (operation.cost === cost ? operation.count : 0), 0);
+}
+
+/** The value that all but the lowest hundredth of the samples reach; what is not listed is undisturbed. */
+function firstPercentile(
+  disturbed: readonly { readonly weight: number; readonly value: number }[],
+  whole: number,
+): number {
+  let left = whole / 100;
+  for (const { weight, value } of [...disturbed].sort((a, b) => a.value - b.value)) {
+    left -= weight;
+    if (left < 0) return value;
   }
   return 1;
 }

@@ -155,7 +155,7 @@ export function createKmemReader(
     builder.add({
       seconds: now,
       usedMib: pages * pageMib,
-      usedHugeMib: perFrame.size * hugeMib,
+      usedHugeMib: placement.usedHugeMib ?? perFrame.size * hugeMib,
       residentMib: placement.residentMib ?? Number.NaN,
       totalMib: Number.NaN,
     });

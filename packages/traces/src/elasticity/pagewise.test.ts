@@ -7,6 +7,7 @@ import { pagewisePlacement } from './placement.ts';
 
 const config = resolve(elasticityFields);
 const totalMib = 256;
+const byPolicy = ['virtio-balloon', 'virtio-balloon-huge', 'virtio-mem'] as const;
 
 const line = (seconds: number, event: 'alloc' | 'free', frame: number, order: number) =>
   `  kvm-1 [000] ..... ${seconds.toFixed(6)}: mm_page_${event}: page=0x1 pfn=0x${frame.toString(16)} order=${order}${event === 'alloc' ? ' migratetype=1' : ''}`;
@@ -45,29 +46,45 @@ describe('a kmem trace page by page', () => {
       maxLength: 25,
     });
     fc.assert(
-      fc.property(steps, fc.constantFrom('static', 'hyperalloc', 'free-page-reporting'), (list, technique) => {
-        const lines: string[] = [];
-        let pages = 0;
-        for (const [at, { order, part }] of list.entries()) {
-          const frame = at * 1_024;
-          lines.push(line(at, 'alloc', frame, order));
-          pages += 2 ** order;
-          if (part > order) continue;
-          // The last part of the block.
-          lines.push(line(at + 0.5, 'free', frame + 2 ** order - 2 ** part, part));
-          pages -= 2 ** part;
-        }
-        lines.push(line(list.length + 1, 'alloc', 60_000, 0));
-        lines.push(line(list.length + 2, 'free', 60_000, 0));
-        const { demand, resident } = replayed(technique, lines);
-        expect(demand.usedMib.at(-1)).toBeCloseTo(pages / 256, 9);
-        for (const [at, mib] of resident.entries()) expect(mib).toBeGreaterThanOrEqual(demand.usedMib[at]!);
-      }),
+      fc.property(
+        steps,
+        fc.constantFrom('static', 'hyperalloc', 'free-page-reporting', ...byPolicy),
+        (list, technique) => {
+          const lines: string[] = [];
+          let pages = 0;
+          for (const [at, { order, part }] of list.entries()) {
+            const frame = at * 1_024;
+            lines.push(line(at, 'alloc', frame, order));
+            pages += 2 ** order;
+            if (part > order) continue;
+            // The last part of the block.
+            lines.push(line(at + 0.5, 'free', frame + 2 ** order - 2 ** part, part));
+            pages -= 2 ** part;
+          }
+          lines.push(line(list.length + 1, 'alloc', 60_000, 0));
+          lines.push(line(list.length + 2, 'free', 60_000, 0));
+          const { demand, resident } = replayed(technique, lines);
+          expect(demand.usedMib.at(-1)).toBeCloseTo(pages / 256, 9);
+          for (const [at, mib] of resident.entries()) expect(mib).toBeGreaterThanOrEqual(demand.usedMib[at]!);
+        },
+      ),
       { numRuns: 60 },
     );
   });
 
-  it('refuses techniques that move pages or follow a policy', () => {
-    expect(() => replayed('virtio-mem', burst)).toThrow(/cannot be followed page by page/);
+  it.each(byPolicy)('%s grows with the demand by its policy, and gives back when it is over', (technique) => {
+    // Twelve seconds for 64 MiB, so that the policy keeps up with it.
+    const slow = [
+      ...Array.from({ length: 16_384 }, (_, at) => line((12 * at) / 16_384, 'alloc', at, 0)),
+      ...Array.from({ length: 16_384 }, (_, at) => line(13 + at / 16_384, 'free', at, 0)),
+      ...Array.from({ length: 60 }, (_, at) => line(15 + at, 'alloc', 40_000 + at, 0)),
+    ];
+    const { resident, counts, demand } = replayed(technique, slow);
+    expect(counts).toMatchObject({ refused: 0, unknownFrees: 0 });
+    expect(Math.max(...resident)).toBeGreaterThanOrEqual(64);
+    expect(Math.max(...demand.usedHugeMib)).toBeGreaterThanOrEqual(64);
+    // The policy leaves at least an eighth of the largest size, 32 MiB, and two steps of 16 MiB free.
+    expect(resident.at(-1)).toBeLessThanOrEqual(64);
+    expect(resident.at(-1)).toBeLessThan(Math.max(...resident));
   });
 });

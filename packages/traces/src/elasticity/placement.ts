@@ -1,4 +1,10 @@
-import { createElasticVm, createLinuxBuddy, type ElasticityConfig, type Technique } from '@strata/model/elasticity';
+import {
+  createAutoResize,
+  createElasticVm,
+  createLinuxBuddy,
+  type ElasticityConfig,
+  type Technique,
+} from '@strata/model/elasticity';
 import { createExclusive, outOfMemory } from '@strata/model/llfree';
 import { StrataError } from '@strata/model/machine';
 
@@ -15,6 +21,8 @@ export interface Placement {
   advance?(seconds: number): void;
   /** What the host has resident now, in MiB. */
   readonly residentMib?: number;
+  /** 2 MiB frames that programs hold in part, in MiB, where the frames that `take` names are not those of the guest since pages move. */
+  readonly usedHugeMib?: number | undefined;
 }
 
 const pagesPerMib = 256;
@@ -54,9 +62,9 @@ export function placementOf(replay: Replay, totalMib: number | undefined, where:
 }
 
 /**
- * The pages of a trace in a VM that is followed page by page: its guest's allocator places them, its technique takes back what it finds free,
- * and the host's maps say what is resident. Only for techniques that neither move pages nor resize by a policy.
- * @throws StrataError `elastic.page-replay`, `elastic.size`, `elastic.not-dma-safe`
+ * The pages of a trace in a VM that is followed page by page: its guest's allocator places them, its technique takes back what it finds free, or
+ * is told sizes by the artifact's policy, and the host's maps say what is resident.
+ * @throws StrataError `elastic.size`, `elastic.not-dma-safe`
  */
 export function pagewisePlacement(options: {
   readonly technique: Technique;
@@ -65,18 +73,28 @@ export function pagewisePlacement(options: {
   readonly totalMib: number;
 }): Placement {
   const { technique, totalMib } = options;
-  if (!pagewiseTechniques.some((name) => name === technique.name))
-    throw new StrataError({
-      code: 'elastic.page-replay',
-      what: `${technique.name} cannot be followed page by page under a trace`,
-      where: '--replay pages',
-      expected: `one of ${pagewiseTechniques.join(', ')}`,
-      mend: 'Choose --replay buddy or llfree: its footprint then follows the demand.',
-    });
   const trees = Math.floor((totalMib * pagesPerMib) / framesPerTree);
   const vm = createElasticVm({ ...options, cpus: Math.max(1, Math.min(cpus, Math.floor(trees / 3))) });
   const { guest } = vm;
+  const policy = resizedByPolicy.some((name) => name === technique.name)
+    ? createAutoResize(vm, technique, options)
+    : undefined;
+  /** Handles by the name that `take` gave: a number that is never used again, as a guest's frames are when pages move. */
   const handles = new Map<number, number>();
+  let nextName = 0;
+
+  function nameOf(handle: number, order: number): number {
+    if (policy === undefined) return guest.frameOf(handle);
+    const name = Math.ceil(nextName / 2 ** order) * 2 ** order;
+    nextName = name + 2 ** order;
+    return name;
+  }
+
+  function allocate(cpu: number, order: number, isMovable: boolean): number {
+    let handle = vm.allocate(cpu, order, isMovable);
+    while (handle < 0 && policy?.relieve()) handle = vm.allocate(cpu, order, isMovable);
+    return handle;
+  }
 
   /** The handle of exactly these frames: what is around them is split off. */
   function handleOf(frame: number, order: number): number {
@@ -89,8 +107,11 @@ export function pagewisePlacement(options: {
     let handle = handles.get(start)!;
     for (let size = guest.orderOf(handle); size > order; size--) {
       const upper = guest.split(handle);
-      handles.set(guest.frameOf(upper), upper);
-      if (frame >= guest.frameOf(upper)) handle = upper;
+      const upperStart = start + 2 ** (size - 1);
+      handles.set(upperStart, upper);
+      if (frame < upperStart) continue;
+      handle = upper;
+      start = upperStart;
     }
     return handle;
   }
@@ -99,21 +120,32 @@ export function pagewisePlacement(options: {
     allocator: technique.allocator,
     take(cpu, _, order, type) {
       if (order > llfreeLargestOrder) return -1;
-      const handle = vm.allocate(cpu, order, type === movable);
+      const handle = allocate(cpu, order, type === movable);
       if (handle < 0) return -1;
-      handles.set(guest.frameOf(handle), handle);
-      return guest.frameOf(handle);
+      const name = nameOf(handle, order);
+      handles.set(name, handle);
+      return name;
     },
     give(cpu, frame, order) {
       const handle = handleOf(frame, order);
       handles.delete(frame);
       vm.free(cpu, handle);
     },
-    advance: vm.advance,
+    advance(seconds) {
+      vm.advance(seconds);
+      policy?.advance(seconds);
+    },
     get residentMib() {
       return vm.residentMib;
+    },
+    get usedHugeMib() {
+      if (policy === undefined) return undefined;
+      // What the technique holds is not free either, and is no need of the guest's.
+      return Math.max(0, guest.busyHugeFrames * hugeMib - (totalMib - vm.sizeMib));
     },
   };
 }
 
-const pagewiseTechniques = ['static', 'free-page-reporting', 'free-page-hinting', 'hyperalloc'] as const;
+const hugeMib = 2;
+/** Techniques that are told a size, and so follow the policy of specification 3.4. */
+const resizedByPolicy = ['virtio-balloon', 'virtio-balloon-huge', 'virtio-mem'] as const;

@@ -10,6 +10,7 @@ export const freePageHinting: Technique = {
   source: 'virtio 1.2 section 5.5.6.8; specification 3.3',
   dmaSafe: balloonNotDmaSafe,
   allocator: 'buddy',
+  drivenBy: 'guest',
   footprintBasis: 'unvalidated',
   protocol: hintingProtocol,
   resize: 'free page hinting drains what is free and cannot be told a size',

@@ -20,6 +20,7 @@ export const freePageReporting: Technique = {
   source: 'virtio 1.2 section 5.5.6; Linux mm/page_reporting.c; specification 3.2',
   dmaSafe: 'QEMU disables discards as soon as VFIO pins the memory, so reports free nothing',
   allocator: 'buddy',
+  drivenBy: 'guest',
   footprintBasis: 'recorded',
   protocol: reportingProtocol,
   resize: 'free page reporting follows the guest and cannot be told a size',

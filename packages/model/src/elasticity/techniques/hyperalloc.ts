@@ -11,6 +11,7 @@ export const hyperalloc: Technique = {
   source: 'HyperAlloc (EuroSys 2025); specification 2',
   dmaSafe: true,
   allocator: 'llfree',
+  drivenBy: 'host',
   footprintBasis: 'recorded',
   protocol: hyperallocProtocol,
   resize({ movedGib, touchedAfterGib, touched, vfio, first }) {

@@ -16,6 +16,7 @@ export const staticMemory: Technique = {
   source: 'specification 5.2',
   dmaSafe: true,
   allocator: 'buddy',
+  drivenBy: 'nobody',
   footprintBasis: 'recorded',
   protocol: () => noProtocol,
   resize: 'a VM with static memory has one size',

@@ -61,6 +61,11 @@ export interface Technique extends Named {
   readonly dmaSafe: true | string;
   /** Allocator of the guest that the technique comes with. */
   readonly allocator: 'buddy' | 'llfree';
+  /**
+   * Whose thread carries a resize through. `guest`: a worker on a vCPU, which waits for the host's answers; `host`: a thread of the host, the guest is
+   * not asked; `nobody`: it is never resized.
+   */
+  readonly drivenBy: 'guest' | 'host' | 'nobody';
   /** Absent: the technique cannot be told a size; the sentence is for messages. */
   readonly resize: ((request: ResizeRequest) => ResizePlan) | string;
   follow(setting: FollowerSetting): Follower;

@@ -11,6 +11,7 @@ export const virtioBalloonHuge: Technique = {
   source: 'HyperAlloc artifact; specification 3.1',
   dmaSafe: balloonNotDmaSafe,
   allocator: 'buddy',
+  drivenBy: 'guest',
   footprintBasis: 'unvalidated',
   protocol: hugeBalloon,
   resize({ movedGib, touchedAfterGib, touched }) {

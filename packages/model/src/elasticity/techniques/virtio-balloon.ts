@@ -12,6 +12,7 @@ export const virtioBalloon: Technique = {
   source: 'virtio 1.2 section 5.5; specification 3.1',
   dmaSafe: balloonNotDmaSafe,
   allocator: 'buddy',
+  drivenBy: 'guest',
   footprintBasis: 'unvalidated',
   protocol: smallBalloon,
   resize({ movedGib, touchedAfterGib, touched, first }) {

@@ -10,6 +10,7 @@ export const virtioMem: Technique = {
   source: 'virtio 1.2 section 5.15; specification 3.4',
   dmaSafe: true,
   allocator: 'buddy',
+  drivenBy: 'guest',
   footprintBasis: 'recorded',
   protocol: virtioMemProtocol,
   resize({ movedGib, touchedAfterGib, touched, vfio }) {
