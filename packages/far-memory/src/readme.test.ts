@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FarMemory, u32 } from './index.ts';
+import { startAgentProcess } from './testing/agent-process.case.ts';
 import { openSmall } from './testing/small-memory.case.ts';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
@@ -29,6 +30,25 @@ describe('the quick start', () => {
     const file = join(folder, 'quick-start.mjs');
     writeFileSync(file, quickStart);
     expect(run(file)).toBe('499995000 { vendor: 0, distance: 9999.9 } 7\n');
+  });
+
+  it('runs as it is on an agent of its own process', { timeout: 60_000 }, async () => {
+    const agent = await startAgentProcess();
+    try {
+      const file = join(folder, 'quick-start-agent.mjs');
+      // Less local memory than the rows take, so that they go there and come back.
+      const program = quickStart
+        .replace(
+          'localBytes: 64 * 2 ** 20, store: createLocalStore()',
+          `localBytes: 2 ** 19, segmentBytes: 2 ** 15, agents: ['${agent.address}']`,
+        )
+        .replace('await far.close();', 'const { misses } = far.stats(); await far.close(); console.log(misses > 0);');
+      expect(program).toContain(agent.address);
+      writeFileSync(file, program);
+      expect(run(file)).toBe('499995000 { vendor: 0, distance: 9999.9 } 7\ntrue\n');
+    } finally {
+      await agent.kill();
+    }
   });
 
   it('runs bundled into one file, with survivors copied by the worker', async () => {

@@ -172,12 +172,16 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
 
   it('a warm-up that leaves nothing to measure is told loudly', async () => {
     const run = (warmup: string) => strata('translate', 'run', '--trace', gups, '--warmup', warmup);
-    expect(await run('2e4')).toMatchObject({
-      status: 0,
-      stderr: expect.stringMatching(
-        /NOTHING WAS MEASURED: the warm-up of 20,000 accesses took the whole trace of 20,000/,
-      ),
-    });
+    for (const [warmup, shown] of [
+      ['2e4', '20,000'],
+      ['1e9', '1,000,000,000'],
+    ] as const)
+      expect(await run(warmup)).toMatchObject({
+        status: 0,
+        stderr: expect.stringMatching(
+          `NOTHING WAS MEASURED: the warm-up of ${shown} accesses took the whole trace of 20,000`,
+        ),
+      });
     expect((await run('19999')).stderr).not.toMatch(/NOTHING/);
   });
 
@@ -187,10 +191,22 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
     expect(run.stderr).toMatch(/NOTHING WAS MEASURED: ([\d,]+) of \1 accesses are to pages that the tables do not map/);
   });
 
-  it('a setting in the wrong place is told its right one', async () => {
+  it('a setting that does not exist is told the nearest one', async () => {
     const run = (setting: string) => strata('translate', 'run', '--trace', gups, '--set', setting);
-    expect((await run('tlb.l2.ways=8')).stderr).toMatch(/unknown key tlb\. Did you mean machine\.tlb\?/);
-    expect((await run('machine.tlb.l2.ways=8')).stderr).toMatch(/Did you mean page4k\.ways or page2m\.ways/);
+    expect(await run('machine.caches.l2.way=8')).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^strata: --set: there is no setting .* Did you mean machine\.l2\.ways\?/),
+    });
+  });
+
+  it('a setting may leave out the machine and the main array of a TLB', async () => {
+    const ways = async (setting: string) => {
+      const { stdout } = await strata('translate', 'run', '--trace', gups, '--set', setting, '--json');
+      return JSON.parse(stdout).tlb;
+    };
+    const eight = await ways('machine.tlb.l2.page4k.ways=8');
+    expect(await ways('tlb.l2.ways=8')).toEqual(eight);
+    expect(await ways('tlb.l2.ways=1')).not.toEqual(eight);
   });
 
   it('a guest page that the host tables lack names the guest-physical address', async () => {

@@ -38,8 +38,8 @@ export interface Connection {
   /** Sends a whole frame that was made elsewhere; `sent` runs when its bytes are no longer needed. */
   send(frame: Uint8Array, sent?: () => void): void;
   fail(requestId: number, code: number, message: string, detail?: number): void;
-  /** Steps work that sends much: goes on only while the peer takes it off. */
-  run(work: Generator<void>): void;
+  /** Work that sends much, step by step until one says that it was the last: goes on only while the peer takes it off. */
+  run(step: () => boolean): void;
   /** Resolves when the peer has taken off enough of what was sent. */
   drained(): Promise<void>;
 }
@@ -59,7 +59,7 @@ type Handshake =
 export function serveConnection(socket: Socket, context: AgentContext, onEnd: () => void): void {
   let handshake: Handshake = { state: 'new' };
   let isOpen = true;
-  const jobs: Generator<void>[] = [];
+  const jobs: (() => boolean)[] = [];
   const drainWaiters: (() => void)[] = [];
   const greetingTimer = setTimeout(() => refuse(0, errorCode.protocol, 'no greeting within 5 s'), greetingMilliseconds);
 
@@ -104,7 +104,7 @@ export function serveConnection(socket: Socket, context: AgentContext, onEnd: ()
   }
 
   function stepJobs(): void {
-    while (isOpen && jobs.length > 0 && socket.writableLength < maxUnsentBytes) if (jobs[0]!.next().done) jobs.shift();
+    while (isOpen && jobs.length > 0 && socket.writableLength < maxUnsentBytes) if (jobs[0]!()) jobs.shift();
     if (jobs.length > 0) socket.pause();
     else if (socket.isPaused() && socket.writableLength < maxUnsentBytes) socket.resume();
   }
@@ -121,8 +121,8 @@ export function serveConnection(socket: Socket, context: AgentContext, onEnd: ()
       fail,
       answer: (requestId, operation, body, flags = 0) =>
         send(encodeFrame(requestId, operation, flag.response | flags, body)),
-      run(work) {
-        jobs.push(work);
+      run(step) {
+        jobs.push(step);
         if (jobs.length === 1) stepJobs();
       },
       async drained() {
@@ -193,8 +193,9 @@ export function serveConnection(socket: Socket, context: AgentContext, onEnd: ()
   socket.setNoDelay(true);
   socket.on('data', (chunk: Buffer) => {
     if (!isOpen) return;
-    // One system call for all answers to what came together.
-    socket.cork();
+    // One system call for all answers to what came together; an answer alone has none to wait for.
+    const isAlone = chunk.length >= lengthBytes && chunk.readUInt32LE(0) === chunk.length - lengthBytes;
+    if (!isAlone) socket.cork();
     try {
       splitter.push(chunk);
     } catch (error) {
@@ -203,7 +204,7 @@ export function serveConnection(socket: Socket, context: AgentContext, onEnd: ()
       const message = error instanceof Error ? error.message : String(error);
       refuse(requestId, isProtocol ? errorCode.protocol : errorCode.internal, message);
     } finally {
-      socket.uncork();
+      if (!isAlone) socket.uncork();
     }
     if (isOpen && socket.writableLength >= maxUnsentBytes) socket.pause();
   });

@@ -1,5 +1,6 @@
 import type { OperatorTable } from '../operators/operator-table.ts';
 import type { ClientTable } from './clients.ts';
+import type { FramePool } from './frame-pool.ts';
 import type { SegmentPool } from './segments.ts';
 
 /** What all connections of an agent share. */
@@ -15,6 +16,7 @@ export interface AgentContext {
   readonly clients: ClientTable;
   readonly operators: OperatorTable;
   readonly counters: AgentCounters;
+  readonly frames: FramePool;
 }
 
 /** Counters since the start of the agent. */

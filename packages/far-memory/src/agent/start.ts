@@ -10,6 +10,7 @@ import { type AgentAddress, formatAddress, isLocalOnly, parseAddress } from '../
 import { createClientTable } from './clients.ts';
 import { serveConnection } from './connection.ts';
 import { type AgentContext, type AgentReport, createCounters, reportOf } from './context.ts';
+import { createFramePool } from './frame-pool.ts';
 import { serveMetrics } from './metrics.ts';
 import { createSegmentPool } from './segments.ts';
 import { openSpillFile, type SpillFile } from './spill.ts';
@@ -108,6 +109,7 @@ function createContext(options: AgentOptions, spill: SpillFile | undefined): Age
     clients: createClientTable(pool, { quotaBytes, leaseSeconds }),
     operators: createOperatorTable([...builtIns, ...(options.operators ?? [])]),
     counters: createCounters(),
+    frames: createFramePool(),
   };
 }
 

@@ -193,10 +193,15 @@ function openBlocking(
       let outcome: ReadOutcome | undefined;
       let isComplete = false;
       const request: ReadRequest = { group, id, into, priority: 'demand', settle: () => undefined };
-      const waiting: Waiting<ReadRequest> = { request, deadline: 0, interruptions: 0, settled: false };
+      const waiting: Waiting<ReadRequest> = {
+        request,
+        deadline: 0,
+        interruptions: 0,
+        settled: false,
+        answeredIn: undefined,
+      };
       batch = {
         reads: [waiting],
-        answered: new Uint8Array(1),
         onOutcome: (_, found) => {
           outcome = found;
         },

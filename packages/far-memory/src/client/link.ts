@@ -64,6 +64,8 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   const frees: FreeRequest[] = [];
   /** Other requests that wait for the connection. */
   const begins: (() => void)[] = [];
+  /** Made by the pump that runs now. */
+  const frames: Buffer[] = [];
   const inFlight = new Map<number, InFlight>();
   const flying = { objects: 0, bytes: 0, backgroundBytes: 0 };
   let state: AgentLink['state'] = 'connecting';
@@ -148,10 +150,10 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     }
     if (entry.kind === 'frees') return void frees.unshift(...entry.frees);
     if (entry.kind === 'reads') {
-      for (const [index, read] of entry.batch.reads.entries()) {
-        if (entry.batch.answered[index] === 1 && read.settled) continue;
+      for (const read of entry.batch.reads) {
+        if (read.settled) continue;
         if (++read.interruptions >= maxInterruptions) settleRead(read, { kind: 'failed', error: lastError });
-        else if (!read.settled) queueOf(read.request).unshift(read);
+        else queueOf(read.request).unshift(read);
       }
       return;
     }
@@ -169,7 +171,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   // --- sending
 
   function schedulePump(): void {
-    if (isPumpDue) return;
+    if (isPumpDue || demand.length + prefetch.length + writes.length + frees.length === 0) return;
     isPumpDue = true;
     // After all microtasks of this turn, so that its reads travel together.
     process.nextTick(() => {
@@ -180,9 +182,17 @@ export function createAgentLink(options: LinkOptions): AgentLink {
 
   function pump(): void {
     if (state !== 'up' || socket === undefined) return;
-    socket.cork();
     while (sendFrees() || sendReads(demand, 1, false) || sendReads(prefetch, backgroundShare, true) || sendWrites());
-    socket.uncork();
+    if (frames.length === 0) return;
+    const [only] = frames;
+    if (frames.length === 1) socket.write(only!);
+    else {
+      // One system call for all of them; for one alone the way through the stream's queue is only longer.
+      socket.cork();
+      for (const frame of frames) socket.write(frame);
+      socket.uncork();
+    }
+    frames.length = 0;
   }
 
   function takeRequestId(): number {
@@ -193,7 +203,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
 
   function transmit(requestId: number, entry: InFlight, frame: Buffer): void {
     inFlight.set(requestId, entry);
-    socket!.write(frame);
+    frames.push(frame);
   }
 
   function sendReads(queue: Waiting<ReadRequest>[], share: number, isBackground: boolean): boolean {
@@ -217,7 +227,6 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   function createBatch(reads: readonly Waiting<ReadRequest>[], onEnd: () => void): ReadBatch {
     return {
       reads,
-      answered: new Uint8Array(reads.length),
       onOutcome: settleRead,
       onEnd() {
         for (const read of reads) settleRead(read, { kind: 'wrong', what: 'no answer among the others' });
@@ -369,7 +378,8 @@ export function createAgentLink(options: LinkOptions): AgentLink {
         const requestId = takeRequestId();
         const deadline = performance.now() + timeout;
         const entry: InFlight = { kind: 'other', deadline, operation, parts: [], resolve, reject };
-        transmit(requestId, entry, encodeFrame(requestId, operation, flags, body));
+        inFlight.set(requestId, entry);
+        socket!.write(encodeFrame(requestId, operation, flags, body));
       };
       if (state === 'connecting' && !isClosed) begins.push(begin);
       else begin();
@@ -381,7 +391,13 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   }
 
   function waiting<Request>(made: Request): Waiting<Request> {
-    return { request: made, deadline: performance.now() + timeoutMilliseconds, interruptions: 0, settled: false };
+    return {
+      request: made,
+      deadline: performance.now() + timeoutMilliseconds,
+      interruptions: 0,
+      settled: false,
+      answeredIn: undefined,
+    };
   }
 
   open();

@@ -11,10 +11,9 @@ import {
 } from '../protocol/frames.ts';
 import type { ReadOutcome, ReadRequest, Waiting } from './requests.ts';
 
-/** The reads of one frame, in its order, and what is known of each. */
+/** The reads of one frame, in its order. */
 export interface ReadBatch {
   readonly reads: readonly Waiting<ReadRequest>[];
-  readonly answered: Uint8Array;
   /** An object of the batch is complete, or will not come. */
   onOutcome(read: Waiting<ReadRequest>, outcome: ReadOutcome): void;
   /** The last part is complete. */
@@ -43,7 +42,7 @@ type State =
       readonly batch: ReadBatch;
       readonly bodyBytes: number;
       readonly isLast: boolean;
-      table: Uint8Array;
+      tableBytes: number;
     }
   | {
       readonly kind: 'data';
@@ -54,6 +53,11 @@ type State =
     };
 
 const countBytes = 4;
+const header: State = { kind: 'header' };
+/** Room for the table of a few objects; grows to that of the largest answer. */
+const firstTableBytes = 4096;
+/** Up to here a loop copies faster than a call that needs a view of the bytes. */
+const shortBytes = 48;
 
 /**
  * Takes the byte stream of an agent apart. The bytes of objects go from the chunk straight into the reader's buffer; all other answers are
@@ -63,14 +67,19 @@ export function createReceiver(
   batchOf: (requestId: number) => ReadBatch | undefined,
   onFrame: (frame: Frame) => void,
 ): Receiver {
-  const head = Buffer.alloc(headerBytes);
-  let state: State = { kind: 'header' };
+  const head = new Uint8Array(headerBytes);
+  const headView = new DataView(head.buffer);
+  // One table for all answers: an array made for each costs more than all that is done with it.
+  const table = { bytes: new Uint8Array(firstTableBytes), view: new DataView(new ArrayBuffer(0)) };
+  table.view = new DataView(table.bytes.buffer);
+  let state: State = header;
   let filled = 0;
 
-  /** Fills `into` from the chunk; where in the chunk it goes on. */
-  function fill(into: Uint8Array, chunk: Uint8Array, at: number): number {
-    const wanted = Math.min(into.byteLength - filled, chunk.byteLength - at);
-    into.set(chunk.subarray(at, at + wanted), filled);
+  /** Fills `into` up to `size` from the chunk; where in the chunk it goes on. */
+  function fill(into: Uint8Array, size: number, chunk: Uint8Array, at: number): number {
+    const wanted = Math.min(size - filled, chunk.byteLength - at);
+    if (wanted <= shortBytes) for (let i = 0; i < wanted; i++) into[filled + i] = chunk[at + i]!;
+    else into.set(chunk.subarray(at, at + wanted), filled);
     filled += wanted;
     return at + wanted;
   }
@@ -81,7 +90,7 @@ export function createReceiver(
   }
 
   function onHeader(): void {
-    const length = head.readUInt32LE(0);
+    const length = headView.getUint32(0, true);
     if (length < headerBytes - lengthBytes || length > maxFrameBytes)
       throw new ProtocolError(`a frame says that it has ${length} bytes`);
     const bodyBytes = length - (headerBytes - lengthBytes);
@@ -92,35 +101,41 @@ export function createReceiver(
       enter({ kind: 'body', body: new Uint8Array(bodyBytes) });
       return;
     }
-    const batch = batchOf(head.readUInt32LE(4));
+    const batch = batchOf(headView.getUint32(4, true));
     if (batch === undefined) throw new ProtocolError('an answer to a read that was not asked for');
     if (bodyBytes < countBytes) throw new ProtocolError('an answer to a read without its count');
     const isLast = (flags & flag.more) === 0;
-    enter({ kind: 'table', batch, bodyBytes, isLast, table: new Uint8Array(countBytes) });
+    enter({ kind: 'table', batch, bodyBytes, isLast, tableBytes: countBytes });
   }
 
   function onTable(current: Extract<State, { kind: 'table' }>): void {
-    const view = new DataView(current.table.buffer);
-    const count = view.getUint32(0, true);
+    const count = table.view.getUint32(0, true);
     const tableBytes = countBytes + count * mgetEntryBytes;
     if (count > current.batch.reads.length || tableBytes > current.bodyBytes)
       throw new ProtocolError(`an answer with ${count} objects to a read of ${current.batch.reads.length}`);
-    if (current.table.byteLength < tableBytes) {
-      const whole = new Uint8Array(tableBytes);
-      whole.set(current.table);
-      current.table = whole;
+    if (current.tableBytes < tableBytes) {
+      current.tableBytes = tableBytes;
+      growTable(tableBytes);
       return;
     }
     const sinks: Sink[] = [];
     let dataBytes = 0;
     for (let at = countBytes; at < tableBytes; at += mgetEntryBytes) {
-      const sink = readEntry(current.batch, view, at);
+      const sink = readEntry(current.batch, table.view, at);
       sinks.push(sink);
       dataBytes += sink.size;
     }
     if (tableBytes + dataBytes !== current.bodyBytes)
       throw new ProtocolError('the sizes in an answer to a read do not add up to its bytes');
     enter({ kind: 'data', batch: current.batch, isLast: current.isLast, sinks, next: 0 });
+  }
+
+  function growTable(wantedBytes: number): void {
+    if (table.bytes.byteLength >= wantedBytes) return;
+    const grown = new Uint8Array(wantedBytes);
+    grown.set(table.bytes.subarray(0, filled));
+    table.bytes = grown;
+    table.view = new DataView(grown.buffer);
   }
 
   /** Hands over the objects that need no more bytes; whether all are done. */
@@ -143,14 +158,11 @@ export function createReceiver(
     const sink = current.sinks[current.next]!;
     const bytes = Math.min(sink.size - filled, chunk.byteLength - from);
     // A read that was given up meanwhile has its buffer back.
-    if (sink.isWanted && !sink.read.settled) sink.read.request.into.set(chunk.subarray(from, from + bytes), filled);
+    if (sink.isWanted && !sink.read.settled)
+      // Not the subarray() of a Buffer, which makes another Buffer at three times the cost.
+      sink.read.request.into.set(new Uint8Array(chunk.buffer, chunk.byteOffset + from, bytes), filled);
     filled += bytes;
     return from + bytes;
-  }
-
-  function needed(current: Extract<State, { kind: 'table' | 'body' | 'header' }>): Uint8Array {
-    if (current.kind === 'header') return head;
-    return current.kind === 'body' ? current.body : current.table;
   }
 
   return {
@@ -159,22 +171,27 @@ export function createReceiver(
       for (;;) {
         if (state.kind === 'data') {
           if (finishSinks(state)) {
-            enter({ kind: 'header' });
+            enter(header);
             continue;
           }
           if (at === chunk.byteLength) return;
           at = onData(state, chunk, at);
           continue;
         }
-        const into = needed(state);
-        at = fill(into, chunk, at);
-        if (filled < into.byteLength) return;
-        if (state.kind === 'header') onHeader();
-        else if (state.kind === 'table') onTable(state);
-        else {
+        if (state.kind === 'header') {
+          at = fill(head, headerBytes, chunk, at);
+          if (filled < headerBytes) return;
+          onHeader();
+        } else if (state.kind === 'table') {
+          at = fill(table.bytes, state.tableBytes, chunk, at);
+          if (filled < state.tableBytes) return;
+          onTable(state);
+        } else {
           const { body } = state;
-          enter({ kind: 'header' });
-          onFrame({ requestId: head.readUInt32LE(4), op: head[8]!, flags: head[9]!, body });
+          at = fill(body, body.byteLength, chunk, at);
+          if (filled < body.byteLength) return;
+          enter(header);
+          onFrame({ requestId: headView.getUint32(4, true), op: head[8]!, flags: head[9]!, body });
         }
       }
     },
@@ -189,9 +206,9 @@ function readEntry(batch: ReadBatch, view: DataView, at: number): Sink {
   const id = view.getFloat64(at + 16, true);
   const version = view.getFloat64(at + 24, true);
   const read = batch.reads[index];
-  if (read === undefined || batch.answered[index] === 1)
+  if (read === undefined || read.answeredIn === batch)
     throw new ProtocolError(`an answer to a read says object ${index} twice, or one that was not asked for`);
-  batch.answered[index] = 1;
+  read.answeredIn = batch;
   const { request } = read;
   if (request.group !== group || request.id !== id)
     return {

@@ -43,4 +43,6 @@ export interface Waiting<Request> {
   /** Connections that ended while it was in flight. */
   interruptions: number;
   settled: boolean;
+  /** The last frame whose answer named it: none names it twice. */
+  answeredIn: object | undefined;
 }

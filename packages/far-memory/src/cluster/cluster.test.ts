@@ -78,9 +78,19 @@ async function until(holds: () => boolean): Promise<void> {
 const isEqual = (bytes: unknown, expected: Uint8Array) =>
   bytes instanceof Uint8Array && Buffer.compare(bytes, expected) === 0;
 
+/** All of them: `connectAgents` waits for one, and a busy machine greets late. */
+async function storeOnAll(
+  agents: readonly { readonly address: string }[],
+  options: Partial<ClusterOptions> = {},
+): Promise<Cluster> {
+  const store = await storeOn(agents, options);
+  await until(() => store.stats().agents.every(({ state }) => state === 'connected'));
+  return store;
+}
+
 describe('objects on several agents', () => {
   it('lie on all of them, about as many on each', async () => {
-    const store = await storeOn(await Promise.all([agentHere(), agentHere(), agentHere(), agentHere()]));
+    const store = await storeOnAll(await Promise.all([agentHere(), agentHere(), agentHere(), agentHere()]));
     await fill(store, 2000);
     // Binomial: 500 expected, 19 the standard deviation.
     for (const agent of store.stats().agents) expect(Math.abs(agent.objects - 500)).toBeLessThan(120);
@@ -89,14 +99,14 @@ describe('objects on several agents', () => {
 
   it('with replicas lie on as many agents each', async () => {
     const agents = await Promise.all([agentHere(), agentHere(), agentHere()]);
-    const store = await storeOn(agents, { replicas: 2 });
+    const store = await storeOnAll(agents, { replicas: 2 });
     await fill(store, 300);
     expect(agents.reduce((sum, agent) => sum + agent.report().objects, 0)).toBe(600);
     expect(store.health()).toMatchObject({ objects: 300, underReplicated: 0, lost: 0 });
   });
 
   it('whose ids agree modulo 2^32 lie together', async () => {
-    const store = await storeOn(await Promise.all([agentHere(), agentHere()]));
+    const store = await storeOnAll(await Promise.all([agentHere(), agentHere()]));
     const on = async (id: number) => {
       const before = store.stats().agents.map(({ objects }) => objects);
       await store.write(1, id, contentOf(1, 0));

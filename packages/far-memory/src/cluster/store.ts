@@ -126,12 +126,14 @@ export async function connectAgents(options: ClusterOptions): Promise<Cluster> {
     throw cause;
   }
   const open = <T>(work: () => T): T => {
-    if (state.isClosed) throw new FarAgentError('FAR_AGENT_CLOSED', 'all', 'the store was closed');
+    if (state.isClosed) throw closedError();
     return work();
   };
 
   const cluster: Cluster = {
-    read: async (group, id, into, priority) => open(() => readObject(state, group, id, into, priority)),
+    read(group, id, into, priority) {
+      return state.isClosed ? Promise.reject(closedError()) : readObject(state, group, id, into, priority);
+    },
     write: async (group, id, bytes) => open(() => writeObject(state, group, id, bytes, repairer.schedule)),
     free(group, ids) {
       const version = ++state.clock;
@@ -162,6 +164,10 @@ export async function connectAgents(options: ClusterOptions): Promise<Cluster> {
   };
   if (readers.length === 0) return cluster;
   return { ...cluster, readSync: (group, id, into) => open(() => readObjectSync(state, readers, group, id, into)) };
+}
+
+function closedError(): FarAgentError {
+  return new FarAgentError('FAR_AGENT_CLOSED', 'all', 'the store was closed');
 }
 
 async function forgetEverything({ link }: Member): Promise<void> {

@@ -72,13 +72,9 @@ export const groupBy: Operator = {
     const groups = createGroups(grouping);
     const all = partials.map(unpack).map((partial) => {
       const keys = columnOf(partial, 'keys');
-      return { partial, keys, rows: doublesOf(partial, 'rows'), at: 0 };
+      return { partial, keys, rows: doublesOf(partial, 'rows') };
     });
-    // Keys of each partial are in the order of their first rows: merged, groups come in the order of the whole.
-    for (let next = earliest(all); next !== undefined; next = earliest(all)) {
-      groups.of(next.keys[next.at]!, next.rows[next.at]!);
-      next.at++;
-    }
+    inOrderOfRows(all, ({ keys, rows }, at) => groups.of(keys[at]!, rows[at]!));
     for (const { partial, keys, rows } of all)
       mergeStates(
         accumulators,
@@ -89,18 +85,24 @@ export const groupBy: Operator = {
   },
 };
 
-interface Cursor {
+/** Groups or runs of one partial: their keys, in the order of their first rows. */
+interface Keyed {
+  readonly keys: Values;
   readonly rows: Float64Array;
-  at: number;
 }
 
-function earliest<C extends Cursor>(cursors: readonly C[]): C | undefined {
-  let found: C | undefined;
-  for (const cursor of cursors) {
-    if (cursor.at === cursor.rows.length) continue;
-    if (found === undefined || cursor.rows[cursor.at]! < found.rows[found.at]!) found = cursor;
+/** Visits what all partials have, in the order of the whole: each partial alone is in that order already. */
+function inOrderOfRows<P extends Keyed>(partials: readonly P[], visit: (partial: P, index: number) => void): void {
+  const next = partials.map(() => 0);
+  for (;;) {
+    let first = -1;
+    for (let p = 0; p < partials.length; p++) {
+      if (next[p] === partials[p]!.rows.length) continue;
+      if (first < 0 || partials[p]!.rows[next[p]!]! < partials[first]!.rows[next[first]!]!) first = p;
+    }
+    if (first < 0) return;
+    visit(partials[first]!, next[first]!++);
   }
-  return found;
 }
 
 interface Groups {
@@ -157,13 +159,11 @@ export const groupRuns: Operator = {
     const all = partials.map(unpack).map((partial) => {
       const rows = doublesOf(partial, 'rows');
       const target = new Float64Array(rows.length);
-      return { partial, keys: columnOf(partial, 'keys'), rows, ends: doublesOf(partial, 'ends'), target, at: 0 };
+      return { partial, keys: columnOf(partial, 'keys'), rows, ends: doublesOf(partial, 'ends'), target };
     });
-    for (let next = earliest(all); next !== undefined; next = earliest(all)) {
-      const { at } = next;
-      next.target[at] = runs.of(next.keys[at]!, next.rows[at]!, next.ends[at]!);
-      next.at++;
-    }
+    inOrderOfRows(all, ({ keys, rows, ends, target }, at) => {
+      target[at] = runs.of(keys[at]!, rows[at]!, ends[at]!);
+    });
     for (const { partial, target } of all) mergeStates(accumulators, partial, target);
     return resultColumns(grouping, accumulators, runs.columns().keys);
   },
@@ -239,11 +239,8 @@ export const unique: Operator = {
     const seen = createGroups({ relation, key: columnParameter(relation) });
     const all = partials
       .map(unpack)
-      .map((partial) => ({ values: columnOf(partial, 'value'), rows: doublesOf(partial, 'row'), at: 0 }));
-    for (let next = earliest(all); next !== undefined; next = earliest(all)) {
-      seen.of(next.values[next.at]!, next.rows[next.at]!);
-      next.at++;
-    }
+      .map((partial) => ({ keys: columnOf(partial, 'value'), rows: doublesOf(partial, 'row') }));
+    inOrderOfRows(all, ({ keys, rows }, at) => seen.of(keys[at]!, rows[at]!));
     return packUnique(seen);
   },
 };

@@ -16,6 +16,13 @@ export interface BodyReader {
   end(): void;
 }
 
+/** An id or version, which travel as doubles. @throws ProtocolError */
+export function checkedInteger(value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new ProtocolError(`an id or version must be a whole number from 0 to 2^53 - 1, found ${value}`);
+  return value;
+}
+
 export function readBody(body: Uint8Array): BodyReader {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   let at = 0;
@@ -46,12 +53,7 @@ export function readBody(body: Uint8Array): BodyReader {
     f64,
     bytes,
     text: (length) => new TextDecoder().decode(bytes(length)),
-    integer() {
-      const value = f64();
-      if (!Number.isSafeInteger(value) || value < 0)
-        throw new ProtocolError(`an id or version must be a whole number from 0 to 2^53 - 1, found ${value}`);
-      return value;
-    },
+    integer: () => checkedInteger(f64()),
     rest: () => bytes(body.byteLength - at),
     end() {
       if (at !== body.byteLength)

@@ -1,10 +1,11 @@
+import { FarUsageError } from '../errors.ts';
 import type { Handle, Location } from '../handles/words.ts';
 import type { Layout, Viewer } from '../layout/layout.ts';
 import type { PrefetchWindow } from '../prefetch/window.ts';
 import type { Memory } from './memory.ts';
 
 export interface ChunkOptions {
-  /** First row, and the row after the last. Everything when left out. */
+  /** First row, and the row after the last: whole numbers from 0. Everything when left out. */
   readonly from?: number;
   readonly to?: number;
   /** Read past local memory: for one pass over more than fits. */
@@ -74,9 +75,11 @@ export function createChunkIteration<Value, View, Mutable>(
 
   return {
     async *chunks({ from = 0, to = Number.POSITIVE_INFINITY, nt = false, write = false } = {}) {
-      const first = Math.max(0, from);
+      for (const row of [from, to])
+        if (!(row >= 0) || (!Number.isInteger(row) && row !== Number.POSITIVE_INFINITY))
+          throw new FarUsageError(`chunks take rows as whole numbers from 0; found ${from} to ${to}`);
       let next = 0;
-      for (let start = first; start < Math.min(to, length()); ) {
+      for (let start = from; start < Math.min(to, length()); ) {
         const chunk = start >>> shift;
         const end = Math.min(to, length());
         const lastChunk = (end - 1) >>> shift;

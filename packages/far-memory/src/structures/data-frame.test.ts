@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { startAgent } from '../agent/index.ts';
-import { type DataFrame, FarMemory, type FarMemoryOptions, f32, f64, u8, u32 } from '../index.ts';
+import { type DataFrame, FarMemory, type FarMemoryOptions, FarUsageError, f32, f64, i64, u8, u32 } from '../index.ts';
 import { openSmall, randomOf } from '../testing/small-memory.case.ts';
 
 const ends: (() => unknown)[] = [];
@@ -185,6 +185,69 @@ describe('a data frame', () => {
     };
     await expect(frame.derive('b', f64, ['a'], fail)).rejects.toThrow('no');
     expect([frame.columns, far.stats().objects, (await frame.values('a'))[99]]).toEqual([['a'], objects, 99]);
+  });
+
+  it('makes changes one after the other: appends begun together, and one that is begun during a derive', async () => {
+    const far = await openSmall();
+    const frame = far.dataFrame({ a: u32, b: f64 }, { chunkRows: 16 });
+    const rowsFrom = (from: number, count: number) => ({
+      a: Uint32Array.from({ length: count }, (_, row) => from + row),
+      b: Float64Array.from({ length: count }, (_, row) => -(from + row)),
+    });
+    // Appends that were begun together keep the rows of all columns side by side.
+    await Promise.all([0, 1000, 2000].map((from) => frame.append(rowsFrom(from, 1000))));
+    const [a, b] = [await frame.values('a'), await frame.values('b')];
+    expect([...a]).toEqual(Array.from({ length: 3000 }, (_, row) => row));
+    expect([...b]).toEqual([...a].map((value) => -value || -0));
+    const deriving = frame.derive('c', f64, ['a', 'b'], (x, y) => x - y);
+    const appending = frame.append(rowsFrom(3000, 500));
+    await deriving;
+    // The frame has a column more by then: what was given does not fit it any longer, and it is said so.
+    await expect(appending).rejects.toThrow(/for each of a, b, c; found a: 500, b: 500/);
+    expect([frame.length, (await frame.values('c'))[2999]]).toEqual([3000, 5998]);
+    const running = frame.run('sum', { column: 'c' });
+    const more = frame.append({ ...rowsFrom(3000, 100), c: new Float64Array(100) });
+    expect([...(await running).sum!]).toEqual([3000 * 2999]);
+    await more;
+    expect([...(await frame.run('count', { column: 'a' })).count!].map(Number)).toEqual([3100]);
+    const dropping = frame.drop();
+    await expect(frame.append(rowsFrom(0, 1))).rejects.toThrow(/dropped/);
+    await dropping;
+  });
+
+  it('keeps 64-bit integers exact, or says that it cannot', async () => {
+    const far = await openSmall();
+    const frame = far.dataFrame({ big: i64, small: u32 }, { chunkRows: 16 });
+    await expect(frame.append({ big: [1.5], small: [1] })).rejects.toBeInstanceOf(FarUsageError);
+    await expect(frame.append({ big: [2 ** 53], small: [1] })).rejects.toThrow(/column big holds 64-bit integers/);
+    await expect(frame.append({ big: [1n], small: [2n ** 60n] })).rejects.toThrow(/beyond 2\^53 - 1/);
+    expect(frame.length).toBe(0);
+    const big = BigInt64Array.from([2n ** 62n + 1n, -7n, 3n]);
+    await frame.append({ big, small: [1, 2, 3] });
+    expect([...(await frame.values('big'))]).toEqual([...big]);
+    expect([...(await frame.run('max', { column: 'big' })).max!]).toEqual([2n ** 62n + 1n]);
+    await expect(frame.derive('next', i64, ['big'], (value) => value + 1)).rejects.toThrow(
+      /4611686018427387905 of column big is beyond 2\^53 - 1/,
+    );
+    await expect(frame.derive('half', i64, ['small'], (value) => value / 2)).rejects.toThrow(/0.5 is none/);
+    expect(frame.columns).toEqual(['big', 'small']);
+    await frame.derive('wide', i64, ['small'], (value) => 2n ** 60n + BigInt(value));
+    expect([...(await frame.values('wide'))]).toEqual([1, 2, 3].map((value) => 2n ** 60n + BigInt(value)));
+  });
+
+  it('takes rows from 0 on only', async () => {
+    const frame = await twoColumns();
+    await frame.append({ a: Uint32Array.from({ length: 40 }, (_, row) => row), b: new Float64Array(40) });
+    for (const [start, end] of [
+      [-1, 5],
+      [0, -1],
+      [0.5, 3],
+      [Number.NaN, 3],
+    ] as const)
+      await expect(frame.values('a', start, end)).rejects.toBeInstanceOf(FarUsageError);
+    expect([...(await frame.values('a', 38, 100))]).toEqual([38, 39]);
+    expect([...(await frame.values('a', 50))]).toEqual([]);
+    expect([...(await frame.values('a', 5, 3))]).toEqual([]);
   });
 
   it('names what is missing', async () => {

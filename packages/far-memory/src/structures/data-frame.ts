@@ -1,8 +1,8 @@
 import { FarUsageError } from '../errors.ts';
 import type { ScalarLayout } from '../layout/scalars.ts';
-import { elementArrays, newValues, setValue, type Values } from '../operators/elements.ts';
+import { elementArrays, isBig, newValues, setValue, type Values } from '../operators/elements.ts';
 import { type Packed, pack, unpack } from '../operators/pack.ts';
-import type { ColumnLayout } from '../operators/relation.ts';
+import type { ColumnLayout, Relation } from '../operators/relation.ts';
 import type { Memory } from './memory.ts';
 import { builtInVersion, createVector, type FarVector, type OperatorParameters } from './vector.ts';
 
@@ -21,16 +21,23 @@ export interface DataFrameOptions {
 export interface DataFrame {
   readonly length: number;
   readonly columns: readonly string[];
-  /** Appends rows: the same number of values for every column. @throws FarUsageError */
+  /**
+   * Appends rows: the same number of values for every column. What changes the frame (this, `derive`, `drop`) happens one after the other,
+   * in the order of the calls. Rejects with FarUsageError, and nothing was appended.
+   */
   append(values: Readonly<Record<string, ArrayLike<number> | ArrayLike<bigint>>>): Promise<void>;
-  /** A new column, computed here from the rows' values in others, chunk by chunk. */
+  /**
+   * A new column, computed here from the rows' values in others, chunk by chunk. Values of u64 and i64 columns come as numbers: rejects with
+   * FarUsageError for one beyond 2^53 - 1, which no number holds exactly, and for a result that is no whole number in a u64 or i64 column.
+   * No column is made then.
+   */
   derive(
     name: string,
     layout: ColumnScalar,
     from: readonly string[],
-    compute: (...values: number[]) => number,
+    compute: (...values: number[]) => number | bigint,
   ): Promise<void>;
-  /** A copy of a column, or of its rows `start` to `end - 1`. */
+  /** A copy of a column, or of its rows `start` to `end - 1`: whole numbers from 0, where those past the last row are left out. */
   values(column: string, start?: number, end?: number): Promise<Values>;
   /**
    * Runs a built-in operator where the columns are: `run('groupBy', { key: 'day', aggregates: [{ op: 'median', column: 'seconds' }] })`. Only the
@@ -66,6 +73,8 @@ export function createDataFrame(
   const columns = new Map<string, { readonly layout: ColumnScalar; readonly vector: Column }>();
   let length = 0;
   let isDropped = false;
+  /** Settles when the last change has ended. */
+  let changes: Promise<unknown> = Promise.resolve();
   if (Object.keys(layouts).length === 0) throw new FarUsageError('a data frame needs at least one column');
   for (const [column, layout] of Object.entries(layouts))
     columns.set(column, { layout, vector: vectorOf(column, layout) });
@@ -76,6 +85,13 @@ export function createDataFrame(
     return layout.element === 'u64' || layout.element === 'i64'
       ? (createVector(memory, layout as ScalarLayout<bigint>, options) as Column)
       : (createVector(memory, layout as ScalarLayout<number>, options) as Column);
+  }
+
+  /** One change after the other: two appends at a time would mix the rows of one column otherwise than those of another. */
+  function inOrder<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = changes.then(change);
+    changes = result.catch(() => undefined);
+    return result;
   }
 
   function requireAlive(): void {
@@ -117,6 +133,82 @@ export function createDataFrame(
     }
   }
 
+  async function append(values: Parameters<DataFrame['append']>[0]): Promise<void> {
+    requireAlive();
+    const counts = new Set([...columns.keys()].map((column) => values[column]?.length));
+    const [count] = counts;
+    const stranger = Object.keys(values).find((column) => !columns.has(column));
+    if (stranger !== undefined || counts.size !== 1 || count === undefined)
+      throw new FarUsageError(
+        `append takes values of one number for each of ${[...columns.keys()].join(', ')}; found ${Object.entries(values)
+          .map(([column, list]) => `${column}: ${list.length}`)
+          .join(', ')}`,
+      );
+    try {
+      for (const [column, { layout, vector }] of columns) await vector.push(typed(layout, values[column]!, column));
+    } catch (error) {
+      // All columns or none: those that took the rows give them back.
+      for (const { vector } of columns.values()) await vector.resize(length);
+      throw error;
+    }
+    length += count;
+  }
+
+  async function derive(...[column, layout, from, compute]: Parameters<DataFrame['derive']>): Promise<void> {
+    requireAlive();
+    if (columns.has(column)) throw new FarUsageError(`there is a column ${column} already`);
+    if (from.length === 0) throw new FarUsageError('derive needs at least one column to compute from');
+    const vector = vectorOf(column, layout);
+    const row: number[] = new Array(from.length).fill(0);
+    try {
+      for await (const chunks of chunksOf(from)) {
+        const [{ length: rows }] = chunks as [(typeof chunks)[0]];
+        const results = newValues(layout.element, rows);
+        for (let at = 0; at < rows; at++) {
+          for (let input = 0; input < chunks.length; input++)
+            row[input] = exactNumber(chunks[input]!.valueAt(at), from[input]!);
+          setExactly(results, at, compute(...row), column);
+        }
+        await vector.push(results as Iterable<number | bigint>);
+      }
+    } catch (error) {
+      // Not `drop`, which would forget the group, and with it the other columns.
+      await vector.resize(0);
+      throw error;
+    }
+    columns.set(column, { layout, vector });
+  }
+
+  async function drop(): Promise<void> {
+    requireAlive();
+    isDropped = true;
+    length = 0;
+    for (const { vector } of columns.values()) await vector.drop();
+    columns.clear();
+  }
+
+  /** What an operator is told of these columns, whose rows the far side now holds. */
+  async function flushed(
+    names: readonly string[],
+  ): Promise<{ readonly relation: Relation; readonly ids: Float64Array }> {
+    requireAlive();
+    const ids: Float64Array[] = [];
+    const relationColumns: Record<string, ColumnLayout> = {};
+    let first = 0;
+    for (const column of names) {
+      const { layout, vector } = columnNamed(column);
+      await vector.flush();
+      const own = vector.remoteIds();
+      ids.push(own);
+      relationColumns[column] = { type: layout.element, first };
+      first += own.length;
+    }
+    return {
+      relation: { rows: length, rowsPerObject: rowsPerChunk, columns: relationColumns },
+      ids: Float64Array.from(ids.flatMap((own) => [...own])),
+    };
+  }
+
   return {
     get length() {
       return length;
@@ -124,73 +216,22 @@ export function createDataFrame(
     get columns() {
       return [...columns.keys()];
     },
-    async append(values) {
-      requireAlive();
-      const counts = new Set([...columns.keys()].map((column) => values[column]?.length));
-      const [count] = counts;
-      const stranger = Object.keys(values).find((column) => !columns.has(column));
-      if (stranger !== undefined || counts.size !== 1 || count === undefined)
-        throw new FarUsageError(
-          `append takes values of one number for each of ${[...columns.keys()].join(', ')}; found ${Object.entries(
-            values,
-          )
-            .map(([column, list]) => `${column}: ${list.length}`)
-            .join(', ')}`,
-        );
-      try {
-        for (const [column, { layout, vector }] of columns) await vector.push(typed(layout, values[column]!));
-      } catch (error) {
-        // All columns or none: those that took the rows give them back.
-        for (const { vector } of columns.values()) await vector.resize(length);
-        throw error;
-      }
-      length += count;
-    },
-    async derive(column, layout, from, compute) {
-      requireAlive();
-      if (columns.has(column)) throw new FarUsageError(`there is a column ${column} already`);
-      if (from.length === 0) throw new FarUsageError('derive needs at least one column to compute from');
-      const vector = vectorOf(column, layout);
-      const row: number[] = new Array(from.length).fill(0);
-      try {
-        for await (const chunks of chunksOf(from)) {
-          const [{ length: rows }] = chunks as [(typeof chunks)[0]];
-          const results = newValues(layout.element, rows);
-          for (let at = 0; at < rows; at++) {
-            for (let input = 0; input < chunks.length; input++) row[input] = Number(chunks[input]!.valueAt(at));
-            setValue(results, at, compute(...row));
-          }
-          await vector.push(results as Iterable<number | bigint>);
-        }
-      } catch (error) {
-        // Not `drop`, which would forget the group, and with it the other columns.
-        await vector.resize(0);
-        throw error;
-      }
-      columns.set(column, { layout, vector });
-    },
+    append: (values) => inOrder(() => append(values)),
+    derive: (column, layout, from, compute) => inOrder(() => derive(column, layout, from, compute)),
     async values(column, start = 0, end = length) {
       const { layout, vector } = columnNamed(column);
-      const copied = newValues(layout.element, Math.max(0, Math.min(end, length) - start));
-      for await (const chunk of vector.chunks({ from: start, to: end, nt: true }))
+      for (const row of [start, end])
+        if (!Number.isInteger(row) || row < 0)
+          throw new FarUsageError(`values takes rows as whole numbers from 0; found ${start} to ${end}`);
+      const to = Math.min(end, length);
+      const copied = newValues(layout.element, Math.max(0, to - start));
+      for await (const chunk of vector.chunks({ from: start, to, nt: true }))
         for (let at = 0; at < chunk.length; at++) setValue(copied, chunk.start - start + at, chunk.valueAt(at));
       return copied;
     },
     async run(operator, parameters = {}, extra = {}) {
-      requireAlive();
-      const ids: Float64Array[] = [];
-      const relationColumns: Record<string, ColumnLayout> = {};
-      let first = 0;
-      for (const column of namedIn(parameters)) {
-        const { layout, vector } = columnNamed(column);
-        await vector.flush();
-        const own = vector.remoteIds();
-        ids.push(own);
-        relationColumns[column] = { type: layout.element, first };
-        first += own.length;
-      }
-      const relation = { rows: length, rowsPerObject: rowsPerChunk, columns: relationColumns };
-      const all = Float64Array.from(ids.flatMap((own) => [...own]));
+      // Rows that are appended between the flushing of two columns would be in one of them only.
+      const { relation, ids: all } = await inOrder(() => flushed(namedIn(parameters)));
       const argument = pack({ ...parameters, relation }, extra);
       return unpack(await memory.heap.store.call(operator, builtInVersion, group, all, argument)).columns;
     },
@@ -198,20 +239,39 @@ export function createDataFrame(
       requireAlive();
       for (const { vector } of columns.values()) await vector.flush();
     },
-    async drop() {
-      requireAlive();
-      isDropped = true;
-      length = 0;
-      for (const { vector } of columns.values()) await vector.drop();
-      columns.clear();
-    },
+    drop: () => inOrder(drop),
   };
 }
 
 /** As an array of the column's own element type, which a vector copies as bytes. */
-function typed(layout: ColumnScalar, values: ArrayLike<number> | ArrayLike<bigint>): Iterable<number | bigint> {
+function typed(
+  layout: ColumnScalar,
+  values: ArrayLike<number> | ArrayLike<bigint>,
+  column: string,
+): Iterable<number | bigint> {
   if (values instanceof elementArrays[layout.element]) return values as Iterable<number | bigint>;
   const copied = newValues(layout.element, values.length);
-  for (let at = 0; at < values.length; at++) setValue(copied, at, values[at]!);
+  for (let at = 0; at < values.length; at++) setExactly(copied, at, values[at]!, column);
   return copied as Iterable<number | bigint>;
+}
+
+/** A value of a column as a number. @throws FarUsageError where none is exact */
+function exactNumber(value: number | bigint, column: string): number {
+  if (typeof value === 'number') return value;
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  throw new FarUsageError(
+    `${value} of column ${column} is beyond 2^53 - 1, which no number holds exactly; keep it in a u64 or i64 column, and use run() or values() on it`,
+  );
+}
+
+/** Other numbers wrap as typed arrays do. @throws FarUsageError for what would not be exact */
+function setExactly(into: Values, at: number, value: number | bigint, column: string): void {
+  if (!isBig(into)) {
+    into[at] = exactNumber(value, column);
+    return;
+  }
+  if (typeof value !== 'bigint' && !Number.isSafeInteger(value))
+    throw new FarUsageError(`column ${column} holds 64-bit integers; ${value} is none, or not exact`);
+  into[at] = BigInt(value);
 }

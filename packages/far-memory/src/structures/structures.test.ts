@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { startAgent } from '../agent/index.ts';
 import { bytes, type FarMemory, f64, i32, PENDING, struct, u8, u16, u32, utf8, varbytes } from '../index.ts';
 import { churnOf, openSmall, unreliable } from '../testing/small-memory.case.ts';
 
@@ -11,6 +12,15 @@ type On<Model, Real> = <Argument>(
   argument: fc.Arbitrary<Argument>,
   run: (model: Model, real: Real, argument: Argument) => Promise<void>,
 ) => fc.Arbitrary<Operation<Model, Real>>;
+
+let agents: readonly string[] = [];
+beforeAll(async () => {
+  const started = await Promise.all(
+    Array.from({ length: 3 }, () => startAgent({ listen: '127.0.0.1:0', memoryBytes: 2 ** 26 })),
+  );
+  agents = started.map(({ address }) => address);
+  return () => Promise.all(started.map((agent) => agent.close()));
+});
 
 /** Every so many operations everything else is pushed out of local memory. */
 const CHURN_EVERY = 7;
@@ -64,6 +74,9 @@ function behavesAs<Model, Real extends { drop(): Promise<void> }>(name: string, 
       4,
       120,
     ));
+  it(`${name}, on three agents with two replicas, with everything moving`, { timeout: 120_000 }, () =>
+    property(() => openSmall({ agents, replicas: 2, integrity: 'crc32' }), 4, 120),
+  );
   it(`${name}, and gives all memory back when dropped`, async () => {
     const far = await openSmall();
     const before = far.stats().objects;

@@ -132,9 +132,13 @@ function set(target: Record<string, unknown>, key: string, value: unknown): void
 
 /**
  * `a.b=value` as a nested configuration; the value is read as YAML does: 8, true, radix, [a, b].
+ * @param fullPath what a path stands for; may throw on one that stands for nothing
  * @throws StrataError `usage.set`
  */
-export async function parseAssignment(text: string, option = '--set'): Promise<Configuration> {
+export async function parseAssignment(
+  text: string,
+  { option = '--set', fullPath = (path: string): string => path } = {},
+): Promise<Configuration> {
   const at = text.indexOf('=');
   const path = text.slice(0, Math.max(0, at)).trim();
   if (at <= 0 || !/^[\w-]+(\.[\w-]+)*$/.test(path))
@@ -142,10 +146,10 @@ export async function parseAssignment(text: string, option = '--set'): Promise<C
       code: 'usage.set',
       what: 'not an assignment',
       where: option,
-      expected: 'path=value such as machine.tlb.l2.ways=8',
+      expected: 'path=value such as tlb.l2.ways=8',
       found: text,
     });
-  return nest(path, await parseScalar(text.slice(at + 1)));
+  return nest(fullPath(path), await parseScalar(text.slice(at + 1)));
 }
 
 export function nest(path: string, value: unknown): Configuration {

@@ -4,21 +4,17 @@ import type { Figure } from '../figures/figure.ts';
 import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
 import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/output.ts';
-import { parseCount } from '../terminal/quantities.ts';
+import { formatDuration, parseCount } from '../terminal/quantities.ts';
 import { renderTable, tableOf } from '../terminal/table.ts';
-import { type Bench, type BenchRow, competitors, targetsOf } from './bench/bench.ts';
-import { benchHashTable } from './bench/hash-table.ts';
-import { benchMicro } from './bench/micro.ts';
-import { benchTaxi } from './bench/taxi.ts';
-import { benchWeb } from './bench/web.ts';
+import { type Bench, type BenchRow, competitors, targetsOf, type Workload } from './bench/bench.ts';
+import { hashTable } from './bench/hash-table.ts';
+import { micro } from './bench/micro.ts';
+import { taxi } from './bench/taxi.ts';
+import { webFrontEnd } from './bench/web.ts';
 import { requireFigureName, writeFigure } from './write-figure.ts';
 
-const workloads: Readonly<Record<string, (bench: Bench) => Promise<BenchRow[]>>> = {
-  web: benchWeb,
-  taxi: benchTaxi,
-  hash: benchHashTable,
-  micro: benchMicro,
-};
+const workloads: readonly Workload[] = [webFrontEnd, taxi, hashTable, micro];
+const workloadNames = workloads.map(({ name }) => name);
 
 interface BenchOptions extends OutputOptions {
   readonly against: string;
@@ -35,7 +31,7 @@ export function registerBench(parent: Command): void {
       'measure far memory against what a Node.js developer would take instead, each run for real on this machine',
     )
     .option('--against <names>', `some of ${competitors.join(',')}`, competitors.join(','))
-    .option('--workload <names>', `some of ${Object.keys(workloads).join(',')}`, Object.keys(workloads).join(','))
+    .option('--workload <names>', `some of ${workloadNames.join(',')}`, workloadNames.join(','))
     .option('--shrink <factor>', 'divide the data by a power of two, 1 to 64 (1: 2^20 keys, 128 MiB of objects)', '1')
     .option('--requests <count>', 'requests of the web front end', '20000')
     .option('--figure <file>', 'draw the web front end: .svg or .png');
@@ -45,21 +41,31 @@ export function registerBench(parent: Command): void {
   ]).action(async (options: BenchOptions) => {
     requireFigureName(options.figure);
     const against = new Set(namesOf(options.against, competitors, '--against'));
-    const chosen = namesOf(options.workload, Object.keys(workloads), '--workload');
+    const chosen = namesOf(options.workload, workloadNames, '--workload');
     const shrink = shrinkOf(options.shrink);
     const requests = Math.max(1, parseCount(options.requests, '--requests'));
-    const rows = await interruptible(async (signal) => {
-      const found: BenchRow[] = [];
-      const bench: Bench = { shrink, requests, against, signal, say: (text) => note(text, options) };
+    const todo = workloads.filter(({ name }) => chosen.includes(name));
+    const steps = todo.reduce((sum, workload) => sum + workload.steps(against), 0);
+    const rows: BenchRow[] = [];
+    const isInterrupted = await interruptible(async (signal) => {
+      const bench: Bench = {
+        shrink,
+        requests,
+        against,
+        signal,
+        step: stepTeller(steps, (text) => note(text, options)),
+        record: (row) => rows.push(row),
+      };
       try {
-        for (const name of chosen) found.push(...(await workloads[name]!(bench)));
+        for (const workload of todo) await workload.run(bench);
       } catch (error) {
-        // An agent that is ended under way is told as what it is.
-        signal.throwIfAborted();
-        throw error;
+        if (!signal.aborted) throw error;
+        // With nothing to show, or an agent that is ended under way: the interrupt is what is told.
+        if (rows.length === 0) signal.throwIfAborted();
       }
-      return found;
+      return signal.aborted;
     });
+    if (isInterrupted) note(`strata: interrupted: ${rows.length} figures of the finished steps follow`, options);
     const targets = targetsOf(rows);
     if (options.figure !== undefined) await writeFigure(options.figure, figureOf(rows));
     const table = tableOf(
@@ -74,6 +80,7 @@ export function registerBench(parent: Command): void {
           shrink,
           requests,
           node: process.version,
+          interrupted: isInterrupted,
           results: rows,
           targets,
         },
@@ -93,6 +100,18 @@ export function registerBench(parent: Command): void {
       options,
     );
   });
+}
+
+/** `far bench: 3 of 20, web front end: map; 12 s, about 70 s left`, from the mean of the steps so far. */
+function stepTeller(steps: number, say: (text: string) => void): (what: string) => void {
+  const start = performance.now();
+  let begun = 0;
+  return (what) => {
+    const seconds = (performance.now() - start) / 1000;
+    const left = begun === 0 ? '' : `, about ${formatDuration((seconds / begun) * (steps - begun))} left`;
+    begun++;
+    say(`far bench: ${begun} of ${steps}, ${what}; ${formatDuration(seconds)}${left}`);
+  };
 }
 
 function namesOf<Name extends string>(text: string, known: readonly Name[], where: string): Name[] {

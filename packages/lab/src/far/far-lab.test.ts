@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,25 @@ afterEach(() => {
   vi.restoreAllMocks();
   process.exitCode = undefined;
 });
+
+const commandOf = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** A zombie counts as ended: nobody may be there to reap it. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 async function far(...words: readonly string[]) {
   let out = '';
@@ -158,6 +177,46 @@ describe('strata far bench', () => {
     expect(code).toBe(130);
     expect(leftBehind()).toEqual(before);
   }, 60_000);
+
+  test('keeps the finished figures at Ctrl-C', async () => {
+    const child = spawn(process.execPath, [
+      ...[strataCommand, 'far', 'bench', '--against', 'map,lmdb', '--workload', 'hash'],
+      ...['--shrink', '64', '--requests', '4e4', '--json'],
+    ]);
+    let out = '';
+    child.stdout.on('data', (text) => {
+      out += text;
+    });
+    // The third step begins when two are done. A second interrupt would end it at once.
+    const watch = (text: unknown) => {
+      if (!String(text).includes('3 of 3')) return;
+      child.stderr.off('data', watch);
+      child.stderr.resume();
+      child.kill('SIGINT');
+    };
+    child.stderr.on('data', watch);
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(130);
+    const { interrupted, results } = JSON.parse(out);
+    expect([interrupted, results.map(({ system }: { system: string }) => system)]).toEqual([true, ['far', 'map']]);
+  }, 120_000);
+
+  test.runIf(hasRedis)(
+    'leaves no Redis behind when it is killed outright',
+    async () => {
+      const child = spawn(process.execPath, [
+        ...[strataCommand, 'far', 'bench', '--against', 'redis', '--workload', 'hash'],
+        ...['--shrink', '64', '--requests', '1e5'],
+      ]);
+      await new Promise<void>((resolve) =>
+        child.stderr.on('data', (text) => String(text).includes('hash table: redis') && resolve()),
+      );
+      const descendants = descendantsOf(child.pid!);
+      expect(descendants.map(commandOf).join(' ')).toContain('redis-server');
+      child.kill('SIGKILL');
+      await vi.waitFor(() => expect(descendants.filter(isAlive)).toEqual([]), { timeout: 30_000 });
+    },
+    120_000,
+  );
 
   test('a target holds or not by the ratio of the run', () => {
     const row = (system: string, value: number) => ({

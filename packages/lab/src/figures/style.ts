@@ -13,6 +13,9 @@ export const widthPixels = { single: 3.3 * 96, double: 7 * 96 } as const;
 const textPixels = 10;
 const font = 'Helvetica, Arial, "Liberation Sans", "DejaVu Sans", sans-serif';
 
+/** Names of designs side by side that the width holds; more go into further rows, where a row that is too long would be cut off. */
+const legendColumns = { single: 3, double: 7 } as const;
+
 /** The complete Vega-Lite document of a figure: editable, and drawable by any Vega. */
 export function vegaLiteDocument(figure: Figure): VegaLiteSpec {
   const sized = !('facet' in figure.spec) && !('hconcat' in figure.spec) && !('vconcat' in figure.spec);
@@ -48,6 +51,7 @@ export function vegaLiteDocument(figure: Figure): VegaLiteSpec {
         orient: 'top',
         labelLimit: 200,
         offset: 6,
+        columns: legendColumns[figure.width],
       },
       header: { labelFontSize: textPixels, titleFontSize: textPixels, labelFontWeight: 'bold', title: null },
       bar: { color: palette[0] },

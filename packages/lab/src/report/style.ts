@@ -15,11 +15,17 @@ code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans 
 code { overflow-wrap: anywhere; }
 .hash { font-size: .7rem; }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); }
-.scroll { overflow-x: auto; }
+/* A table that needs more than the column takes what the window has, and scrolls only beyond that. */
+.scroll { overflow-x: auto; min-width: 100%; width: min-content; max-width: calc(100vw - 2.5rem);
+  position: relative; left: 50%; transform: translateX(-50%); }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; vertical-align: bottom; border-bottom: 1.5px solid var(--ink); padding: .3rem .8rem .3rem 0; }
 td { vertical-align: top; border-bottom: 1px solid var(--line); padding: .35rem .8rem .35rem 0; }
-th.number, td.number { text-align: right; white-space: nowrap; }
+th.number, td.number { text-align: right; }
+td.number { white-space: nowrap; }
+.claims td.number { white-space: normal; }
+.claims .small { overflow-wrap: anywhere; }
+.scroll th, .scroll td { padding-right: .55rem; }
 .claims th:first-child { width: 42%; } .claims th:nth-child(2) { width: 28%; }
 .verdict { white-space: nowrap; font-weight: 600; }
 .good { color: var(--good); } .bad { color: var(--bad); } .open { color: var(--soft); }
@@ -31,6 +37,7 @@ figcaption { margin-top: .4rem; font-size: .85rem; max-width: 46rem; color: #333
 @media print {
   figure.single svg { width: 3.3in; } figure.double svg { width: 7in; }
   body { max-width: none; padding: 0; font-size: 10pt; }
+  .scroll { position: static; transform: none; width: 100%; }
   section, figure, tr { break-inside: avoid; }
   section { break-inside: auto; }
   h2, h3 { break-after: avoid; }

@@ -3,6 +3,7 @@ import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { type Row, tableOf } from '../terminal/table.ts';
+import { breathe } from './breathe.ts';
 import type { Part } from './part.ts';
 
 /** Far memory: what objects cost against pages on the same accesses. */
@@ -29,16 +30,11 @@ export const farPart: Part = {
 async function verdicts({ signal }: StudyContext): Promise<readonly ClaimVerdict[]> {
   const judged: ClaimVerdict[] = [];
   for (const claim of pagingClaims) {
-    await breathe(signal);
+    await breathe();
+    signal.throwIfAborted();
     judged.push(judge(claim, claim.value(), claim.how));
   }
   return judged;
-}
-
-/** Lets an interrupt in between two pieces of work. */
-async function breathe(signal: AbortSignal): Promise<void> {
-  await new Promise((resume) => setImmediate(resume));
-  signal.throwIfAborted();
 }
 
 const patterns: readonly (readonly [string, Pattern])[] = [
@@ -54,7 +50,8 @@ async function granularityPoints({ signal }: StudyContext): Promise<Row[]> {
   for (const [pattern, kind] of patterns)
     for (const granularity of granularities)
       for (const share of localShares) {
-        await breathe(signal);
+        await breathe();
+        signal.throwIfAborted();
         const localBytes = share * referenceRun.objects * referenceRun.objectBytes;
         const result = simulatePaging({
           ...referenceRun,

@@ -5,6 +5,7 @@ import type { Figure } from '../figures/figure.ts';
 import { kneesOf, type SweepPoint, sweep } from '../io/sweep.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { type Row, tableOf } from '../terminal/table.ts';
+import { breathe } from './breathe.ts';
 import type { Part } from './part.ts';
 
 const recording = fileURLToPath(new URL('../../fixtures/vtd-two-tenants.log', import.meta.url));
@@ -61,7 +62,7 @@ export const ioPart: Part = {
 async function compared({ signal }: StudyContext): Promise<Row[]> {
   const rows: Row[] = [];
   for (const { id, statement, source, published, unit, measure, why } of ioComparisons) {
-    await new Promise((resume) => setImmediate(resume));
+    await breathe();
     signal.throwIfAborted();
     rows.push({ id, statement, published, measured: measure(), unit, why, source });
   }

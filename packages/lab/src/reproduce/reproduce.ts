@@ -43,11 +43,22 @@ export const reproduce: Study = {
     for (const part of chosenParts(only)) {
       if (context.signal.aborted) break;
       context.progress.note(`strata: ${part.name}: ${part.summary}`);
-      outcomes.push([part.name, await part.run(context)]);
+      const outcome = await completed(part, context);
+      if (outcome !== undefined) outcomes.push([part.name, outcome]);
     }
     return together(outcomes, context.signal.aborted);
   },
 };
+
+/** Undefined when an interrupt leaves nothing of the part to show; the parts before it are kept. */
+async function completed(part: Part, context: StudyContext): Promise<PartOutcome | undefined> {
+  try {
+    return await part.run(context);
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    return undefined;
+  }
+}
 
 /** The claims of the parts (of all when `only` is absent), measured now. */
 export async function evaluateClaims(

@@ -1,5 +1,5 @@
 import { designs, tableDesignClaims, translationClaims, translationMeasurements } from '@strata/model/translation';
-import { judge } from '../claims/verdict.ts';
+import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
 import { split } from '../translate/configuration.ts';
@@ -8,6 +8,7 @@ import { cyclesFigure, figuresOf, type TranslateDocument } from '../translate/do
 import { notModelled } from '../translate/limits.ts';
 import { translate } from '../translate/study.ts';
 import { type ArtifactRun, artifactClaims, runArtifact } from './artifact.ts';
+import { breathe } from './breathe.ts';
 import type { Part, PartOutcome } from './part.ts';
 import { type Recording, recordings } from './recordings.ts';
 
@@ -35,15 +36,24 @@ export const translationPart: Part = {
   },
 };
 
+/** Each claim measured; interrupted, those so far. */
 async function measureClaims(context: StudyContext) {
-  const walk = translationClaims.map((claim) =>
-    judge(claim, translationMeasurements.get(claim.measure)?.(), howMeasured(claim.id)),
+  const walk = translationClaims.map(
+    (claim) => () => judge(claim, translationMeasurements.get(claim.measure)?.(), howMeasured(claim.id)),
   );
-  const tables = tableDesignClaims.map(({ claim, measure, why }) =>
-    judge(claim, measure(), `engine, synthetic loads; ${why}`),
+  const tables = tableDesignClaims.map(
+    ({ claim, measure, why }) =>
+      () =>
+        judge(claim, measure(), `engine, synthetic loads; ${why}`),
   );
+  const claims: ClaimVerdict[] = [];
+  for (const verdict of [...walk, ...tables]) {
+    await breathe();
+    if (context.signal.aborted) return { artifact: [], claims };
+    claims.push(verdict());
+  }
   const artifact = await runArtifact(context);
-  return { artifact, claims: [...walk, ...tables, ...artifactClaims(artifact)] };
+  return { artifact, claims: context.signal.aborted ? claims : [...claims, ...artifactClaims(artifact)] };
 }
 
 function howMeasured(id: string): string {

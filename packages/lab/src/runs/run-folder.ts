@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StrataError } from '@strata/model/machine';
+import { unwritable } from '@strata/traces/output';
 import { claimsTable } from '../claims/verdict.ts';
 import { drawSvg } from '../figures/draw.ts';
 import { vegaLiteDocument } from '../figures/style.ts';
 import { htmlReport } from '../report/report.ts';
 import type { Outcome } from '../studies/study.ts';
-import { pendingFolder, unwritable } from '../terminal/atomic-files.ts';
+import { pendingFolder } from '../terminal/atomic-files.ts';
 import { jsonDocument } from '../terminal/output.ts';
 import { parquetOf } from '../terminal/parquet.ts';
 import { renderCsv, type Table, tableOf } from '../terminal/table.ts';

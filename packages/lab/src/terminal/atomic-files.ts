@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { StrataError } from '@strata/model/machine';
+import { refuseDevice, unwritable } from '@strata/traces/output';
 import { temporaries } from './temporaries.ts';
 
 /** A file or folder to be: write below `path`, then `commit()`; or `discard()`. */
@@ -58,13 +58,6 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** What is renamed into place would replace the device or the pipe itself, not go through it. */
-function refuseDevice(path: string): void {
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there === undefined || there.isFile() || there.isDirectory()) return;
-  throw Object.assign(new Error(), { code: 'ENXIO', syscall: 'open' });
-}
-
 /** Writes a whole small file atomically. @throws StrataError `output.unwritable` */
 export function writeFileAtomically(target: string, content: string | Uint8Array): void {
   const file = pendingFile(target);
@@ -84,31 +77,3 @@ function orUnwritable(target: string, work: () => void): void {
     throw unwritable(target, error);
   }
 }
-
-/** What the system said about writing `target`, for people; any other error as it is. */
-export function unwritable(target: string, error: unknown): unknown {
-  const { code, message, syscall } = error as NodeJS.ErrnoException;
-  if (code === undefined || syscall === undefined) return error;
-  return new StrataError({
-    code: 'output.unwritable',
-    what: `cannot write: ${reasons[code] ?? message}`,
-    where: target,
-    mend: 'Give another place for the output.',
-  });
-}
-
-/** @throws StrataError `output.unwritable` where a folder has the name that a file is to get */
-export function refuseFolder(target: string): void {
-  if (isFolder(target)) throw unwritable(target, Object.assign(new Error(), { code: 'EISDIR', syscall: 'open' }));
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space left on the device',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'it is a folder',
-  ENOTEMPTY: 'the folder is there already',
-  ENXIO: 'it is a device or a pipe; a file is expected, which appears when it is complete',
-  EEXIST: 'it is there already and is no folder',
-};

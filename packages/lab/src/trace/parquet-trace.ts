@@ -1,8 +1,8 @@
 import { type AccessBlock, AccessKind } from '@strata/model/machine';
 import type { TraceReader } from '@strata/traces';
+import { unwritable } from '@strata/traces/output';
 import type { SchemaElement } from 'hyparquet';
 import type { ColumnSource } from 'hyparquet-writer';
-import { unwritable } from '../terminal/atomic-files.ts';
 
 /** Rows of a row group: what is held in memory. */
 const groupRows = 131_072;

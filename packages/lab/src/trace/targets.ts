@@ -14,7 +14,8 @@ import {
   writeDrmemtrace,
   writeNative,
 } from '@strata/traces';
-import { pendingFolder, refuseFolder } from '../terminal/atomic-files.ts';
+import { refuseNonFile } from '@strata/traces/output';
+import { pendingFolder } from '../terminal/atomic-files.ts';
 import { writeParquetTrace } from './parquet-trace.ts';
 
 /** A format that traces can be converted to. */
@@ -117,7 +118,7 @@ export async function convert(
   onBlock: (reader: TraceReader) => void,
 ): Promise<Conversion> {
   refuseStandardOutput(output);
-  refuseFolder(output);
+  refuseNonFile(output);
   const reader = await openTrace(input, { ...options, events: target.events });
   const folder = pendingFolder(output);
   try {

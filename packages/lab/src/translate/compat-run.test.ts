@@ -111,6 +111,9 @@ describe('a compat run', () => {
     expect(asFrames.document.histogram[0]!.labels).toEqual(['MEMORY', 'MEMORY', 'MEMORY', 'MEMORY']);
     const asBytes = await runCompat({ ...options, tables: pfn, unit: 'bytes' });
     expect(asBytes.warnings[0]).toMatch(/taken for byte addresses.*mean nothing/);
+    const bytes = file('bytes', '1\n00007f1234567000,11000,12000,13000,14000,15000\n');
+    const wrong = await runCompat({ ...options, tables: bytes, unit: 'pfn' });
+    expect(wrong.warnings[0]).toMatch(/taken for frame numbers.*mean nothing/);
   });
 
   it('takes columns as written, even where no table could look like that', async () => {

@@ -71,6 +71,11 @@ export async function loadCompatTable(path: string, options: CompatTableOptions 
       { table, warnings: [] },
       `${path}: the table columns look like frame numbers and are taken for byte addresses, as the original does. The figures mean nothing.`,
     );
+  if (unit === 'pfn' && likelyUnit === 'bytes')
+    return withWarnings(
+      { table, warnings: [] },
+      `${path}: the table columns look like byte addresses and are taken for frame numbers, as asked for. The figures mean nothing.`,
+    );
   return { table, warnings: [] };
 }
 

@@ -3,6 +3,7 @@ import { StrataError } from '@strata/model/machine';
 import { type Command, Option } from 'commander';
 import { type Configuration, isMapping, loadConfiguration, merge, parseAssignment } from '../config/load.ts';
 import { parseCount, parseSample } from '../terminal/quantities.ts';
+import { settingPath } from './setting-paths.ts';
 
 /** The options of everything that simulates translation, as commander hands them over. */
 export interface TranslateOptions {
@@ -96,7 +97,7 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
     .option('--allow-truncated', 'read a truncated trace as far as it goes')
     .option(
       '--set <path=value>',
-      'override anything: machine.tlb.l2.ways=8, designs.shadow.updateCycles=1000; repeatable',
+      'override anything: tlb.l2.ways=8, designs.shadow.updateCycles=1000; repeatable',
       collected,
       [],
     );
@@ -107,7 +108,7 @@ export async function configurationOf(options: TranslateOptions): Promise<Config
   const file = options.config === undefined ? {} : await loadConfiguration(options.config);
   let configuration = merge(file, await fromOptions(options));
   for (const assignment of options.set ?? [])
-    configuration = override(configuration, await parseAssignment(assignment));
+    configuration = override(configuration, await parseAssignment(assignment, { fullPath: settingPath }));
   return configuration;
 }
 

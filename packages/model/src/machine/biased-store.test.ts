@@ -86,7 +86,7 @@ describe('pressure on translation', () => {
     const pressure = createPressure(5);
     const window = (misses: number) => {
       for (let miss = 0; miss < misses; miss++) pressure.miss();
-      for (let access = 0; access < 8192; access++) pressure.access();
+      for (let access = 0; access < 8192; access++) pressure.access(1);
     };
     expect(pressure.isHigh).toBe(false);
     window(41);
@@ -98,7 +98,7 @@ describe('pressure on translation', () => {
   it('is always high at a threshold of 0', () => {
     const pressure = createPressure(0);
     expect(pressure.isHigh).toBe(true);
-    for (let access = 0; access < 8192; access++) pressure.access();
+    for (let access = 0; access < 8192; access++) pressure.access(1);
     expect(pressure.isHigh).toBe(true);
   });
 });

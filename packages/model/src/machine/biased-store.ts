@@ -20,21 +20,29 @@ const windowAccesses = 8192;
 
 /** Whether translation is under pressure: the rate of TLB misses in the window before. */
 export interface TranslationPressure {
-  access(): void;
+  /** @param count of accesses, one after another */
+  access(count: number): void;
   miss(): void;
   readonly isHigh: boolean;
 }
 
-export function createPressure(missesPerThousand: number): TranslationPressure {
+/** @param turned told when `isHigh` has changed, and at the start */
+export function createPressure(
+  missesPerThousand: number,
+  turned: (isHigh: boolean) => void = () => {},
+): TranslationPressure {
   let accesses = 0;
   let misses = 0;
   let isHigh = missesPerThousand === 0;
+  turned(isHigh);
   return {
-    access() {
-      if (++accesses < windowAccesses) return;
-      isHigh = 1000 * misses >= missesPerThousand * accesses;
-      accesses = 0;
-      misses = 0;
+    access(count) {
+      accesses += count;
+      for (; accesses >= windowAccesses; accesses -= windowAccesses) {
+        isHigh = 1000 * misses >= missesPerThousand * windowAccesses;
+        turned(isHigh);
+        misses = 0;
+      }
     },
     miss() {
       misses++;

@@ -133,6 +133,62 @@ describe('a buddy allocator', () => {
     );
   });
 
+  it('is aged as if every pin had been taken by itself, whatever is asked of it then', () => {
+    const section = 2 ** maxOrder;
+    const usesArbitrary = fc.array(
+      fc.record({ act: fc.constantFrom('block', 'range', 'free', 'take'), order: fc.nat(12), at: fc.nat(4 * section) }),
+      { maxLength: 40 },
+    );
+    const setUp = fc.record({
+      frames: fc.integer({ min: section, max: 4 * section }),
+      boot: fc.constantFrom(0, 4096, section + 77),
+      wasSplit: fc.boolean(),
+      share: fc.constantFrom(0.02, 0.5, 0.97, 1),
+      order: fc.constantFrom(9, 9, 7, maxOrder),
+    });
+    fc.assert(
+      fc.property(setUp, usesArbitrary, ({ frames, boot, wasSplit, share, order }, uses) => {
+        const [aged, pinnedSingly] = [createBuddy({ frames }), createBuddy({ frames })];
+        for (const buddy of [aged, pinnedSingly]) {
+          buddy.take(0, Math.min(boot, frames));
+          if (wasSplit && buddy.take(frames - 1, 1)) buddy.free(frames - 1, 0);
+        }
+        const pins = aged.fragment(createRandom(3), share, order);
+        expect(pins.every((pin) => pinnedSingly.take(pin, 1))).toBe(true);
+        const held: [number, number][] = [];
+        const both = <T>(use: (buddy: typeof aged) => T): T => {
+          const answer = use(aged);
+          expect(use(pinnedSingly)).toEqual(answer);
+          return answer;
+        };
+        const state = (buddy: typeof aged) => [
+          buddy.freeFrames,
+          ...Array.from({ length: maxOrder + 1 }, (_, of) => buddy.freeBlocks(of)),
+        ];
+        both(state);
+        for (const { act, order: of, at } of uses) {
+          if (act === 'block') {
+            const frame = both((buddy) => buddy.allocateBlock(of));
+            if (frame >= 0) held.push([frame, 2 ** of]);
+          } else if (act === 'range') {
+            const count = 2 ** of + 3;
+            const frame = both((buddy) => buddy.allocateRange(count));
+            if (frame >= 0) held.push([frame, count]);
+          } else if (act === 'take') {
+            if (both((buddy) => buddy.take(at, of))) held.push([at, of]);
+          } else {
+            const [frame, count] = held.splice(at % Math.max(1, held.length), 1)[0] ?? [0, 0];
+            both((buddy) => buddy.freeRange(frame, count));
+          }
+          both(state);
+        }
+        for (const pin of pins) for (const buddy of [aged, pinnedSingly]) buddy.free(pin, 0);
+        both(state);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it('says whose memory is used up, and what size is impossible', () => {
     const buddy = createBuddy({ frames: 1, owner: 'VM 1' });
     buddy.allocate();

@@ -47,7 +47,8 @@ export interface BuddyAllocator extends FrameSource {
   unusableIndex(order: number): number;
   /**
    * Ages the memory: pins single frames at random until `unusableIndex(order)` is at least `unusable` (it exceeds it by less than one
-   * block). Returns the pinned frames; freeing them undoes it. Touches all of the memory.
+   * block). Returns the pinned frames, not to be changed; freeing them undoes it. Costs 0.1 s per TiB and 8 bytes per pin; the parts of the
+   * memory that are used later cost as usual.
    * @param unusable 0 to 1
    */
   fragment(random: Random, unusable: number, order?: number): Float64Array;
@@ -66,17 +67,37 @@ export function createBuddy({ frames, owner = 'the machine' }: BuddyOptions): Bu
   // Per section of 2^18 frames: one bit tree of free blocks per order below 18, all in one array; created when first split.
   const sections: (Uint32Array | undefined)[] = [];
   const sectionCount = Math.ceil(frames / sectionFrames);
+  // Pins of the sections that are aged but were not used since: their bit trees are made when first looked at.
+  const agedPins = new Map<number, Float64Array>();
   // Per order: the sections that have a free block of it. Order 18: the sections that are free as a whole.
   const inSections = layOutForest(maxOrder + 1, () => sectionCount);
   const inSectionsWords = new Uint32Array(inSections[maxOrder]!.end);
   const blocks = new Float64Array(maxOrder + 1);
   let freeFrames = 0;
 
+  /** The bit trees of a section; undefined when it was never split. */
+  function wordsOf(section: number): Uint32Array | undefined {
+    return sections[section] ?? (agedPins.size > 0 ? wordsOfAged(section) : undefined);
+  }
+
+  function wordsOfAged(section: number): Uint32Array | undefined {
+    const pins = agedPins.get(section);
+    if (pins === undefined) return undefined;
+    agedPins.delete(section);
+    const words = new Uint32Array(inSection[maxOrder - 1]!.end);
+    sections[section] = words;
+    forEachBlockWithout(pins, section * sectionFrames, 0, (offset, order) =>
+      bitTreeAdd(words, inSection[order]!, offset >>> order),
+    );
+    return words;
+  }
+
   function add(section: number, order: number, block: number): void {
     blocks[order]!++;
     if (order < maxOrder) {
-      sections[section] ??= new Uint32Array(inSection[maxOrder - 1]!.end);
-      bitTreeAdd(sections[section], inSection[order]!, block);
+      const words = wordsOf(section) ?? new Uint32Array(inSection[maxOrder - 1]!.end);
+      sections[section] = words;
+      bitTreeAdd(words, inSection[order]!, block);
     }
     bitTreeAdd(inSectionsWords, inSections[order]!, section);
   }
@@ -84,7 +105,7 @@ export function createBuddy({ frames, owner = 'the machine' }: BuddyOptions): Bu
   function remove(section: number, order: number, block: number): void {
     blocks[order]!--;
     if (order < maxOrder) {
-      const words = sections[section]!;
+      const words = wordsOf(section)!;
       bitTreeRemove(words, inSection[order]!, block);
       if (!bitTreeIsEmpty(words, inSection[order]!)) return;
     }
@@ -93,7 +114,7 @@ export function createBuddy({ frames, owner = 'the machine' }: BuddyOptions): Bu
 
   function isFree(section: number, order: number, block: number): boolean {
     if (order === maxOrder) return bitTreeHas(inSectionsWords, inSections[maxOrder]!, section);
-    const words = sections[section];
+    const words = wordsOf(section);
     return words !== undefined && bitTreeHas(words, inSection[order]!, block);
   }
 
@@ -108,7 +129,7 @@ export function createBuddy({ frames, owner = 'the machine' }: BuddyOptions): Bu
     while (found <= maxOrder && blocks[found] === 0) found++;
     if (found > maxOrder) return -1;
     const section = bitTreeNext(inSectionsWords, inSections[found]!, 0);
-    let block = found === maxOrder ? 0 : bitTreeNext(sections[section]!, inSection[found]!, 0);
+    let block = found === maxOrder ? 0 : bitTreeNext(wordsOf(section)!, inSection[found]!, 0);
     remove(section, found, block);
     while (found > order) {
       found--;
@@ -157,7 +178,7 @@ export function createBuddy({ frames, owner = 'the machine' }: BuddyOptions): Bu
     for (let section = Math.floor(frame / sectionFrames); section < sectionCount; section++) {
       const start = section * sectionFrames;
       if (isFree(section, maxOrder, 0)) return start;
-      const words = sections[section];
+      const words = wordsOf(section);
       if (words === undefined) continue;
       const offset = Math.max(0, frame - start);
       let nearest = sectionFrames;
@@ -225,6 +246,27 @@ export function createBuddy({ frames, owner = 'the machine' }: BuddyOptions): Bu
     return 1 - (1 + freeFrames / 2 ** order) / freeBlocks;
   }
 
+  /** Takes single frames out of a free block, each out of another block of `order`. */
+  function pinIn(frame: Frame, end: Frame, pins: Float64Array, order: number): void {
+    if (pins.length === 0) return;
+    if (end - frame < sectionFrames) {
+      for (const pin of pins) takeBlock(pin, 0);
+      return;
+    }
+    const section = frame / sectionFrames;
+    remove(section, maxOrder, 0);
+    freeFrames -= pins.length;
+    const count = (of: number, more: number): void => {
+      blocks[of]! += more;
+      bitTreeAdd(inSectionsWords, inSections[of]!, section);
+    };
+    forEachBlockWithout(pins, frame, order, (_offset, of) => count(of, 1));
+    // What a pin leaves of its block is one block of each smaller order.
+    for (let of = 0; of < order; of++) count(of, pins.length);
+    delete sections[section];
+    agedPins.set(section, pins);
+  }
+
   function fragment(random: Random, unusable: number, order: number = hugePageOrder): Float64Array {
     const usable = 1 - unusable;
     const size = 2 ** order;
@@ -236,13 +278,13 @@ export function createBuddy({ frames, owner = 'the machine' }: BuddyOptions): Bu
     // Selection sampling (Knuth, TAOCP vol. 2, 3.4.2, algorithm S) over the blocks in ascending order: every choice is equally likely.
     for (let frame = nextFree(0); pins > 0; frame = nextFree(frame)) {
       const end = endOfFree(frame);
-      for (; frame < end && end - frame >= size; frame += size) {
+      const firstPin = pinned.length - pins;
+      for (let block = frame; end - block >= size; block += size) {
         if (random.unit() * candidates-- >= pins) continue;
+        pinned[pinned.length - pins] = block + random.below(size);
         pins--;
-        const pin = frame + random.below(size);
-        takeBlock(pin, 0);
-        pinned[pinned.length - 1 - pins] = pin;
       }
+      pinIn(frame, end, pinned.subarray(firstPin, pinned.length - pins), order);
       frame = end;
     }
     return pinned;
@@ -287,6 +329,33 @@ function layOutForest(orders: number, capacity: (order: number) => number): read
 }
 
 const inSection = layOutForest(maxOrder, (order) => 2 ** (maxOrder - order));
+
+/**
+ * The largest blocks of a section that hold no pin, in ascending order; those below `smallest` are passed over.
+ * @param pins frames of the section in ascending order, each in another block of `smallest`
+ */
+function forEachBlockWithout(
+  pins: Float64Array,
+  first: Frame,
+  smallest: number,
+  visit: (offset: number, order: number) => void,
+): void {
+  let start = 0;
+  for (let index = 0; index <= pins.length; index++) {
+    const end = (index < pins.length ? pins[index]! - first : sectionFrames) >>> smallest;
+    while (start < end) {
+      const alignment = start === 0 ? maxOrder : lowestBit(start);
+      const order = Math.min(alignment, 31 - Math.clz32(end - start));
+      visit(start << smallest, order + smallest);
+      start += 1 << order;
+    }
+    start = end + 1;
+  }
+}
+
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
 
 /** The fewest aligned blocks that make up a range, in ascending order. */
 function forEachBlockOf(first: Frame, count: number, visit: (frame: Frame, order: number) => void): void {

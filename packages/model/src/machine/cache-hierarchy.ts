@@ -29,6 +29,8 @@ export type CacheName = (typeof cacheNames)[number];
 export interface CacheHierarchy {
   /** A load, store or instruction fetch of `core`. Returns where it was answered. */
   access(core: number, line: Line, isFetch: boolean): HitLevel;
+  /** A fetch that a first level kept elsewhere has missed (`createFirstLevel`). */
+  fetchMissed(core: number, line: Line): HitLevel;
   /** A read by the page walker of `core`, beginning at the cache that `walkerReads` names. */
   walk(core: number, line: Line): HitLevel;
   /** Latency in cycles by `HitLevel`, for data and page walks. */
@@ -43,6 +45,8 @@ export interface CacheHierarchy {
   clear(): void;
   /** A last-level TLB miss, for caches that lean under pressure; absent where none does. */
   missed?(): void;
+  /** So many accesses were answered by a first level kept elsewhere, for the same; absent alike. */
+  passed?(accesses: number): void;
 }
 
 export type HierarchyConfig = Pick<
@@ -149,9 +153,13 @@ export function createHierarchy(config: HierarchyConfig, random: Random, bias?: 
 
   return {
     access(core, line, isFetch) {
-      pressure?.access();
+      pressure?.access(1);
       if (!isFetch) return throughL1d(core, line, Kind.data);
       return touch(l1i, core, line, Kind.data) ? HitLevel.l1 : below(core, line, Kind.data);
+    },
+    fetchMissed(core, line) {
+      pressure?.access(1);
+      return below(core, line, Kind.data);
     },
     walk: (core, line) =>
       config.walkerReads === 'l1d' ? throughL1d(core, line, Kind.walk) : below(core, line, Kind.walk),
@@ -164,7 +172,7 @@ export function createHierarchy(config: HierarchyConfig, random: Random, bias?: 
     clear() {
       for (const { instances } of caches) for (const store of instances) store.clear();
     },
-    ...(pressure === undefined ? {} : { missed: pressure.miss }),
+    ...(pressure === undefined ? {} : { missed: pressure.miss, passed: pressure.access }),
   };
 }
 

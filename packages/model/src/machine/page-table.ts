@@ -127,7 +127,9 @@ export interface Vma {
  */
 export interface AddressSpace {
   readonly table: PageTable;
+  /** In order. The list of a space that grows is made anew at each look: ask `vmaAt` for the one around a page. */
   readonly vmas: readonly Vma[];
+  vmaAt(vpn: Vpn): Vma | undefined;
   /** Frames of the physical space below, for tables that a design or hypervisor keeps there. */
   readonly frames: FrameSource;
   /**

@@ -142,6 +142,10 @@ function pointOf(
 function createHybrids(capacities: readonly number[]) {
   const full: { readonly capacity: number; readonly pool: HybridPool }[] = [];
   const holdsAll = createHybridPool(Number.MAX_SAFE_INTEGER);
+  const pages = createNumbering();
+  const objects = createNumbering();
+  /** By number of the object: the page that it began on when it was first seen. */
+  const pageOf: number[] = [];
   let rate = 1;
   let next = 0;
 
@@ -157,13 +161,19 @@ function createHybrids(capacities: readonly number[]) {
   return {
     touch(object: number, objectBytes: number, page: number, isWrite: boolean): void {
       split(objectBytes);
-      for (const { pool } of full) pool.touch(object, objectBytes, page, isWrite);
-      holdsAll.touch(object, objectBytes, page, isWrite);
+      const known = objects.find(object);
+      const number = known ?? objects.add(object);
+      if (known === undefined) pageOf[number] = pages.find(page) ?? pages.add(page);
+      for (const { pool } of full) pool.touch(number, objectBytes, pageOf[number]!, isWrite);
+      holdsAll.touch(number, objectBytes, pageOf[number]!, isWrite);
     },
     retain(keeps: (page: number) => boolean, newRate: number): void {
       rate = newRate;
-      for (const { capacity, pool } of full) pool.retain(keeps, capacity * rate);
-      holdsAll.retain(keeps, Number.MAX_SAFE_INTEGER);
+      const keepsNumber = (page: number) => keeps(pages.nameOf(page));
+      for (const { capacity, pool } of full) pool.retain(keepsNumber, capacity * rate);
+      holdsAll.retain(keepsNumber, Number.MAX_SAFE_INTEGER);
+      objects.retain((object) => keepsNumber(pageOf[object]!));
+      pages.retain(keepsNumber);
       for (const { pool } of full) pool.weigh(1 / rate);
       holdsAll.weigh(1 / rate);
     },
@@ -172,6 +182,30 @@ function createHybrids(capacities: readonly number[]) {
         ...full.map(({ capacity, pool }): [number, HybridCounts] => [capacity, pool]),
         ...capacities.slice(next).map((capacity): [number, HybridCounts] => [capacity, holdsAll]),
       ];
+    },
+  };
+}
+
+/** Numbers from 0 on for names, as few as there are names at a time. */
+function createNumbering() {
+  const numbers = new Map<number, number>();
+  const names: number[] = [];
+  const unused: number[] = [];
+  return {
+    find: (name: number) => numbers.get(name),
+    add(name: number): number {
+      const number = unused.pop() ?? names.length;
+      names[number] = name;
+      numbers.set(name, number);
+      return number;
+    },
+    nameOf: (number: number) => names[number]!,
+    retain(keeps: (number: number) => boolean): void {
+      for (const [name, number] of numbers) {
+        if (keeps(number)) continue;
+        numbers.delete(name);
+        unused.push(number);
+      }
     },
   };
 }

@@ -7,22 +7,6 @@ const denseBytes = denseShare * pageBytes;
 /** Larger objects gain nothing from a page. */
 const largestSharedBytes = pageBytes / 2;
 
-interface Unit extends Link {
-  readonly key: number;
-  readonly page: number;
-  readonly bytes: number;
-  isDirty: boolean;
-  /** Of a page: its objects that were used while it is local. */
-  readonly used: Map<number, number> | undefined;
-}
-
-/** Neighbours in the order of use; the ring's head is a unit of no bytes. */
-interface Link {
-  newer: Unit;
-  older: Unit;
-}
-type Loose = Omit<Unit, keyof Link>;
-
 export interface HybridCounts {
   readonly misses: number;
   readonly fetches: number;
@@ -31,14 +15,17 @@ export interface HybridCounts {
   readonly writeBacks: number;
 }
 
-/** Local memory that holds pages and single objects side by side. */
+/** Local memory that holds pages and single objects side by side. Objects and pages are numbered from 0 on without large gaps. */
 export interface HybridPool extends HybridCounts {
-  /** Uses an object that begins on `page`; brings what it travels with if it is not local. */
+  /** Uses an object that begins on `page`, always the same; brings what it travels with if it is not local. */
   touch(object: number, objectBytes: number, page: number, isWrite: boolean): void;
   readonly localBytes: number;
   /** The same state with another capacity, at least what is local; counts go on from these. */
   clone(capacityBytes: number): HybridPool;
-  /** Forgets the pages that are not to be kept, and their objects, without writing back; evicts to the new capacity later. */
+  /**
+   * Forgets the pages that are not to be kept, and their objects, without writing back; evicts to the new capacity later. Their numbers may
+   * be given to others.
+   */
   retain(keeps: (page: number) => boolean, capacityBytes: number): void;
   /** How much one event counts from now on (1 / rate of sampling). */
   weigh(weight: number): void;
@@ -50,140 +37,266 @@ export interface HybridPool extends HybridCounts {
  * An object belongs to the page that it begins on; one above half a page always travels alone.
  */
 export function createHybridPool(capacityBytes: number): HybridPool {
+  const firstSize = 64;
   return poolOf(capacityBytes, {
-    units: new Map(),
-    ring: emptyRing(),
-    sparse: new Set(),
-    alone: new Map(),
-    aloneBytes: new Map(),
+    ...emptyUnits(firstSize * 2 + firstUnit),
+    ...emptyPages(firstSize),
+    ...emptyObjects(firstSize),
     counts: { misses: 0, fetches: 0, bytesIn: 0, bytesOut: 0, writeBacks: 0 },
     localBytes: 0,
+    residencies: 0,
     weight: 1,
   });
 }
 
-interface State {
-  /** Pages have even keys, objects odd ones. */
-  readonly units: Map<number, Unit>;
-  /** `ring.older` is the newest unit, `ring.newer` the oldest. */
-  readonly ring: Unit;
-  /** Pages whose objects travel alone. */
-  readonly sparse: Set<number>;
-  /** Small single objects that are local with their bytes, by page. */
-  readonly alone: Map<number, Map<number, number>>;
-  /** The sums of their bytes. */
-  readonly aloneBytes: Map<number, number>;
+/** What can be local, in the order of use: a ring whose head is unit 0. Pages are the even units from 2 on, objects the odd ones from 3. */
+interface Units {
+  newer: Int32Array;
+  older: Int32Array;
+  bytes: Float64Array;
+  flags: Uint8Array;
+}
+const head = 0;
+const firstUnit = 2;
+const unitOfPage = (page: number) => page * 2 + firstUnit;
+const unitOfObject = (object: number) => object * 2 + firstUnit + 1;
+const isPage = (unit: number) => (unit & 1) === 0;
+const numberOf = (unit: number) => (unit - firstUnit) >>> 1;
+
+const LOCAL = 1;
+const DIRTY = 2;
+/** A small single object, in the list of its page. */
+const ALONE = 4;
+
+interface Pages {
+  /** 1: its objects travel alone. */
+  sparse: Uint8Array;
+  /** Of the local ones: which stay in local memory this is, of all stays of all pages. */
+  residency: Float64Array;
+  /** Bytes of the objects that were used during it. */
+  usedBytes: Float64Array;
+  /** Small single objects that are local: the first of them plus 1, and the sum of their bytes. */
+  firstAlone: Int32Array;
+  aloneBytes: Float64Array;
+}
+
+interface Objects {
+  page: Int32Array;
+  /** Neighbours in the list of their page, plus 1. */
+  nextAlone: Int32Array;
+  previousAlone: Int32Array;
+  /** The residency of its page that counts it among the used, and with how many bytes. */
+  usedIn: Float64Array;
+  usedBytes: Float64Array;
+}
+
+interface State extends Units {
+  pages: Pages;
+  objects: Objects;
   readonly counts: { -readonly [Count in keyof HybridCounts]: number };
   localBytes: number;
+  residencies: number;
   weight: number;
 }
 
-const pageKey = (page: number) => page * 2;
-const objectKey = (object: number) => object * 2 + 1;
-const objectOf = (key: number) => (key - 1) / 2;
+function emptyUnits(length: number): Units {
+  return {
+    newer: new Int32Array(length),
+    older: new Int32Array(length),
+    bytes: new Float64Array(length),
+    flags: new Uint8Array(length),
+  };
+}
+
+function emptyPages(length: number): { pages: Pages } {
+  return {
+    pages: {
+      sparse: new Uint8Array(length),
+      residency: new Float64Array(length),
+      usedBytes: new Float64Array(length),
+      firstAlone: new Int32Array(length),
+      aloneBytes: new Float64Array(length),
+    },
+  };
+}
+
+function emptyObjects(length: number): { objects: Objects } {
+  return {
+    objects: {
+      page: new Int32Array(length),
+      nextAlone: new Int32Array(length),
+      previousAlone: new Int32Array(length),
+      usedIn: new Float64Array(length),
+      usedBytes: new Float64Array(length),
+    },
+  };
+}
+
+type Column = Int32Array | Uint8Array | Float64Array;
+
+/** The columns of a table in larger ones, or copies of them. */
+function enlarged<Table extends object>(empty: Table, table: Table): Table {
+  const from = table as Record<string, Column>;
+  for (const [name, column] of Object.entries(empty as Record<string, Column>)) column.set(from[name]!);
+  return empty;
+}
 
 function poolOf(initialCapacity: number, state: State): HybridPool {
-  const { units, ring, sparse, alone, aloneBytes, counts } = state;
+  const { counts } = state;
+  let { newer, older, bytes, flags, pages, objects } = state;
   let capacity = initialCapacity;
 
-  function remove(unit: Unit): void {
-    const { key } = unit;
-    units.delete(key);
-    unlink(unit);
-    state.localBytes -= unit.bytes;
-    const neighbours = alone.get(unit.page);
-    if (unit.used !== undefined || neighbours === undefined) return;
-    neighbours.delete(objectOf(key));
-    if (neighbours.size > 0) aloneBytes.set(unit.page, aloneBytes.get(unit.page)! - unit.bytes);
-    else {
-      alone.delete(unit.page);
-      aloneBytes.delete(unit.page);
-    }
+  function makeRoom(object: number, page: number): void {
+    const most = Math.max(object, page) + 1;
+    if (page >= pages.sparse.length) pages = enlarged(emptyPages(most * 2).pages, pages);
+    if (object >= objects.page.length) objects = enlarged(emptyObjects(most * 2).objects, objects);
+    const units = unitOfObject(Math.max(pages.sparse.length, objects.page.length));
+    if (units <= newer.length) return;
+    ({ newer, older, bytes, flags } = enlarged(emptyUnits(units), { newer, older, bytes, flags }));
   }
 
-  function writeBack(unit: Loose): void {
+  function link(unit: number): void {
+    const newest = older[head]!;
+    newer[unit] = head;
+    older[unit] = newest;
+    newer[newest] = unit;
+    older[head] = unit;
+  }
+
+  function unlink(unit: number): void {
+    newer[older[unit]!] = newer[unit]!;
+    older[newer[unit]!] = older[unit]!;
+  }
+
+  function remove(unit: number): void {
+    unlink(unit);
+    state.localBytes -= bytes[unit]!;
+    if ((flags[unit]! & ALONE) !== 0) leavePage(numberOf(unit), bytes[unit]!);
+    flags[unit] = 0;
+  }
+
+  function joinPage(object: number, objectBytes: number, page: number): void {
+    const next = pages.firstAlone[page]!;
+    objects.page[object] = page;
+    objects.nextAlone[object] = next;
+    objects.previousAlone[object] = 0;
+    if (next > 0) objects.previousAlone[next - 1] = object + 1;
+    pages.firstAlone[page] = object + 1;
+    pages.aloneBytes[page]! += objectBytes;
+  }
+
+  function leavePage(object: number, objectBytes: number): void {
+    const page = objects.page[object]!;
+    const next = objects.nextAlone[object]!;
+    const previous = objects.previousAlone[object]!;
+    if (previous > 0) objects.nextAlone[previous - 1] = next;
+    else pages.firstAlone[page] = next;
+    if (next > 0) objects.previousAlone[next - 1] = previous;
+    pages.aloneBytes[page]! -= objectBytes;
+  }
+
+  function writeBack(unitBytes: number): void {
     counts.writeBacks += state.weight;
-    counts.bytesOut += state.weight * unit.bytes;
+    counts.bytesOut += state.weight * unitBytes;
   }
 
   function evictOldest(): void {
-    const unit = ring.newer;
+    const unit = newer[head]!;
+    if ((flags[unit]! & DIRTY) !== 0) writeBack(bytes[unit]!);
     remove(unit);
-    if (unit.isDirty) writeBack(unit);
-    if (unit.used !== undefined && sumOf(unit.used) < denseBytes) sparse.add(unit.page);
+    if (isPage(unit) && pages.usedBytes[numberOf(unit)]! < denseBytes) pages.sparse[numberOf(unit)] = 1;
   }
 
-  function bring(unit: Loose): void {
+  /** Whether the unit, which misses, finds room. */
+  function bring(unit: number, unitBytes: number, isDirty: boolean): boolean {
     counts.misses += state.weight;
     counts.fetches += state.weight;
-    counts.bytesIn += state.weight * unit.bytes;
-    if (unit.bytes > capacity) {
-      if (unit.isDirty) writeBack(unit);
-      return;
+    counts.bytesIn += state.weight * unitBytes;
+    if (unitBytes > capacity) {
+      if (isDirty) writeBack(unitBytes);
+      return false;
     }
-    while (state.localBytes + unit.bytes > capacity) evictOldest();
-    units.set(unit.key, putNewest(unit, ring));
-    state.localBytes += unit.bytes;
-    if (unit.used !== undefined || unit.bytes > largestSharedBytes) return;
-    const neighbours = alone.get(unit.page);
-    if (neighbours === undefined) alone.set(unit.page, new Map([[objectOf(unit.key), unit.bytes]]));
-    else neighbours.set(objectOf(unit.key), unit.bytes);
-    aloneBytes.set(unit.page, (aloneBytes.get(unit.page) ?? 0) + unit.bytes);
+    while (state.localBytes + unitBytes > capacity) evictOldest();
+    link(unit);
+    bytes[unit] = unitBytes;
+    flags[unit] = isDirty ? LOCAL | DIRTY : LOCAL;
+    state.localBytes += unitBytes;
+    return true;
   }
 
-  /** The single objects of a page make room for it. */
-  function absorb(page: number): Pick<Unit, 'isDirty'> & { readonly used: Map<number, number> } {
-    const used = new Map(alone.get(page));
-    let isDirty = false;
-    for (const object of used.keys()) {
-      const unit = units.get(objectKey(object))!;
-      isDirty ||= unit.isDirty;
+  function bringObject(object: number, objectBytes: number, page: number, isWrite: boolean): void {
+    const unit = unitOfObject(object);
+    objects.page[object] = page;
+    if (!bring(unit, objectBytes, isWrite) || objectBytes > largestSharedBytes) return;
+    flags[unit]! |= ALONE;
+    joinPage(object, objectBytes, page);
+  }
+
+  /** The page as a whole; its single objects make room for it, and count as used. */
+  function bringPage(object: number, objectBytes: number, page: number, isWrite: boolean): void {
+    pages.sparse[page] = 0;
+    pages.residency[page] = ++state.residencies;
+    pages.usedBytes[page] = 0;
+    let isDirty = isWrite;
+    for (let alone = pages.firstAlone[page]!; alone > 0; alone = pages.firstAlone[page]!) {
+      const unit = unitOfObject(alone - 1);
+      isDirty ||= (flags[unit]! & DIRTY) !== 0;
+      countUsed(alone - 1, bytes[unit]!, page);
       remove(unit);
     }
-    return { used, isDirty };
+    countUsed(object, objectBytes, page);
+    bring(unitOfPage(page), pageBytes, isDirty);
   }
 
-  function use(unit: Unit, object: number, objectBytes: number, isWrite: boolean): void {
-    if (ring.older !== unit) {
+  function countUsed(object: number, objectBytes: number, page: number): void {
+    const residency = pages.residency[page]!;
+    const before = objects.usedIn[object] === residency ? objects.usedBytes[object]! : 0;
+    objects.usedIn[object] = residency;
+    objects.usedBytes[object] = objectBytes;
+    pages.usedBytes[page]! += objectBytes - before;
+  }
+
+  function use(unit: number, isWrite: boolean): void {
+    if (older[head] !== unit) {
       unlink(unit);
-      link(unit, ring);
+      link(unit);
     }
-    unit.isDirty ||= isWrite;
-    unit.used?.set(object, objectBytes);
+    if (isWrite) flags[unit]! |= DIRTY;
   }
 
   return {
     touch(object, objectBytes, page, isWrite) {
-      const single = units.get(objectKey(object));
-      if (single !== undefined) return use(single, object, objectBytes, isWrite);
+      if (object >= objects.page.length || page >= pages.sparse.length) makeRoom(object, page);
+      const single = unitOfObject(object);
+      if (flags[single] !== 0) return use(single, isWrite);
       const isShared = objectBytes <= largestSharedBytes;
-      const whole = isShared ? units.get(pageKey(page)) : undefined;
-      if (whole !== undefined) return use(whole, object, objectBytes, isWrite);
-      const becomesDense = (aloneBytes.get(page) ?? 0) + objectBytes >= denseBytes;
-      if (!isShared || (sparse.has(page) && !becomesDense))
-        return bring({ key: objectKey(object), page, bytes: objectBytes, isDirty: isWrite, used: undefined });
-      sparse.delete(page);
-      const { used, isDirty } = absorb(page);
-      used.set(object, objectBytes);
-      bring({ key: pageKey(page), page, bytes: pageBytes, isDirty: isDirty || isWrite, used });
+      if (isShared && flags[unitOfPage(page)] !== 0) {
+        countUsed(object, objectBytes, page);
+        return use(unitOfPage(page), isWrite);
+      }
+      const becomesDense = pages.aloneBytes[page]! + objectBytes >= denseBytes;
+      if (!isShared || (pages.sparse[page] === 1 && !becomesDense))
+        return bringObject(object, objectBytes, page, isWrite);
+      bringPage(object, objectBytes, page, isWrite);
     },
-    clone(capacityBytes) {
-      const copy = { units: new Map<number, Unit>(), ring: emptyRing() };
-      for (let unit = ring.newer; unit !== ring; unit = unit.newer)
-        copy.units.set(unit.key, putNewest(looseCopyOf(unit), copy.ring));
-      return poolOf(capacityBytes, {
-        ...copy,
-        sparse: new Set(sparse),
-        alone: new Map([...alone].map(([page, neighbours]) => [page, new Map(neighbours)])),
-        aloneBytes: new Map(aloneBytes),
+    clone: (capacityBytes) =>
+      poolOf(capacityBytes, {
+        ...enlarged(emptyUnits(newer.length), { newer, older, bytes, flags }),
+        pages: enlarged(emptyPages(pages.sparse.length).pages, pages),
+        objects: enlarged(emptyObjects(objects.page.length).objects, objects),
         counts: { ...counts },
         localBytes: state.localBytes,
+        residencies: state.residencies,
         weight: state.weight,
-      });
-    },
+      }),
     retain(keeps, capacityBytes) {
-      for (const unit of units.values()) if (!keeps(unit.page)) remove(unit);
-      for (const page of sparse) if (!keeps(page)) sparse.delete(page);
+      for (let unit = newer[head]!; unit !== head; ) {
+        const next = newer[unit]!;
+        if (!keeps(isPage(unit) ? numberOf(unit) : objects.page[numberOf(unit)]!)) remove(unit);
+        unit = next;
+      }
+      for (let page = 0; page < pages.sparse.length; page++)
+        if (pages.sparse[page] === 1 && !keeps(page)) pages.sparse[page] = 0;
       capacity = capacityBytes;
       while (state.localBytes > capacity) evictOldest();
     },
@@ -209,41 +322,4 @@ function poolOf(initialCapacity: number, state: State): HybridPool {
       return counts.writeBacks;
     },
   };
-}
-
-function looseCopyOf({ key, page, bytes, isDirty, used }: Unit): Loose {
-  return { key, page, bytes, isDirty, used: used && new Map(used) };
-}
-
-function emptyRing(): Unit {
-  const ring: Loose & Partial<Link> = { key: -1, page: -1, bytes: 0, isDirty: false, used: undefined };
-  return Object.assign(ring, { newer: ring as Unit, older: ring as Unit });
-}
-
-/** Written out: every unit has the same shape, and copying by spread takes ten times as long. */
-function putNewest({ key, page, bytes, isDirty, used }: Loose, ring: Unit): Unit {
-  const unit: Unit = { key, page, bytes, isDirty, used, newer: ring, older: ring };
-  link(unit, ring);
-  return unit;
-}
-
-function link(unit: Unit, ring: Unit): void {
-  unit.newer = ring;
-  unit.older = ring.older;
-  ring.older.newer = unit;
-  ring.older = unit;
-}
-
-function unlink(unit: Unit): void {
-  unit.newer.older = unit.older;
-  unit.older.newer = unit.newer;
-  // A dead unit that still points into the list keeps whole generations from being collected.
-  unit.newer = unit;
-  unit.older = unit;
-}
-
-function sumOf(used: ReadonlyMap<number, number>): number {
-  let sum = 0;
-  for (const bytes of used.values()) sum += bytes;
-  return sum;
 }

@@ -1,5 +1,5 @@
 import { type Frame, guestPage, type PageLevel, pagesIn, type Vpn } from '../machine/address.ts';
-import { createBuddy, hugePageOrder } from '../machine/buddy.ts';
+import { type BuddyAllocator, createBuddy, hugePageOrder } from '../machine/buddy.ts';
 import { backedFrames } from '../machine/operating-system/index.ts';
 import type { AddressSpace, FrameSource, MutablePageTable } from '../machine/page-table.ts';
 import { createPageTable } from '../machine/radix-table.ts';
@@ -72,6 +72,7 @@ export function createDesignMemory(
       get vmas() {
         return space.vmas;
       },
+      vmaAt: (page) => space.vmaAt(page),
       frames: arenas[dimension]!.frames,
       ensure: (page) => (overlaid && page >= above.start ? above.backing.translate(page) : space.ensure(page)),
       observe: (one) => space.observe(one),
@@ -176,21 +177,26 @@ function createArena(
   };
 }
 
-/** A buddy allocator whose first frame is `start`. Memory that is never touched costs nothing; ageing it touches all of it. */
+/** A buddy allocator whose first frame is `start`, made and aged when it is first asked: many designs take nothing from some dimensions. */
 function beyond(
   start: Frame,
   frames: number,
   unusable: number,
   random: ReturnType<typeof createRandom>,
 ): FrameSource & Pick<Arena, 'take'> {
-  const buddy = createBuddy({ frames, owner: "a design's tables" });
-  if (unusable > 0) buddy.fragment(random, unusable, hugePageOrder);
+  let made: BuddyAllocator | undefined;
+  const memory = (): BuddyAllocator => {
+    if (made !== undefined) return made;
+    made = createBuddy({ frames, owner: "a design's tables" });
+    if (unusable > 0) made.fragment(random, unusable, hugePageOrder);
+    return made;
+  };
   const shifted = (frame: Frame | -1): Frame | -1 => (frame < 0 ? -1 : frame + start);
   return {
-    allocate: () => start + buddy.allocate(),
-    allocateBlock: (order) => shifted(buddy.allocateBlock(order)),
-    allocateRange: (count) => shifted(buddy.allocateRange(count)),
-    take: (first, count) => buddy.take(first - start, count),
-    free: (frame, order) => buddy.free(frame - start, order),
+    allocate: () => start + memory().allocate(),
+    allocateBlock: (order) => shifted(memory().allocateBlock(order)),
+    allocateRange: (count) => shifted(memory().allocateRange(count)),
+    take: (first, count) => memory().take(first - start, count),
+    free: (frame, order) => memory().free(frame - start, order),
   };
 }

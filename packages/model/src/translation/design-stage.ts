@@ -5,9 +5,10 @@ import { StrataError } from '../machine/errors.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
 import type { PayloadStore } from '../machine/payload-store.ts';
 import type { Geometry } from '../machine/tag-store.ts';
-import type { AccessStream } from './access-stream.ts';
+import { type AccessStream, Touch } from './access-stream.ts';
 import type { Design, DesignInstance, DesignResources, Setup, WalkerMachine } from './design.ts';
 import { createDesignMemory, type DesignMemory, type DesignMemoryOptions } from './design-memory.ts';
+import type { FirstLevelCounts } from './first-level.ts';
 import { createLatencyCounts } from './latency-counts.ts';
 import { type CacheCounts, hitCounts, latencyDistribution, ratio } from './result.ts';
 import type { DesignFigures } from './speedup.ts';
@@ -29,6 +30,8 @@ export interface DesignStageParts {
   readonly design: Design;
   readonly options: Readonly<Record<string, unknown>>;
   readonly caches: CacheHierarchy;
+  /** What first levels answered for all designs, and so not `caches`; default: nothing. */
+  readonly firstLevel?: FirstLevelCounts | undefined;
   /** Default: one that counts. */
   readonly memory?: CountedMemory;
   /** An empty store of that shape for each core. */
@@ -57,7 +60,14 @@ export function cacheBiasOf(design: Design, options: Readonly<Record<string, unk
 
 export function createDesignStage(
   { setup, cores, walkerMachine, memories = [], seed = 42 }: DesignStageMachine,
-  { design, options, caches, createStore, memory = new CountedMemory(caches, caches.latencyCycles) }: DesignStageParts,
+  {
+    design,
+    options,
+    caches,
+    firstLevel,
+    createStore,
+    memory = new CountedMemory(caches, caches.latencyCycles),
+  }: DesignStageParts,
 ): DesignStage {
   const walkCaches = createWalkCaches(cores, memory, createStore);
   const names = Object.keys(design.counters);
@@ -192,21 +202,24 @@ export function createDesignStage(
         walkLatency: latencyDistribution(latencies.entries()),
         steps: memory.steps(),
         walkCaches: walkCaches.counts(),
-        caches: cacheCounts(caches),
+        caches: cacheCounts(caches, firstLevel),
         counters: Object.fromEntries(names.map((name) => [name, counted(name) - (countsBefore.get(name) ?? 0)])),
       };
     },
   };
 }
 
-function cacheCounts(caches: CacheHierarchy): Record<CacheName, CacheCounts> {
+function cacheCounts(caches: CacheHierarchy, firstLevel: FirstLevelCounts = none): Record<CacheName, CacheCounts> {
   const counted = caches.counts();
-  const one = (name: CacheName): CacheCounts => ({
-    data: hitCounts(counted[name].dataHits, counted[name].dataMisses),
+  const one = (name: CacheName, hits = 0, misses = 0): CacheCounts => ({
+    data: hitCounts(counted[name].dataHits + hits, counted[name].dataMisses + misses),
     walk: hitCounts(counted[name].walkHits, counted[name].walkMisses),
   });
-  return { l1i: one('l1i'), l1d: one('l1d'), l2: one('l2'), llc: one('llc') };
+  const { l1i, l1d } = firstLevel;
+  return { l1i: one('l1i', l1i.hits, l1i.misses), l1d: one('l1d', l1d.hits), l2: one('l2'), llc: one('llc') };
 }
+
+const none: FirstLevelCounts = { l1i: { hits: 0, misses: 0 }, l1d: { hits: 0 } };
 
 function observe(space: AddressSpace, dimension: number, instance: DesignInstance): void {
   space.observe({
@@ -233,12 +246,16 @@ export function wrongFrame(design: string, vpn: number, found: number, expected:
 export type DesignStageLoop = (stream: AccessStream) => void;
 
 /** The loop as it is meant; `kernel.ts` prints one per design, so that each is compiled for the caches of its own design. */
-export function createDesignLoop(stage: DesignStage): DesignStageLoop {
-  const { caches } = stage;
+export function createDesignLoop({ caches, walkFor }: DesignStage): DesignStageLoop {
   return (stream) => {
     for (let index = 0; index < stream.length; index++) {
-      if (stream.walk[index]! >= 0) stage.walkFor(stream, index);
-      caches.access(stream.core[index]!, stream.line[index]!, stream.fetch[index] === 1);
+      const core = stream.core[index]!;
+      const line = stream.line[index]!;
+      const touch = stream.touch[index]!;
+      caches.passed?.(stream.leftOut[index]!);
+      if (stream.walk[index]! >= 0) walkFor(stream, index);
+      if (touch === Touch.data || touch === Touch.fetch) caches.access(core, line, touch === Touch.fetch);
+      else if (touch === Touch.fetchMissed) caches.fetchMissed(core, line);
     }
   };
 }

@@ -1,5 +1,5 @@
 import { unlikeAnyOther } from '../machine/print/compile.ts';
-import type { AccessStream } from './access-stream.ts';
+import { type AccessStream, Touch } from './access-stream.ts';
 import { createDesignLoop, type DesignStage, type DesignStageLoop } from './design-stage.ts';
 import {
   canonicalShift,
@@ -16,17 +16,17 @@ import {
  * the loops of the source run instead; results are equal.
  */
 export function printTlbStage(parts: TlbStageParts, slow: TlbStageSlow): TlbStageLoop {
-  const { tlb, cores, stream, counts, oneForAll, drain, levels } = parts;
+  const { tlb, cores, stream, counts, oneForAll, makeRoom, levels } = parts;
   const factory = compile(
-    ['tlb', 'cores', 'stream', 'counts', 'drain', 'slow'],
-    `const { line, walk, core: coreOfElement, fetch, process: processOfElement } = stream;
+    ['tlb', 'cores', 'stream', 'counts', 'makeRoom', 'slow'],
+    `const { line, walk, core: coreOfElement, touch, process: processOfElement } = stream;
 const { kinds } = counts;
 const { coreOf } = cores;
 const { lookup } = tlb;
 const { miss, further, event } = slow;
 return (block, from, to) => {
   const { kind, thread, hi, lo, process, size } = block;
-  let length = stream.length;
+  let length = stream.length, limit = stream.limit;
   let lines = 0;
   for (let index = from; index < to; index++) {
     const what = kind[index];
@@ -46,6 +46,7 @@ return (block, from, to) => {
       stream.length = length;
       frame = miss(core, page, walked, isFetch, owner);
       length = stream.length;
+      limit = stream.limit;
       if (frame < 0) { counts.notMapped++; continue; }
       counts.walks++;
     }
@@ -54,18 +55,20 @@ return (block, from, to) => {
     line[length] = frame * 64 + ((low >>> 6) & 63);
     walk[length] = walked;
     coreOfElement[length] = core;
-    fetch[length] = isFetch ? 1 : 0;
+    touch[length] = isFetch ? ${Touch.fetch} : ${Touch.data};
     processOfElement[length] = owner;
     length++;
     if ((low & 63) + size[index] > 64) {
       stream.length = length;
       further(block, index, core, frame);
       length = stream.length;
+      limit = stream.limit;
     }
-    if (length >= ${stream.capacity}) {
+    if (length >= limit) {
       stream.length = length;
-      drain();
-      length = 0;
+      makeRoom();
+      length = stream.length;
+      limit = stream.limit;
     }
   }
   stream.length = length;
@@ -73,19 +76,21 @@ return (block, from, to) => {
 };`,
   );
   if (factory === undefined) return createTlbStage(parts, slow);
-  return factory(tlb, cores, stream, counts, drain, slow) as TlbStageLoop;
+  return factory(tlb, cores, stream, counts, makeRoom, slow) as TlbStageLoop;
 }
 
-/** @param stream the one that the loop will be called with */
+/** @param stage whose streams have been filtered (`createFirstLevelFilter`): fetches left are those that missed */
 export function printDesignLoop(stage: DesignStage): DesignStageLoop {
   const factory = compile(
     ['stage'],
-    `const { walkFor, caches: { access } } = stage;
+    `const { walkFor, caches: { access, fetchMissed, passed } } = stage;
 return (stream) => {
-  const { length, line, walk, core, fetch } = stream;
+  const { length, line, walk, core, touch, leftOut } = stream;
   for (let index = 0; index < length; index++) {
+    ${stage.caches.passed === undefined ? '' : 'if (leftOut[index] > 0) passed(leftOut[index]);'}
     if (walk[index] >= 0) walkFor(stream, index);
-    access(core[index], line[index], fetch[index] === 1);
+    if (touch[index] === ${Touch.data}) access(core[index], line[index], false);
+    else if (touch[index] === ${Touch.fetchMissed}) fetchMissed(core[index], line[index]);
   }
 };`,
   );

@@ -1,5 +1,6 @@
 import type { CacheBias } from '../machine/biased-store.ts';
 import { type CacheHierarchy, createHierarchy } from '../machine/cache-hierarchy.ts';
+import { createFirstLevel, type FirstLevel } from '../machine/first-level.ts';
 import { walkerGeometryOf } from '../machine/machine-config.ts';
 import { createPayloadStore, type PayloadStore, RecencyStore } from '../machine/payload-store.ts';
 import { createPrintedHierarchy, createPrintedTagStore, createPrintedTlb } from '../machine/print/index.ts';
@@ -20,6 +21,8 @@ export interface MachineParts {
   readonly walkerMachine: WalkerMachine;
   /** The caches of one design, empty. Whatever else runs, each design's caches draw the same random victims. */
   createCaches(bias?: CacheBias): CacheHierarchy;
+  /** What all designs' caches have in common; none when interpreted. */
+  readonly firstLevel: FirstLevel | undefined;
   /** A maker of walk caches for one design. */
   createStores(): (geometry: Geometry, instances: number) => PayloadStore;
 }
@@ -36,6 +39,7 @@ export function createMachineParts(
     tlb: (printed ? createPrintedTlb : createTlb)(tlbOptions, createRandom(seed)),
     walkerMachine: walkerGeometryOf(machine),
     createCaches: (bias) => (printed ? createPrintedHierarchy : createHierarchy)(machine, createRandom(seed), bias),
+    firstLevel: printed ? createFirstLevel(machine, createRandom(seed)) : undefined,
     createStores() {
       const random = createRandom(seed);
       return (geometry, instances) => {

@@ -25,6 +25,8 @@ export interface TraceCounts {
   readonly notCanonical: number;
   readonly threads: number;
   readonly processes: number;
+  /** Times that a core went on with another thread of the trace than before; 0 where every thread has a core of its own. */
+  readonly contextSwitches: number;
 }
 
 /** Walk latency in cycles, exact. */

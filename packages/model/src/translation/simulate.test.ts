@@ -152,6 +152,13 @@ describe('a simulation', () => {
     expect(warm.designs.radix).toMatchObject({ walks: 0, cyclesPerWalk: null, speedup: null, walkLatency: null });
   });
 
+  it('counts nothing of a trace that ends within its warm-up', () => {
+    const page = { address: 0x7f12_3456_7000 };
+    const { walks, trace, designs, tlb } = run(configFor('native', { warmup: 3 }), [page, page]);
+    expect([walks, designs.radix!.walks, tlb.l1d.hits + tlb.l1d.misses]).toEqual([0, 0, 0]);
+    expect(trace).toMatchObject({ references: 0, warmupReferences: 2 });
+  });
+
   it('touches two lines with an access across a line, and walks twice across two unmapped pages', () => {
     const across = run(configFor('native'), [{ address: 0x10_003c, size: 8 }]);
     expect(across.trace).toMatchObject({ references: 1, lines: 2 });

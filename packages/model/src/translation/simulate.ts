@@ -3,13 +3,14 @@ import { type PageLevel, pageBytes, pagesIn, type Vpn } from '../machine/address
 import { StrataError } from '../machine/errors.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
 import type { Registry } from '../machine/registry.ts';
-import { createAccessStream } from './access-stream.ts';
+import { addedElements, createAccessStream, turnElements } from './access-stream.ts';
 import { baselineDesign, type TranslationConfig } from './config.ts';
 import { assignCores } from './cores.ts';
 import { designMemories } from './demand-spaces.ts';
 import { type Design, dimensionsOf, type Setup } from './design.ts';
 import { cacheBiasOf, createDesignLoop, createDesignStage } from './design-stage.ts';
 import { designs as knownDesigns } from './designs/index.ts';
+import { createFirstLevelFilter } from './first-level.ts';
 import { printDesignLoop, printTlbStage } from './kernel.ts';
 import { createMachineParts } from './machine-parts.ts';
 import { hitCounts, ratio, type SpaceResult, type TranslationResult } from './result.ts';
@@ -61,7 +62,7 @@ export function createSimulation(
   const machine = createMachineParts(config, levels);
   const { tlb } = machine;
   const cores = assignCores(machine.cores);
-  const stream = createAccessStream(Object.keys(config.designs).length);
+  const stream = createAccessStream();
   const counts: TlbStageCounts = { kinds: new Float64Array(4), lines: 0, walks: 0, notMapped: 0, notCanonical: 0 };
   const printed = config.engine === 'printed';
   const shared = {
@@ -71,13 +72,20 @@ export function createSimulation(
     memories: designMemories(config),
     seed: config.seed,
   };
+  const filter = machine.firstLevel && createFirstLevelFilter(machine.firstLevel);
   const stages = Object.entries(config.designs).map(([name, options]) => {
     const design = registry.get(name);
     const caches = machine.createCaches(cacheBiasOf(design, options));
-    return createDesignStage(shared, { design, options, caches, createStore: machine.createStores() });
+    return createDesignStage(shared, {
+      design,
+      options,
+      caches,
+      firstLevel: filter?.counts,
+      createStore: machine.createStores(),
+    });
   });
   const spaces = admitSpaces();
-  const parts: TlbStageParts = { tlb, cores, stream, counts, levels, oneForAll, spacesOf: spaces.of, drain };
+  const parts: TlbStageParts = { tlb, cores, stream, counts, levels, oneForAll, spacesOf: spaces.of, makeRoom, drain };
   const slow = createSlowWays(parts);
   const runTlbs = printed ? printTlbStage(parts, slow) : createTlbStage(parts, slow);
   const runDesigns = stages.map(printed ? printDesignLoop : createDesignLoop);
@@ -86,10 +94,29 @@ export function createSimulation(
   let shootdowns = 0;
   let warmupLeft = config.warmup;
 
+  /** Elements of the stream that the filter has left. */
+  let filtered = 0;
+  let fetchesBefore = 0;
+
+  function sift(): void {
+    const fetches = counts.kinds[AccessKind.fetch]!;
+    filter?.run(stream, filtered, fetches !== fetchesBefore);
+    fetchesBefore = fetches;
+    filtered = stream.length;
+    stream.limit = filtered + addedElements;
+  }
+
+  function makeRoom(): void {
+    sift();
+    if (stream.length >= turnElements) drain();
+  }
+
   function drain(): void {
-    if (stream.length === 0) return;
+    if (stream.length > filtered) sift();
     for (const run of runDesigns) run(stream);
     stream.length = 0;
+    filtered = 0;
+    stream.limit = addedElements;
   }
 
   /** The spaces of each process, met in order; from then on their changes reach TLBs and designs. */
@@ -146,12 +173,15 @@ export function createSimulation(
 
   function restartCounts(): void {
     counts.kinds.fill(0);
+    fetchesBefore = 0;
     counts.lines = 0;
     counts.walks = 0;
     counts.notMapped = 0;
     counts.notCanonical = 0;
+    cores.resetCounts();
     shootdowns = 0;
     tlb.resetCounts();
+    filter?.resetCounts();
     for (const stage of stages) stage.resetCounts();
   }
 
@@ -180,6 +210,8 @@ export function createSimulation(
       return { accesses, walks: counts.walks, counting: warmupLeft === 0 };
     },
     finish() {
+      // A warm-up longer than the trace: nothing of it counts.
+      if (warmupLeft > 0) restartCounts();
       const [loads = 0, stores = 0, fetches = 0, prefetches = 0] = counts.kinds;
       const references = loads + stores + fetches + prefetches;
       const designs = withBaseline(
@@ -204,6 +236,7 @@ export function createSimulation(
           notCanonical: counts.notCanonical,
           threads: cores.threads,
           processes: spaces.all.length,
+          contextSwitches: cores.contextSwitches,
         },
         walks: counts.walks,
         walksPerThousandAccesses: ratio(1000 * counts.walks, references),

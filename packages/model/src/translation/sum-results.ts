@@ -53,6 +53,7 @@ const addedUp = [
   'warmupReferences',
   'notMapped',
   'notCanonical',
+  'contextSwitches',
 ] as const;
 
 function sumDesigns(first: DesignResult, second: DesignResult): DesignFigures {

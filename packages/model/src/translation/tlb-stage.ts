@@ -3,7 +3,7 @@ import { linesPerPage, type PageLevel } from '../machine/address.ts';
 import { StrataError } from '../machine/errors.ts';
 import type { AddressSpace } from '../machine/page-table.ts';
 import type { Tlb } from '../machine/tlb.ts';
-import type { AccessStream } from './access-stream.ts';
+import { type AccessStream, Touch } from './access-stream.ts';
 import type { CoreAssignment } from './cores.ts';
 
 /** Counts of this stage, restarted after warm-up. */
@@ -27,6 +27,8 @@ export interface TlbStageParts {
   readonly oneForAll: boolean;
   /** The spaces of a process in the trace, from the process down. */
   spacesOf(process: number): readonly AddressSpace[];
+  /** The stream has reached its limit: makes room. */
+  makeRoom(): void;
   /** Runs the designs over the stream and empties it. */
   drain(): void;
 }
@@ -109,7 +111,7 @@ export function createSlowWays(parts: TlbStageParts): TlbStageSlow {
       stream.line[at] = frame * linesPerPage + ((lo >>> 6) & 63);
       stream.walk[at] = walk;
       stream.core[at] = core;
-      stream.fetch[at] = isFetch ? 1 : 0;
+      stream.touch[at] = isFetch ? Touch.fetch : Touch.data;
       stream.process[at] = process;
       counts.lines++;
     }
@@ -134,7 +136,7 @@ function notBacked(dimension: number, page: number): StrataError {
 
 /** The loop as it is meant; `kernel.ts` prints the same with the geometry's constants in place. */
 export function createTlbStage(parts: TlbStageParts, slow: TlbStageSlow): TlbStageLoop {
-  const { tlb, cores, stream, counts, oneForAll, drain, levels } = parts;
+  const { tlb, cores, stream, counts, oneForAll, makeRoom, levels } = parts;
   const shift = canonicalShift[levels];
   const highMask = translatedHigh[levels];
   return (block, from, to) => {
@@ -173,10 +175,10 @@ export function createTlbStage(parts: TlbStageParts, slow: TlbStageSlow): TlbSta
       stream.line[at] = frame * linesPerPage + ((lo >>> 6) & 63);
       stream.walk[at] = walk;
       stream.core[at] = core;
-      stream.fetch[at] = isFetch ? 1 : 0;
+      stream.touch[at] = isFetch ? Touch.fetch : Touch.data;
       stream.process[at] = process;
       if ((lo & 63) + block.size[index]! > 64) slow.further(block, index, core, frame);
-      if (stream.length >= stream.capacity) drain();
+      if (stream.length >= stream.limit) makeRoom();
     }
   };
 }

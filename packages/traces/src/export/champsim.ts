@@ -15,7 +15,7 @@ const unknownPc = 0x400000;
  * Writes ChampSim's 64-byte records. An instruction takes the data accesses that follow it, at most 2 stores and 4 loads; more, or data
  * without an instruction before it, make further records of the same address. Sizes, threads, registers and branches are not known and
  * left out; accesses of address 0 cannot be written. Compressed as the name says.
- * @throws StrataError `trace.unwritable`, and what reading throws
+ * @throws StrataError `output.unwritable`, and what reading throws
  */
 export async function writeChampsim(
   path: string,

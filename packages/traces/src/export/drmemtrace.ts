@@ -25,10 +25,10 @@ const special = { header: 25, footer: 26, marker: 28, noFetch: 29 } as const;
 
 /**
  * Writes a trace that DynamoRIO's own tools read: `.zip` with one component per chunk, `.gz` (and `.zst`, `.xz`, `.lz4`), or plain.
- * Threads share the file, so with more than one the trace says it is core-sharded. Data accesses that have no instruction of their own get
- * an instruction record of size 0, which sets the PC and is no fetch. Physical addresses, where the reader delivers that column, become
+ * Threads share the file, so with more than one in the first block the trace says it is core-sharded. Data accesses that have no instruction of their own get
+ * an instruction record of size 0, which sets the PC and is no fetch. Physical addresses, where the reader delivers any, become
  * marker pairs, and the trace says it covers the whole system.
- * @throws StrataError `trace.unwritable`, and what reading throws
+ * @throws StrataError `output.unwritable`, and what reading throws
  */
 export async function writeDrmemtrace(
   path: string,
@@ -56,6 +56,13 @@ async function* stream(encoder: DrmemtraceEncoder): AsyncGenerator<Uint8Array> {
     if (encoder.length > 0) yield encoder.take();
     if (state !== 'more') return;
   }
+}
+
+/** A column of zeros says that the format could have told physical addresses, and that this trace does not. */
+function tellsFrames({ physicalLo, physicalHi, length }: AccessBlock): boolean {
+  if (physicalLo === undefined || physicalHi === undefined) return false;
+  for (let row = 0; row < length; row++) if (physicalLo[row] !== 0 || physicalHi[row] !== 0) return true;
+  return false;
 }
 
 class DrmemtraceEncoder {
@@ -197,9 +204,7 @@ class DrmemtraceEncoder {
     this.#started = true;
     const threads = new Set(block.thread.subarray(0, block.length));
     const filetype =
-      FileType.x86_64 |
-      (threads.size > 1 ? FileType.coreSharded : 0) |
-      (block.physicalLo !== undefined ? FileType.wholeSystem : 0);
+      FileType.x86_64 | (threads.size > 1 ? FileType.coreSharded : 0) | (tellsFrames(block) ? FileType.wholeSystem : 0);
     this.#record(special.header, 0, traceVersion, 0);
     this.#marker(Marker.version, traceVersion, 0);
     this.#marker(Marker.filetype, filetype, 0);

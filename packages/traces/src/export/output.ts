@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { StrataError } from '@strata/model/machine';
+import { refuseNonFile, unwritable } from '../output/index.ts';
 
 /** What a trace writer did. */
 export interface WriteResult {
@@ -18,11 +19,12 @@ export interface WriteOptions {
 
 /**
  * Creates a file under a temporary name in the target folder, and gives it its name when `fill` is done; removes it when `fill` fails.
- * @throws StrataError `trace.unwritable`
+ * @throws StrataError `output.unwritable`
  */
 export async function writeAtomically<T>(path: string, fill: (file: FileHandle) => Promise<T>): Promise<T> {
+  refuseNonFile(path);
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
-  const file = await open(temporary, 'w').catch((error: NodeJS.ErrnoException) => {
+  const file = await open(temporary, 'w').catch((error: unknown) => {
     throw unwritable(path, error);
   });
   try {
@@ -33,21 +35,8 @@ export async function writeAtomically<T>(path: string, fill: (file: FileHandle) 
   } catch (error) {
     await file.close().catch(() => undefined);
     await rm(temporary, { force: true });
-    throw isSystemError(error) ? unwritable(path, error) : error;
+    throw unwritable(path, error);
   }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
-}
-
-function unwritable(path: string, error: NodeJS.ErrnoException): StrataError {
-  return new StrataError({
-    code: 'trace.unwritable',
-    what: error.code === 'ENOSPC' ? 'no space left for the file' : `cannot be written (${error.code})`,
-    where: path,
-    mend: 'Give another place.',
-  });
 }
 
 const compressors: readonly (readonly [RegExp, readonly [string, ...string[]]])[] = [
@@ -114,7 +103,7 @@ async function* spawned(
     const status = await exited;
     if (failure !== undefined) throw failure;
     if (status !== 0)
-      throw new StrataError({ code: 'trace.unwritable', what: `${program} failed (${status})`, where: path });
+      throw new StrataError({ code: 'output.unwritable', what: `${program} failed (${status})`, where: path });
   } finally {
     child.kill('SIGKILL');
     input.destroy();

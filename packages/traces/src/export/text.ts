@@ -74,7 +74,7 @@ const kindNames = ['load', 'store', 'fetch', 'prefetch'];
 /**
  * Writes `addr,kind,size,thread,process` and, where the reader delivers them, `pc` and `physical`; addresses hexadecimal with `0x`, thread
  * and process as recorded. Compressed as the name says.
- * @throws StrataError `trace.unwritable`, and what reading throws
+ * @throws StrataError `output.unwritable`, and what reading throws
  */
 export function writeCsv(path: string, reader: TraceReader, options: WriteOptions = {}): Promise<WriteResult> {
   const { summary } = reader;
@@ -113,7 +113,7 @@ export interface DinOptions extends WriteOptions {
 
 /**
  * Writes Dinero's din: `0 7fff5a8c`, or extended `r 7fff5a8c 8`. Prefetches have no label and are dropped.
- * @throws StrataError `trace.unwritable`, and what reading throws
+ * @throws StrataError `output.unwritable`, and what reading throws
  */
 export function writeDin(path: string, reader: TraceReader, options: DinOptions = {}): Promise<WriteResult> {
   const labels = options.extended === true ? ['r ', 'w ', 'i '] : ['0 ', '1 ', '2 '];

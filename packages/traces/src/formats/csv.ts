@@ -258,7 +258,10 @@ export const csv = streamFormat({
   summary: 'CSV, TSV or blank-separated columns, named by a header line or by the user',
   record: 'any of addr, kind, size, thread, process, pc, physical; hexadecimal or decimal',
   end: 'none (whole lines)',
-  columns: { pc: true, physical: true },
+  columns(head) {
+    const roles = layoutOf(head)?.columns.map(({ role }) => role) ?? [];
+    return { pc: roles.includes('pc'), physical: roles.includes('physical') };
+  },
   defaultDialect: 'text',
   recognise(head) {
     const layout = layoutOf(head);

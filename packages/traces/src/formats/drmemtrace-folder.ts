@@ -7,7 +7,7 @@ import type { OpenOptions, TraceReader } from '../reader.ts';
 import { type BlockSource, blockReader, type DecodeContext, hasRoom, refilled } from '../stream-reader.ts';
 import { Tally } from '../tally.ts';
 import { Window } from '../window.ts';
-import { stockDialectOf } from './drmemtrace.ts';
+import { hasPhysical, stockDialectOf } from './drmemtrace.ts';
 import { DrmemtraceDecoder } from './drmemtrace-decoder.ts';
 import { stockDialect } from './drmemtrace-records.ts';
 import { readSchedule, type ScheduleEntry, scheduleFileNames } from './drmemtrace-schedule.ts';
@@ -26,7 +26,10 @@ export async function openDrmemtraceFolder(path: string, options: OpenOptions): 
   const folder = await traceFolder(path);
   const files = await threadFiles(folder);
   const tally = new Tally(path, 'drmemtrace', `folder of ${files.length} thread files`, []);
-  const columns = { pc: options.columns?.pc === true, physical: options.columns?.physical === true };
+  const columns = {
+    pc: options.columns?.pc === true,
+    physical: options.columns?.physical === true && hasPhysical({ bytes: await headBytes(files[0]!, options) }),
+  };
   const lanes = files.map((file) => new Lane(file, contextOf(file, tally, columns, options), options));
   const source =
     options.interleave === undefined || options.interleave === 'timestamps'
@@ -67,6 +70,13 @@ async function threadFiles(folder: string): Promise<string[]> {
       where: folder,
     });
   return names.map((name) => join(folder, name));
+}
+
+/** The beginning of a thread file, without keeping it open. */
+async function headBytes(file: string, options: OpenOptions): Promise<Uint8Array> {
+  const { head, close } = await openInput(file, { ...options, headBytes: 4096, readBytes: 4096 });
+  await close();
+  return head;
 }
 
 /** One thread file: opened when it is first read, closed at its end. */
@@ -110,9 +120,7 @@ class Lane {
 
   /** The thread that the first records name, without keeping the file open. */
   async firstThread(): Promise<number | undefined> {
-    const input = await openInput(this.file, { ...this.#options, headBytes: 4096, readBytes: 4096 });
-    const { head } = input;
-    await input.close();
+    const head = await headBytes(this.file, this.#options);
     const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
     for (let at = 0; at + 12 <= head.length; at += 12)
       if (view.getUint16(at, true) === 22) return view.getUint32(at + 4, true);

@@ -111,10 +111,11 @@ describe('drmemtrace records', () => {
           }),
           ...others,
         ]);
-        const path = folder.file('mixed', records([...begin, ...entries, end]));
+        const path = folder.file('mixed', records([...begin, [28, 16, 0x1000], ...entries, end]));
         const bulk = await readAll(path, { columns: { pc: true }, events });
         // Whoever wants physical addresses gets every record decoded by itself.
         const single = await readAll(path, { columns: { pc: true, physical: true }, events });
+        expect(single.accesses.every((access) => 'physical' in access)).toBe(true);
         expect(bulk.accesses).toEqual(single.accesses.map(({ physical: _, ...access }) => access));
         expect(bulk.summary).toEqual(single.summary);
       }),
@@ -139,6 +140,11 @@ describe('drmemtrace records', () => {
     );
     const { accesses } = await readAll(path, { columns: { physical: true } });
     expect(accesses.map(({ physical }) => physical)).toEqual([0x12_3456_7123n, 0n, 0n]);
+  });
+
+  it('have no column of physical addresses where none are recorded', async () => {
+    const path = folder.file('virtual', records([...begin, [28, 18, 4096], [0, 8, 0x5000], end]));
+    expect((await readAll(path, { columns: { pc: true, physical: true } })).accesses[0]).not.toHaveProperty('physical');
   });
 
   it('of a filtered trace come with a warning', async () => {

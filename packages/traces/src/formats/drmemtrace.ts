@@ -1,5 +1,5 @@
 import { DrmemtraceDecoder } from './drmemtrace-decoder.ts';
-import { type Dialect, Marker, nativeDialect, stockDialect, virtDialect } from './drmemtrace-records.ts';
+import { type Dialect, FileType, Marker, nativeDialect, stockDialect, virtDialect } from './drmemtrace-records.ts';
 import { type Head, type Recognition, streamFormat } from './format.ts';
 
 /** Record 0 is a header whose address field, the version, is small; record 1, where there is one, is of a known type. */
@@ -34,6 +34,18 @@ function stockWords({ bytes }: Head): string {
   return words.join(', ');
 }
 
+/** Markers tell a page before its first access, so that a recording with physical addresses has one among its first records. */
+export function hasPhysical({ bytes }: Pick<Head, 'bytes'>): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 12; at + 12 <= bytes.length; at += 12) {
+    if (view.getUint16(at, true) !== 28) continue;
+    const marker = view.getUint16(at + 2, true);
+    if (marker === Marker.physicalAddress || marker === Marker.physicalNotAvailable) return true;
+    if (marker === Marker.filetype && (view.getUint32(at + 4, true) & FileType.wholeSystem) !== 0) return true;
+  }
+  return false;
+}
+
 /** The dialect of a drmemtrace stream in words, or undefined when it is none. */
 export function stockDialectOf(head: Head): string | undefined {
   return beginsWithHeader(head, stockDialect, implausibleVersion) ? stockWords(head) : undefined;
@@ -47,7 +59,7 @@ export const drmemtrace = streamFormat({
   summary: 'DynamoRIO memory trace (versions 1 to 7), a thread file or a folder of them; Google workload traces',
   record: '12 bytes: u16 type, u16 size, u64 address',
   end: 'footer record',
-  columns: { pc: true, physical: true },
+  columns: (head) => ({ pc: true, physical: hasPhysical(head) }),
   defaultDialect: 'version unknown',
   recognise: (head): Recognition | undefined => {
     const dialect = stockDialectOf(head);

@@ -37,8 +37,12 @@ export interface TraceFormat extends Named {
 /** A window for a whole small input is larger than it, so that it is never full without being at the end. */
 const spareBytes = 64;
 
+/** Columns beyond the fixed ones. */
+export type Columns = Partial<BlockColumns>;
+
 interface StreamFormat extends Omit<TraceFormat, 'open'> {
-  readonly columns?: { readonly pc?: boolean; readonly physical?: boolean };
+  /** The columns that a trace of this format has; of some formats its beginning tells. */
+  readonly columns?: Columns | ((head: Head) => Columns);
   /** Dialect to assume when the user names the format and it is not recognised. */
   readonly defaultDialect: string;
   createDecoder(context: DecodeContext, head: Head, dialect: string): Decoder;
@@ -46,7 +50,7 @@ interface StreamFormat extends Omit<TraceFormat, 'open'> {
 
 /** A format that one decoder reads from the front to the end. */
 export function streamFormat({
-  columns: has = {},
+  columns: given = {},
   defaultDialect,
   createDecoder,
   ...format
@@ -55,12 +59,14 @@ export function streamFormat({
     ...format,
     async open(input, dialect = defaultDialect, options) {
       const tally = new Tally(input.path, format.name, dialect, input.compression);
+      const head = headOf(input, options);
+      const has = typeof given === 'function' ? given(head) : given;
       const columns: BlockColumns = {
         pc: has.pc === true && options.columns?.pc === true,
         physical: has.physical === true && options.columns?.physical === true,
       };
       const context = contextOf(input.path, tally, columns, options);
-      const decoder = createDecoder(context, headOf(input, options), dialect);
+      const decoder = createDecoder(context, head, dialect);
       const window = input.headIsAll
         ? new Window(input.chunks, input.head.length + spareBytes)
         : new Window(input.chunks);

@@ -393,6 +393,16 @@ describe('CSV', () => {
     await expect(readAll(path, { format: 'csv' })).rejects.toThrow(/does not name its columns/);
   });
 
+  it('delivers the columns that the file has, no others', async () => {
+    const columns = { pc: true, physical: true };
+    const [without] = (await readAll(folder.file('p.csv', 'addr,kind\n0x1000,R\n'), { columns })).accesses;
+    expect(Object.keys(without!)).toEqual(['address', 'kind', 'size', 'thread', 'process']);
+    const [given] = (await readAll(folder.file('q.csv', '0x1000,0x42000\n'), { columns, fields: 'addr,paddr' }))
+      .accesses;
+    expect(given).toMatchObject({ address: 0x1000n, physical: 0x42000n });
+    expect(given).not.toHaveProperty('pc');
+  });
+
   it('says so when nothing tells loads from stores', async () => {
     const { summary } = await readAll(folder.file('k.csv', 'addr\n0x1000\n'));
     expect(summary.warnings).toEqual(['no column tells loads from stores: all accesses count as loads']);

@@ -59,8 +59,11 @@ class Parser extends LogLines implements StockLogParser {
   readonly #domainOfSid = new Int32Array(65_536).fill(-1);
   /** The look-up whose `vtd_dmar_translate` is still to come; sid -1 = none. */
   readonly #lookup = { sid: -1, iovaLo: 0, iovaHi: 0, slpteLo: 0, slpteHi: 0, domain: 0 };
+  /** The number read last, as signed words: they stay in integer registers. */
   #lo = 0;
   #hi = 0;
+  /** Where what was read last ends: the next field is looked for from there. */
+  #after = 0;
 
   constructor(events: LogEvents) {
     super();
@@ -87,10 +90,10 @@ class Parser extends LogLines implements StockLogParser {
     }
     const at = find(bytes, start, end, mapName);
     if (at === -1 || !this.#number(bytes, at, end, iovaAssignedLabel)) return;
-    const from = this.#hi * 2 ** 32 + this.#lo;
-    if (!this.#number(bytes, at, end, rangeEnd)) return;
-    const to = this.#hi * 2 ** 32 + this.#lo;
-    if (!this.#number(bytes, at, end, paddrAssignedLabel)) return;
+    const from = this.#value();
+    if (!this.#number(bytes, this.#after, end, rangeEnd)) return;
+    const to = this.#value();
+    if (!this.#number(bytes, this.#after, end, paddrAssignedLabel)) return;
     const paddrLo = this.#lo;
     const paddrHi = this.#hi;
     if (this.#domainOfSid[mappedSid] === -1) {
@@ -103,16 +106,7 @@ class Parser extends LogLines implements StockLogParser {
     // A torn line must not ask for the whole address space.
     const last = Math.min(to, from + largestMapping);
     for (let iova = from; iova < last; iova += step)
-      this.#emit(
-        mappedSid,
-        iova >>> 0,
-        Math.floor(iova / 2 ** 32),
-        ~(step - 1) >>> 0,
-        0xffffffff,
-        paddrLo,
-        paddrHi,
-        mappedDomain,
-      );
+      this.#emit(mappedSid, iova | 0, Math.floor(iova / 2 ** 32) | 0, -step, -1, paddrLo, paddrHi, mappedDomain);
   }
 
   #intel(bytes: Uint8Array, at: number, end: number): void {
@@ -129,47 +123,51 @@ class Parser extends LogLines implements StockLogParser {
     const lookup = this.#lookup;
     lookup.sid = -1;
     const sid = this.#number(bytes, at, end, sidLabel) ? this.#lo & 0xffff : -1;
-    if (sid === -1 || !this.#number(bytes, at, end, iovaLabel)) return;
+    if (sid === -1 || !this.#number(bytes, this.#after, end, iovaLabel)) return;
     lookup.iovaLo = this.#lo;
     lookup.iovaHi = this.#hi;
-    if (!this.#number(bytes, at, end, slpteLabel)) return;
+    if (!this.#number(bytes, this.#after, end, slpteLabel)) return;
     lookup.slpteLo = this.#lo;
     lookup.slpteHi = this.#hi;
-    if (!this.#number(bytes, at, end, domainLabel)) return;
+    if (!this.#number(bytes, this.#after, end, domainLabel)) return;
     lookup.domain = this.#lo & 0xffff;
     lookup.sid = sid;
   }
 
   #translate(bytes: Uint8Array, at: number, end: number): void {
     const sid = this.#device(bytes, at, end, devLabel);
-    if (sid === -1 || !this.#number(bytes, at, end, maskLabel)) return;
-    const maskLo = ~this.#lo >>> 0;
-    const maskHi = ~this.#hi >>> 0;
+    if (sid === -1) return;
+    const fields = this.#after;
     const lookup = this.#lookup;
     if (lookup.sid === sid) {
-      this.#emit(sid, lookup.iovaLo, lookup.iovaHi, maskLo, maskHi, lookup.slpteLo, lookup.slpteHi, lookup.domain);
+      if (!this.#number(bytes, fields, end, maskLabel)) return;
+      const { iovaLo, iovaHi, slpteLo, slpteHi, domain } = lookup;
+      this.#emit(sid, iovaLo, iovaHi, ~this.#lo, ~this.#hi, slpteLo, slpteHi, domain);
       lookup.sid = -1;
       return;
     }
     // Without look-up events the page is known, the place in it is not.
-    if (!this.#number(bytes, at, end, gpaLabel)) return;
+    if (!this.#number(bytes, fields, end, iovaLabel)) return;
+    const iovaLo = this.#lo;
+    const iovaHi = this.#hi;
+    if (!this.#number(bytes, this.#after, end, gpaLabel)) return;
     const frameLo = this.#lo;
     const frameHi = this.#hi;
-    if (!this.#number(bytes, at, end, iovaLabel)) return;
+    if (!this.#number(bytes, this.#after, end, maskLabel)) return;
     const domain = this.#domainOfSid[sid]!;
     if (domain === -1) this.withoutDomain++;
-    else this.#emit(sid, this.#lo, this.#hi, maskLo, maskHi, frameLo, frameHi, domain);
+    else this.#emit(sid, iovaLo, iovaHi, ~this.#lo, ~this.#hi, frameLo, frameHi, domain);
   }
 
   #context(bytes: Uint8Array, at: number, end: number): void {
     if (!this.#number(bytes, at, end, busLabel)) return;
     const bus = this.#lo;
-    if (!this.#number(bytes, at, end, devfnLabel)) return;
+    if (!this.#number(bytes, this.#after, end, devfnLabel)) return;
     const devfn = this.#lo;
-    if (!this.#number(bytes, at, end, highLabel)) return;
+    if (!this.#number(bytes, this.#after, end, highLabel)) return;
     const highLo = this.#lo;
     const highHi = this.#hi;
-    if (!this.#number(bytes, at, end, lowLabel)) return;
+    if (!this.#number(bytes, this.#after, end, lowLabel)) return;
     const sid = ((bus << 8) | devfn) & 0xffff;
     this.contexts++;
     if (this.#domainOfSid[sid] === ((highLo >>> 8) & 0xffff)) return;
@@ -194,7 +192,7 @@ class Parser extends LogLines implements StockLogParser {
       if (!this.#number(bytes, at, end, gpaLabel)) return;
       const domain = this.#domainOfSid[sid]!;
       if (domain === -1) this.withoutDomain++;
-      else this.#emit(sid, this.#lo, this.#hi, 0xfffff000, 0xffffffff, frameLo, frameHi, domain);
+      else this.#emit(sid, this.#lo, this.#hi, -4096, -1, frameLo, frameHi, domain);
     } else if (startsWith(bytes, at, end, amdPagesInvalName)) {
       this.pageInvalidations++;
     }
@@ -225,13 +223,17 @@ class Parser extends LogLines implements StockLogParser {
     for (; at < end; at++) {
       const digit = hexDigit(bytes[at]!);
       if (digit === -1) break;
-      // Signed words until they are done: they stay in integer registers.
       hi = (hi << 4) | (lo >>> 28);
       lo = (lo << 4) | digit;
     }
-    this.#lo = lo >>> 0;
-    this.#hi = hi >>> 0;
+    this.#lo = lo;
+    this.#hi = hi;
+    this.#after = at;
     return at > first;
+  }
+
+  #value(): number {
+    return (this.#hi >>> 0) * 2 ** 32 + (this.#lo >>> 0);
   }
 
   /** Source of `bus:slot.function` in hexadecimal after `label`, or -1. */
@@ -239,22 +241,27 @@ class Parser extends LogLines implements StockLogParser {
     let at = find(bytes, from, end, label);
     if (at === -1) return -1;
     at += label.length;
-    const parts = [0, 0, 0];
+    let sid = 0;
     for (let part = 0; part < 3; part++) {
       const first = at;
-      for (let digit = 0; at < end; at++) {
-        digit = hexDigit(bytes[at]!);
+      let value = 0;
+      for (; at < end; at++) {
+        const digit = hexDigit(bytes[at]!);
         if (digit === -1) break;
-        parts[part] = parts[part]! * 16 + digit;
+        value = (value << 4) | digit;
       }
       if (at === first || (part < 2 && bytes[at] !== separators[part])) return -1;
       at++;
+      sid |= (part === 2 ? value & 7 : value) << shifts[part]!;
     }
-    return ((parts[0]! << 8) | (parts[1]! << 3) | (parts[2]! & 7)) & 0xffff;
+    this.#after = at - 1;
+    return sid & 0xffff;
   }
 }
 
+/** Between bus, slot and function, and where they are in a source identifier. */
 const separators = [0x3a, 0x2e];
+const shifts = [8, 3, 0];
 const sidLabel = word(' sid 0x');
 const iovaLabel = word(' iova 0x');
 const slpteLabel = word(' slpte 0x');

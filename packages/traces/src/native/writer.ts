@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { type AccessBlock, AccessKind, StrataError } from '@strata/model/machine';
+import { type AccessBlock, AccessKind } from '@strata/model/machine';
+import { refuseNonFile, unwritable } from '../output/index.ts';
 import type { TraceReader, TraceSummary } from '../reader.ts';
 import { compressParts } from './compress.ts';
 import { type ChunkEncoder, createChunkEncoder } from './encode.ts';
@@ -26,6 +27,7 @@ export async function createNativeWriter(
   path: string,
   options: { readonly chunkRows?: number } = {},
 ): Promise<NativeWriter> {
+  refuseNonFile(path);
   const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`;
   const file = await openForWriting(temporary, path);
   const chunks: ChunkEntry[] = [];
@@ -92,7 +94,10 @@ export async function createNativeWriter(
     await append(writeTrailer({ footerOffset, footerBytes: offset - footerOffset }));
     await file.close();
     open = false;
-    await rename(temporary, path);
+    await rename(temporary, path).catch(async (error: unknown) => {
+      await rm(temporary, { force: true });
+      throw unwritable(path, error);
+    });
     return manifest;
   };
 
@@ -156,14 +161,4 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, path: string): Prom
   } catch (error) {
     throw unwritable(path, error);
   }
-}
-
-function unwritable(path: string, error: unknown): StrataError {
-  return new StrataError({
-    code: 'output.unwritable',
-    what: 'cannot write the trace',
-    where: path,
-    found: error instanceof Error ? error.message : String(error),
-    mend: 'Choose a folder that exists, is writable and has room.',
-  });
 }

@@ -1,5 +1,6 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { type Frame, type PageTable, pagesIn, StrataError } from '@strata/model/machine';
+import { refuseNonFile, unwritable } from '../output/index.ts';
 import type { TableUnit } from './imported-tables.ts';
 
 export interface DmtDumpOptions {
@@ -44,20 +45,23 @@ export function formatDmtDump(
 
 /**
  * Writes a DMT dump to a file, which appears when it is complete.
- * @throws StrataError as `formatDmtDump`; what the file system reports
+ * @throws StrataError as `formatDmtDump`, and `output.unwritable`
  */
 export function writeDmtDump(path: string, table: PageTable, options: DmtDumpOptions = {}): void {
+  refuseNonFile(path);
   const partial = `${path}.${process.pid}.partial`;
-  const file = openSync(partial, 'w');
   try {
+    const file = openSync(partial, 'w');
     try {
       formatDmtDump(table, (text) => writeSync(file, text), options);
+      renameSync(partial, path);
+    } catch (error) {
+      rmSync(partial, { force: true });
+      throw error;
     } finally {
       closeSync(file);
     }
-    renameSync(partial, path);
   } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
+    throw unwritable(path, error);
   }
 }

@@ -248,6 +248,14 @@ describe('a DMT dump', () => {
     );
   });
 
+  it('of byte addresses that are said to be frames comes with a warning', async () => {
+    const { unit, warnings } = await read(text(rows), { unit: 'pfn' });
+    expect([unit, warnings]).toEqual([
+      'pfn',
+      [expect.stringMatching(/look like byte addresses.*4096 times too large/)],
+    ]);
+  });
+
   it('cut anywhere is refused or warned about, never read as a whole', async () => {
     const whole = text(rows);
     for (let bytes = 0; bytes < whole.length; bytes++) {

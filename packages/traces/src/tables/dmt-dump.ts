@@ -1,6 +1,6 @@
 import { StrataError } from '@strata/model/machine';
 import { DmtRow } from './dmt-row.ts';
-import { recogniseUnit } from './dmt-unit.ts';
+import { likelyUnit, recogniseUnit } from './dmt-unit.ts';
 import { DumpBuilder } from './dump-builder.ts';
 import { dumpScan, type ScannedRows } from './dump-scan.ts';
 import {
@@ -78,7 +78,7 @@ async function readDmtDump(source: TableSource, options: TableOptions): Promise<
     vmas,
     unit,
     rows,
-    warnings: warningsAbout(builder, unit, ended, foldHugePages),
+    warnings: [...unitWarnings(unit, likelyUnit(source.head)), ...warningsAbout(builder, ended, foldHugePages)],
   };
 }
 
@@ -119,12 +119,19 @@ function wrongCount(expected: number, found: number, path: string): StrataError 
   });
 }
 
-function warningsAbout(builder: DumpBuilder, unit: TableUnit, ended: boolean, folded: boolean): string[] {
+function unitWarnings(unit: TableUnit, likely: TableUnit | undefined): string[] {
+  if (unit === 'bytes') return [];
+  return likely === 'bytes'
+    ? [
+        'The table columns look like byte addresses, all multiples of 0x1000, and are taken for frame numbers, as asked for: every physical address is 4096 times too large. Leave the unit out, or say bytes.',
+      ]
+    : [
+        'The table columns are frame numbers, as the published dumper prints them. The original simulators take them for byte addresses, so their figures on this file mean nothing; here they are read as frames.',
+      ];
+}
+
+function warningsAbout(builder: DumpBuilder, ended: boolean, folded: boolean): string[] {
   const warnings: string[] = [];
-  if (unit === 'pfn')
-    warnings.push(
-      'The table columns are frame numbers, as the published dumper prints them. The original simulators take them for byte addresses, so their figures on this file mean nothing; here they are read as frames.',
-    );
   const expanded = [
     builder.expanded2m > 0 ? `${builder.expanded2m} of 2 MiB` : '',
     builder.expanded1g > 0 ? `${builder.expanded1g} of 1 GiB` : '',

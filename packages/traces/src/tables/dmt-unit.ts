@@ -14,21 +14,37 @@ const enoughFrames = 3;
  * @throws StrataError `tables.ambiguous-unit` when the beginning of the file does not show it
  */
 export function recogniseUnit(head: Uint8Array, path: string): TableUnit {
-  const { frames, aligned } = sampledFrames(head);
-  if (frames >= enoughFrames && aligned === frames) return 'bytes';
-  if (frames >= enoughFrames && aligned <= frames / 2) return 'pfn';
+  const sample = sampledFrames(head);
+  const unit = unitOf(sample);
+  if (unit !== undefined) return unit;
   throw new StrataError({
     code: 'tables.ambiguous-unit',
     where: path,
     what: 'the table columns could be byte addresses or frame numbers',
     expected: 'byte addresses, all multiples of 0x1000, or frame numbers, which mostly are not',
-    found: `${aligned} multiples of 0x1000 among ${frames} different values`,
+    found: `${sample.aligned} multiples of 0x1000 among ${sample.frames} different values`,
     mend: 'Say which with --unit bytes or --unit pfn.',
   });
 }
 
+/** The unit that the beginning of a dump shows, whatever the user says of it; undefined where it shows none. */
+export function likelyUnit(head: Uint8Array): TableUnit | undefined {
+  return unitOf(sampledFrames(head));
+}
+
+interface Sample {
+  readonly frames: number;
+  readonly aligned: number;
+}
+
+function unitOf({ frames, aligned }: Sample): TableUnit | undefined {
+  if (frames < enoughFrames) return undefined;
+  if (aligned === frames) return 'bytes';
+  return aligned <= frames / 2 ? 'pfn' : undefined;
+}
+
 /** The different values of the table columns in the first rows, and how many of them are multiples of 4096. */
-function sampledFrames(head: Uint8Array): { frames: number; aligned: number } {
+function sampledFrames(head: Uint8Array): Sample {
   const frames = new Set<number>();
   let aligned = 0;
   const field = new HexField();

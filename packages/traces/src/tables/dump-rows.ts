@@ -1,7 +1,7 @@
 import { StrataError } from '@strata/model/machine';
 import { openInput } from '../input/input.ts';
 import { dmtDump } from './dmt-dump.ts';
-import { recogniseUnit } from './dmt-unit.ts';
+import { likelyUnit } from './dmt-unit.ts';
 import { HexField } from './hex-field.ts';
 import { malformed, type TableUnit } from './imported-tables.ts';
 import { forEachLine, lineText } from './lines.ts';
@@ -65,7 +65,7 @@ export async function readDumpRows(
       rows++;
     });
     if (announced !== undefined && announced !== rows) throw wrongCount(announced, rows, path);
-    return { announced, rows, likelyUnit: likelyUnit(input.head, path) };
+    return { announced, rows, likelyUnit: likelyUnit(input.head) };
   } finally {
     await input.close();
   }
@@ -75,15 +75,6 @@ export async function readDumpRows(
 function announcedRows(text: string, path: string): number | undefined {
   if (!/^ *\d+$/.test(text)) throw malformed(path, 1, text, 'the count of rows, or a process id, in decimal');
   return text.startsWith(' ') ? undefined : Number(text);
-}
-
-function likelyUnit(head: Uint8Array, path: string): TableUnit | undefined {
-  try {
-    return recogniseUnit(head, path);
-  } catch (error) {
-    if (error instanceof StrataError) return undefined;
-    throw error;
-  }
 }
 
 function wrongCount(expected: number, found: number, path: string): StrataError {

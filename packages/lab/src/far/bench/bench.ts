@@ -8,7 +8,17 @@ export interface Bench {
   readonly requests: number;
   readonly against: ReadonlySet<Competitor>;
   readonly signal: AbortSignal;
-  say(text: string): void;
+  /** Tells what is measured next: each system of a workload is one step. */
+  step(what: string): void;
+  /** A finished figure: an interrupt later does not take it back. */
+  record(row: BenchRow): void;
+}
+
+/** A workload, and how many steps it takes against some competitors. */
+export interface Workload {
+  readonly name: string;
+  steps(against: ReadonlySet<Competitor>): number;
+  run(bench: Bench): Promise<void>;
 }
 
 /** One figure, measured on this machine in this run. */

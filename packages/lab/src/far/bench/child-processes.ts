@@ -4,34 +4,58 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { StrataError } from '@strata/model/machine';
 import { temporaries } from '../../terminal/temporaries.ts';
 
-/** A process that ends with the benchmark, however that ends (a kill excepted). */
+/** A process that ends with the benchmark, however that ends. */
 export interface Helper<Address> {
   readonly address: Address;
   close(): Promise<void>;
 }
 
-/** Not in our process group: a Ctrl-C is ours to handle, and it must not end a server that we still talk to. */
-function start(program: string, args: readonly string[], folder?: string): ChildProcess {
-  const child = spawn(program, args, {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'ignore'],
-    ...(folder !== undefined && { cwd: folder }),
-  });
-  const kill = () => child.kill('SIGKILL');
-  process.once('exit', kill);
-  child.once('exit', () => process.off('exit', kill));
-  return child;
+/** Exit codes of the guard, as a shell has them. */
+const notFound = 127;
+const notStarted = 126;
+
+/**
+ * Starts a program and ends it when its own standard input ends: the kernel closes that pipe when the benchmark dies, even of SIGKILL, which
+ * no handler of ours would see.
+ */
+const guard = `
+const { spawn } = require('node:child_process');
+const [program, ...words] = process.argv.slice(1);
+const child = spawn(program, words, { stdio: ['ignore', 'inherit', 'ignore'] });
+child.once('error', ({ code }) => process.exit(code === 'ENOENT' ? ${notFound} : ${notStarted}));
+child.once('exit', (code) => process.exit(code ?? 1));
+process.stdin.once('end', () => child.kill('SIGKILL')).resume();
+`;
+
+interface Guarded {
+  readonly process: ChildProcess;
+  readonly output: Readable;
+  stop(): Promise<void>;
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.kill('SIGKILL');
-  await ended;
+/** Not in our process group: a Ctrl-C is ours to handle, and it must not end a server that we still talk to. */
+function start(program: string, args: readonly string[], folder?: string): Guarded {
+  const child = spawn(process.execPath, ['-e', guard, program, ...args], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    ...(folder !== undefined && { cwd: folder }),
+  });
+  child.stdin.on('error', () => {});
+  return {
+    process: child,
+    output: child.stdout,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      child.stdin.end();
+      await ended;
+    },
+  };
 }
 
 /** A folder that is removed at the end of the process if not before. */
@@ -62,10 +86,10 @@ export async function startAgentProcess(memoryBytes: number): Promise<Helper<str
   ]);
   const failed = failureOf(child, 'the agent');
   const ready = (async () => {
-    for await (const line of createInterface({ input: child.stdout! })) return line;
+    for await (const line of createInterface({ input: child.output })) return line;
     return failed;
   })();
-  return { address: await Promise.race([ready, failed]), close: () => stop(child) };
+  return { address: await Promise.race([ready, failed]), close: child.stop };
 }
 
 /** @throws StrataError `far.redis`, exit code 3, where redis-server is not installed */
@@ -87,11 +111,11 @@ export async function startRedis(): Promise<Helper<number>> {
   const child = start(process.env.STRATA_REDIS_SERVER ?? 'redis-server', args, folder.address);
   const failed = failureOf(child, 'redis-server');
   const close = async () => {
-    await stop(child);
+    await child.stop();
     await folder.close();
   };
   const ready = (async () => {
-    for await (const line of createInterface({ input: child.stdout! }))
+    for await (const line of createInterface({ input: child.output }))
       if (/ready to accept connections/i.test(line)) return;
     await failed;
   })();
@@ -101,28 +125,21 @@ export async function startRedis(): Promise<Helper<number>> {
     await close();
     throw error;
   }
-  child.stdout!.resume();
+  child.output.resume();
   return { address: port, close };
 }
 
-function failureOf(child: ChildProcess, name: string): Promise<never> {
+function failureOf({ process: child }: Guarded, name: string): Promise<never> {
   const failed = new Promise<never>((_, reject) => {
-    child.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(
-        cause.code === 'ENOENT'
-          ? missing(name)
-          : new StrataError({ code: 'far.helper', what: `${name} cannot be started: ${cause.message}`, exitCode: 3 }),
-      ),
+    child.once('error', (cause) =>
+      reject(new StrataError({ code: 'far.helper', what: `${name} cannot be started: ${cause.message}`, exitCode: 3 })),
     );
-    child.once('exit', (code, signal) =>
-      reject(
-        new StrataError({
-          code: 'far.helper',
-          what: `${name} ended before it was ready (${signal ?? code})`,
-          exitCode: 3,
-        }),
-      ),
-    );
+    child.once('exit', (code, signal) => {
+      if (code === notFound) reject(missing(name));
+      const what =
+        code === notStarted ? `${name} cannot be started` : `${name} ended before it was ready (${signal ?? code})`;
+      reject(new StrataError({ code: 'far.helper', what, exitCode: 3 }));
+    });
   });
   failed.catch(() => {});
   return failed;

@@ -1,20 +1,21 @@
-import { type Bench, type BenchRow, turn } from './bench.ts';
+import { type Bench, turn, type Workload } from './bench.ts';
 import { type KeyStore, localFarKeys, mapKeys, openLmdb, openRedis } from './stores.ts';
 import { webWorkload } from './web.ts';
 
 const keysPerBatch = 64;
 
 /** Lookups of 4 bytes by 12, 64 at a time as AIFM's figure 9 does, evenly over all keys (specification A4.3). */
-export async function benchHashTable({ shrink, requests, against, signal, say }: Bench): Promise<BenchRow[]> {
+export const hashTable: Workload = { name: 'hash', steps: (against) => 1 + against.size, run };
+
+async function run({ shrink, requests, against, signal, step, record }: Bench): Promise<void> {
   const web = webWorkload(shrink, 1, 12_345);
   const count = web.kinds * 32;
-  const rows: BenchRow[] = [];
   const measure = async (system: string, store: KeyStore) => {
-    say(`hash table: ${system}`);
+    step(`hash table: ${system}`);
     await store.load(count, web.keyAt, web.valueAt);
     const batches = Math.max(50, Math.floor(requests / 8));
     const buffers = Array.from({ length: keysPerBatch }, () => Buffer.alloc(12));
-    const run = async () => {
+    const once = async () => {
       let place = 1;
       const start = performance.now();
       for (let batch = 0; batch < batches; batch++) {
@@ -27,9 +28,9 @@ export async function benchHashTable({ shrink, requests, against, signal, say }:
       }
       return ((performance.now() - start) * 1e6) / (batches * keysPerBatch);
     };
-    await run();
-    const value = await run();
-    rows.push({
+    await once();
+    const value = await once();
+    record({
       workload: 'hash table',
       system,
       measure: 'lookup',
@@ -51,5 +52,4 @@ export async function benchHashTable({ shrink, requests, against, signal, say }:
     const { keys, objects } = await openLmdb();
     await measure('lmdb', keys).finally(() => objects.close());
   }
-  return rows;
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { FarMemory, MISS } from '@strata/far-memory';
-import type { Bench, BenchRow } from './bench.ts';
+import type { Bench, BenchRow, Workload } from './bench.ts';
 import { farObjects } from './stores.ts';
 
 const objectBytes = 8192;
@@ -12,18 +12,20 @@ function row(system: string, measure: string, unit: string, value: number): Benc
 }
 
 /** Hit, miss, pipelined fetches and the memory of records (specification A2.1, A2.5b). */
-export async function benchMicro({ shrink, against, signal, say }: Bench): Promise<BenchRow[]> {
-  say('micro: hits');
-  const rows = await hits();
+export const micro: Workload = { name: 'micro', steps: () => 3, run };
+
+async function run({ shrink, against, signal, step, record }: Bench): Promise<void> {
+  step('micro: hits');
+  for (const one of await hits()) record(one);
   signal.throwIfAborted();
-  say('micro: misses');
-  rows.push(...(await misses(Math.max(2048, 16_384 / shrink), signal)));
-  say('micro: records');
+  step('micro: misses');
+  for (const one of await misses(Math.max(2048, 16_384 / shrink), signal)) record(one);
+  signal.throwIfAborted();
+  step('micro: records');
   const records = shrink === 1 ? 4e6 : 4e5;
   const label = `resident of ${records / 1e6} M records`;
-  rows.push(row('far', label, 'MB', await resident(farRecords(records))));
-  if (against.has('map')) rows.push(row('map', label, 'MB', await resident(mapRecords(records))));
-  return rows;
+  record(row('far', label, 'MB', await resident(farRecords(records))));
+  if (against.has('map')) record(row('map', label, 'MB', await resident(mapRecords(records))));
 }
 
 async function hits(): Promise<BenchRow[]> {
@@ -98,10 +100,10 @@ async function misses(count: number, signal: AbortSignal): Promise<BenchRow[]> {
 
 /** What a process of its own holds with the records in it, less the same process without. */
 async function resident(program: string): Promise<number> {
-  const run = promisify(execFile);
+  const execute = promisify(execFile);
   const words = ['--expose-gc', '--max-old-space-size=4096', '--input-type=module', '-e', program];
   // The program's imports are resolved from here.
-  const { stdout } = await run(process.execPath, words, { cwd: fileURLToPath(new URL('.', import.meta.url)) });
+  const { stdout } = await execute(process.execPath, words, { cwd: fileURLToPath(new URL('.', import.meta.url)) });
   return Number(stdout) / 1e6;
 }
 

@@ -1,4 +1,4 @@
-import { type Bench, type BenchRow, turn } from './bench.ts';
+import { type Bench, turn, type Workload } from './bench.ts';
 import { farObjects, mapObjects, type ObjectStore, openLmdb, openRedis } from './stores.ts';
 
 /** Columns of doubles in chunks of 64 KiB: vendor, passengers, pick-up and drop-off (s), longitude and latitude of both. */
@@ -85,13 +85,16 @@ function haversineKm(fromLon: number, fromLat: number, toLon: number, toLat: num
   return 2 * earthKm * Math.asin(Math.sqrt(a));
 }
 
-export async function benchTaxi({ shrink, against, signal, say }: Bench): Promise<BenchRow[]> {
+const localShares = [0.5, 0.25] as const;
+
+export const taxi: Workload = { name: 'taxi', steps: (against) => localShares.length + against.size, run };
+
+async function run({ shrink, against, signal, step, record }: Bench): Promise<void> {
   const chunks = Math.max(2, fullRows / shrink / rowsPerChunk);
   const objects = columns.length * chunks;
-  const rows: BenchRow[] = [];
   let expected: string | undefined;
   const measure = async (system: string, localShare: number | null, store: ObjectStore) => {
-    say(`taxi: ${system}`);
+    step(`taxi: ${system}`);
     try {
       await store.load(objects, (index) => tripChunk(Math.floor(index / chunks), index % chunks));
       await analyse(store, chunks, signal);
@@ -100,7 +103,7 @@ export async function benchTaxi({ shrink, against, signal, say }: Bench): Promis
       const value = performance.now() - start;
       expected ??= findings;
       if (findings !== expected) throw new Error(`${system} finds ${findings}, the others ${expected}`);
-      rows.push({
+      record({
         workload: 'taxi',
         system,
         measure: 'analysis',
@@ -115,7 +118,7 @@ export async function benchTaxi({ shrink, against, signal, say }: Bench): Promis
     }
   };
   if (against.has('map')) await measure('map', 1, mapObjects());
-  for (const localShare of [0.5, 0.25])
+  for (const localShare of localShares)
     await measure(
       `far ${localShare * 100} %`,
       localShare,
@@ -123,5 +126,4 @@ export async function benchTaxi({ shrink, against, signal, say }: Bench): Promis
     );
   if (against.has('redis')) await measure('redis', 0, (await openRedis()).objects);
   if (against.has('lmdb')) await measure('lmdb', null, (await openLmdb()).objects);
-  return rows;
 }

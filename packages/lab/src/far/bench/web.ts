@@ -1,5 +1,5 @@
 import { createCipheriv } from 'node:crypto';
-import { type Bench, type BenchRow, turn } from './bench.ts';
+import { type Bench, turn, type Workload } from './bench.ts';
 import {
   farObjects,
   type KeyStore,
@@ -129,9 +129,22 @@ async function serve(
   return ((performance.now() - start) * 1000) / requests.length;
 }
 
-export async function benchWeb({ shrink, requests, against, signal, say }: Bench): Promise<BenchRow[]> {
+const localShares = [1, 0.5, 0.25, 0.125] as const;
+
+export const webFrontEnd: Workload = {
+  name: 'web',
+  // Redis and LMDB serve once keys and objects, once objects only.
+  steps: (against) =>
+    1 +
+    localShares.length +
+    (against.has('map') ? 1 : 0) +
+    (against.has('redis') ? 2 : 0) +
+    (against.has('lmdb') ? 2 : 0),
+  run,
+};
+
+async function run({ shrink, requests, against, signal, step, record }: Bench): Promise<void> {
   const web = webWorkload(shrink, requests, 12_345);
-  const rows: BenchRow[] = [];
   const object = new Uint8Array(objectBytes);
   const objectAt = (index: number) => {
     object[0] = index & 255;
@@ -144,7 +157,7 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
     await objects.load(web.objects, objectAt);
   };
   const measure = async (system: System) => {
-    say(`web front end: ${system.system}`);
+    step(`web front end: ${system.system}`);
     // Once through for caches and the compiler.
     await serve(system, web, false, signal);
     const plain = await serve(system, web, false, signal);
@@ -156,8 +169,8 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
       inFlight: system.inFlight,
       missRatio: system.objects.missRatio(),
     };
-    rows.push({ ...facts, measure: 'request', unit: 'us', value: plain });
-    rows.push({ ...facts, measure: 'request with AES', unit: 'us', value: encrypted });
+    record({ ...facts, measure: 'request', unit: 'us', value: plain });
+    record({ ...facts, measure: 'request with AES', unit: 'us', value: encrypted });
   };
   const measured = async (objects: ObjectStore, systems: readonly System[]) => {
     try {
@@ -168,14 +181,14 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
   };
   const farKeys = await localFarKeys(web.kinds * lookups);
   try {
-    say('web front end: loading');
+    step('web front end: loading');
     await farKeys.load(web.kinds * lookups, web.keyAt, web.valueAt);
     if (against.has('map')) {
       const [keys, objects] = [mapKeys(), mapObjects()];
       await load(keys, objects);
       await measured(objects, [{ system: 'map', localShare: 1, keys, objects, inFlight: 1 }]);
     }
-    for (const localShare of [1, 0.5, 0.25, 0.125]) {
+    for (const localShare of localShares) {
       // All local needs room for object headers and the segments that evacuation keeps free.
       const room = localShare === 1 ? 1.4 : localShare;
       const objects = await farObjects(objectBytes, web.objects, room * web.objects * objectBytes);
@@ -202,7 +215,6 @@ export async function benchWeb({ shrink, requests, against, signal, say }: Bench
   } finally {
     await farKeys.close();
   }
-  return rows;
 }
 
 async function guarded(store: ObjectStore, work: () => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 import { HashOrder } from './c-library.ts';
-import { Column } from './column.ts';
-import { type BuildQuirks, TenantIds } from './identities.ts';
+import { EventRows, EventWord } from './event-rows.ts';
+import { type BuildQuirks, idCount, TenantIds } from './identities.ts';
 import { Interner } from './interner.ts';
 import type { LogEvents } from './log-events.ts';
 import { randomOrder, roundRobin, type TenantOrder } from './merge.ts';
@@ -26,7 +26,12 @@ export const contextRecordBytes = 20;
 export const tableRecordBytes = 42;
 
 /** Page masks by level: 4 KiB, 2 MiB, 1 GiB; level 4 is undefined in the original and treated as no mask here. */
-const maskLoOfLevel: readonly number[] = [0, 0xfffff000, 0xffe00000, 0xc0000000];
+const maskLoOfLevel: readonly number[] = [0, -(2 ** 12), -(2 ** 21), -(2 ** 30)];
+
+function levelOfMask(maskLo: number): number {
+  for (let level = 1; level < maskLoOfLevel.length; level++) if (maskLoOfLevel[level] === maskLo) return level;
+  return 0;
+}
 
 /** Collects the events of logs and merges them into a hyper-tenant trace. */
 export class TraceBuilder implements LogEvents {
@@ -35,15 +40,11 @@ export class TraceBuilder implements LogEvents {
   #validDids = new Set<number>();
   #ignored = 0;
 
-  readonly #sid = new Column(Uint16Array);
-  readonly #did = new Column(Uint16Array);
-  readonly #level = new Column(Uint8Array);
-  readonly #iovaLo = new Column(Uint32Array);
-  readonly #iovaHi = new Column(Uint32Array);
-  readonly #maskLo = new Column(Uint32Array);
-  readonly #maskHi = new Column(Uint32Array);
-  readonly #slpteLo = new Column(Uint32Array);
-  readonly #slpteHi = new Column(Uint32Array);
+  readonly #events = new EventRows();
+  /** Per device of this log with translations: its domain + 1 and number, until a context entry says something else. */
+  readonly #knownDomain = new Uint32Array(idCount);
+  readonly #knownDid = new Uint16Array(idCount);
+  readonly #knownSid = new Uint16Array(idCount);
 
   readonly #contextOrder = new HashOrder(64);
   readonly #contextNodes = new Map<number, number>();
@@ -69,6 +70,7 @@ export class TraceBuilder implements LogEvents {
   beginLog(devices: number, kind: 'collector' | 'stock' = 'collector'): void {
     this.#ids.beginLog(devices, kind);
     this.#validDids = new Set();
+    this.#knownDomain.fill(0);
   }
 
   /** Tenants seen so far in the current log, through any kind of event. */
@@ -81,7 +83,7 @@ export class TraceBuilder implements LogEvents {
   }
 
   get translations(): number {
-    return this.#sid.length;
+    return this.#events.length;
   }
 
   pageUpdate(
@@ -94,7 +96,7 @@ export class TraceBuilder implements LogEvents {
     domain: number,
   ): void {
     const maskLo = maskLoOfLevel[level] ?? 0;
-    this.#translation(sid, iovaLo, iovaHi, maskLo, maskLo === 0 ? 0 : 0xffffffff, slpteLo, slpteHi, level, domain);
+    this.#translation(sid, iovaLo, iovaHi, maskLo, maskLo === 0 ? 0 : -1, slpteLo, slpteHi, level, domain);
   }
 
   pageHit(
@@ -107,7 +109,7 @@ export class TraceBuilder implements LogEvents {
     slpteHi: number,
     domain: number,
   ): void {
-    const level = maskHi === 0xffffffff ? Math.max(0, maskLoOfLevel.indexOf(maskLo, 1)) : 0;
+    const level = (maskHi | 0) === -1 ? levelOfMask(maskLo | 0) : 0;
     this.#translation(sid, iovaLo, iovaHi, maskLo, maskHi, slpteLo, slpteHi, level, domain);
   }
 
@@ -125,6 +127,7 @@ export class TraceBuilder implements LogEvents {
       this.#ignored++;
       return;
     }
+    this.#knownDomain[sid] = 0;
     const did = (highLo >>> 8) & 0xffff;
     this.#validDids.add(did);
     this.#ids.domain(did, sid);
@@ -158,7 +161,7 @@ export class TraceBuilder implements LogEvents {
     const global = this.#ids.domainOfTable(did);
     const offset = indexAtLevel(iovaLo, iovaHi, level) * 8;
     const addressLo = (tableLo + offset) >>> 0;
-    const addressHi = (tableHi + (addressLo < tableLo ? 1 : 0)) >>> 0;
+    const addressHi = (tableHi + (addressLo < tableLo >>> 0 ? 1 : 0)) >>> 0;
     const before = this.#tableNodes.size;
     const run = this.#quirks.tableOverwrite ? 0 : this.#ids.log;
     const node = this.#tableNodes.intern(addressLo, addressHi, run, 0, 0);
@@ -193,13 +196,14 @@ export class TraceBuilder implements LogEvents {
   translationRecords(order: Int32Array): Uint8Array {
     const bytes = new Uint8Array(order.length * translationRecordBytes);
     const words = new Uint32Array(bytes.buffer);
+    const events = this.#events;
     const pages = new Interner();
     const pageAt = new Int32Array(order.length);
     for (let position = 0; position < order.length; position++) {
       const event = order[position]!;
-      const pageLo = (this.#iovaLo.at(event) & this.#maskLo.at(event)) >>> 0;
-      const pageHi = (this.#iovaHi.at(event) & this.#maskHi.at(event)) >>> 0;
-      pageAt[position] = pages.intern(pageLo, pageHi, this.#did.at(event), 0, 0);
+      const pageLo = (events.word(event, EventWord.iovaLo) & events.word(event, EventWord.maskLo)) >>> 0;
+      const pageHi = (events.word(event, EventWord.iovaHi) & events.word(event, EventWord.maskHi)) >>> 0;
+      pageAt[position] = pages.intern(pageLo, pageHi, this.#events.did(event), 0, 0);
     }
     const nextAccess = new Float64Array(pages.size).fill(-1);
     for (let position = order.length - 1; position >= 0; position--) {
@@ -207,14 +211,14 @@ export class TraceBuilder implements LogEvents {
       const at = (position * translationRecordBytes) / 4;
       const next = nextAccess[pageAt[position]!]!;
       words[at] = 1;
-      words[at + 1] = this.#sid.at(event) | (this.#did.at(event) << 16);
-      words[at + 2] = this.#iovaLo.at(event);
-      words[at + 3] = this.#iovaHi.at(event);
-      words[at + 4] = this.#maskLo.at(event);
-      words[at + 5] = this.#maskHi.at(event);
-      words[at + 6] = this.#level.at(event);
-      words[at + 8] = this.#slpteLo.at(event);
-      words[at + 9] = this.#slpteHi.at(event);
+      words[at + 1] = events.word(event, EventWord.device);
+      words[at + 2] = events.word(event, EventWord.iovaLo);
+      words[at + 3] = events.word(event, EventWord.iovaHi);
+      words[at + 4] = events.word(event, EventWord.maskLo);
+      words[at + 5] = events.word(event, EventWord.maskHi);
+      words[at + 6] = events.word(event, EventWord.level);
+      words[at + 8] = events.word(event, EventWord.slpteLo);
+      words[at + 9] = events.word(event, EventWord.slpteHi);
       words[at + 10] = next === -1 ? 0xffffffff : next >>> 0;
       words[at + 11] = next === -1 ? 0xffffffff : Math.floor(next / 2 ** 32);
       nextAccess[pageAt[position]!] = position;
@@ -264,9 +268,9 @@ export class TraceBuilder implements LogEvents {
   summary(): BuildSummary {
     const didsOfSid = new Map<number, Set<number>>();
     for (let event = 0; event < this.translations; event++) {
-      const sid = this.#sid.at(event);
+      const sid = this.#events.sid(event);
       const dids = didsOfSid.get(sid) ?? new Set();
-      didsOfSid.set(sid, dids.add(this.#did.at(event)));
+      didsOfSid.set(sid, dids.add(this.#events.did(event)));
     }
     const sidCollisions = [...didsOfSid]
       .filter(([, dids]) => dids.size > 1)
@@ -295,31 +299,41 @@ export class TraceBuilder implements LogEvents {
     level: number,
     domain: number,
   ): void {
-    if (!this.#ids.isTenant(sid)) {
+    if (this.#knownDomain[sid] !== (domain & 0xffff) + 1 && !this.#learn(sid, domain & 0xffff)) {
       this.#ignored++;
       return;
     }
-    const did = this.#ids.domain(domain & 0xffff, sid);
+    this.#events.push(
+      this.#knownSid[sid]!,
+      this.#knownDid[sid]!,
+      level,
+      iovaLo,
+      iovaHi,
+      maskLo,
+      maskHi,
+      slpteLo,
+      slpteHi,
+    );
+  }
+
+  /** Whether the device is a tenant; its numbers are known then. */
+  #learn(sid: number, domain: number): boolean {
+    if (sid >>> 16 !== 0 || !this.#ids.isTenant(sid)) return false;
+    this.#knownDid[sid] = this.#ids.domain(domain, sid);
     this.#ids.seeTranslation(sid);
-    this.#sid.push(this.#ids.shiftedSid(sid));
-    this.#did.push(did);
-    this.#level.push(level);
-    this.#iovaLo.push(iovaLo);
-    this.#iovaHi.push(iovaHi);
-    this.#maskLo.push(maskLo);
-    this.#maskHi.push(maskHi);
-    this.#slpteLo.push(slpteLo);
-    this.#slpteHi.push(slpteHi);
+    this.#knownSid[sid] = this.#ids.shiftedSid(sid);
+    this.#knownDomain[sid] = domain + 1;
+    return true;
   }
 
   /** Event numbers per domain, in order. */
   #streams(): Int32Array[] {
     const lengths = new Int32Array(this.tenants);
-    for (let event = 0; event < this.translations; event++) lengths[this.#did.at(event)]!++;
+    for (let event = 0; event < this.translations; event++) lengths[this.#events.did(event)]!++;
     const streams = Array.from(lengths, (length) => new Int32Array(length));
     lengths.fill(0);
     for (let event = 0; event < this.translations; event++) {
-      const did = this.#did.at(event);
+      const did = this.#events.did(event);
       streams[did]![lengths[did]!++] = event;
     }
     return streams;
@@ -328,7 +342,7 @@ export class TraceBuilder implements LogEvents {
 
 /** Index of a table entry: bits 12 + 9 (level - 1) and up of the address. */
 function indexAtLevel(iovaLo: number, iovaHi: number, level: number): number {
-  const page = iovaHi * 2 ** 20 + (iovaLo >>> 12);
+  const page = (iovaHi >>> 0) * 2 ** 20 + (iovaLo >>> 12);
   return Math.floor(page / 512 ** (level - 1)) % 512;
 }
 

@@ -47,7 +47,7 @@ export function buildQuirks(on: readonly BuildQuirk[]): BuildQuirks {
 const functionBits = 3;
 const firstSlot = 2;
 const idsPerLog = 128;
-const idCount = 65_536;
+export const idCount = 65_536;
 /** Slot 31 of bus 0 holds the chipset's own functions, which have identity maps and no tenant. */
 const chipsetSlot = 31;
 

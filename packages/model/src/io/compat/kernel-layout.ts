@@ -29,6 +29,7 @@ type GlobalName =
 export interface KernelExports extends Readonly<Record<GlobalName, Global>> {
   readonly memory: { readonly buffer: ArrayBuffer };
   alloc(bytes: number): number;
+  newNodes(capacity: number): number;
   run(): number;
   finish(): number;
 }
@@ -115,7 +116,7 @@ const cacheCountsAt = 56;
 
 export function layQueues(wasm: KernelExports): void {
   for (const at of queues) {
-    const nodes = wasm.alloc(queueNodes * 8);
+    const nodes = wasm.newNodes(queueNodes);
     const queue = new Int32Array(wasm.memory.buffer, at, 8);
     queue[Queue.nodes] = nodes;
     queue[Queue.firstTime] = never;
@@ -227,8 +228,8 @@ export function viewsOf({ memory: { buffer }, ...wasm }: KernelExports): Views {
 }
 
 export function countersOf({ memory }: KernelExports): Readonly<Record<(typeof counterNames)[number], number>> {
-  const values = new Float64Array(memory.buffer, countersAt, counterNames.length);
-  return Object.fromEntries(counterNames.map((name, index) => [name, values[index]!])) as Record<
+  const values = new BigUint64Array(memory.buffer, countersAt, counterNames.length);
+  return Object.fromEntries(counterNames.map((name, index) => [name, Number(values[index]!)])) as Record<
     (typeof counterNames)[number],
     number
   >;
@@ -238,9 +239,9 @@ export function countsOf(wasm: KernelExports, name: keyof typeof caches, shape: 
   const { buffer } = wasm.memory;
   const at = caches[name];
   const cache = new Int32Array(buffer, at, cacheWords);
-  const [miss, conflict] = new Float64Array(buffer, at + cacheCountsAt, 2);
+  const [miss, conflict] = Array.from(new BigUint64Array(buffer, at + cacheCountsAt, 2), Number);
   const { sets } = new SetIndex(name, shape);
-  const rows = Array.from(new Float64Array(buffer, cache[Cache.rows], sets));
+  const rows = Array.from(new BigUint64Array(buffer, cache[Cache.rows], sets), Number);
   return {
     hit: rows.reduce((sum, accesses) => sum + accesses, 0) - miss!,
     miss: miss!,

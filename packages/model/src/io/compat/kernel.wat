@@ -4,6 +4,7 @@
 ;;
 ;; Memory grows with what is in flight and with the requesters seen, never with the length of the trace.
 ;;
+;; From 32: the numbers 0 to 15, a byte each.
 ;; Queue, 32 bytes:    0 nodes   4 length   8 time of the first   12 capacity   16 head (in order only)
 ;;   node, 8 bytes:    0 request   4 time
 ;; Request, 64 bytes:  0 IOVA i64   8 page i64   16 SID   20 DID   24 level   28 is a prefetch   32 latency   36 its slot in L2
@@ -11,8 +12,8 @@
 ;; Cache, 128 bytes:   0 ways   4 signature bytes per set   8 signatures   12 tags (key i64, DID; 16 bytes)
 ;;                     16 what the policy keeps of a slot, 8 bytes: last touch i64, count i64, next access f64; of LRU with up to 16
 ;;                     ways 16 bytes per set instead, the age of each way: 0 is the newest, 255 none
-;;                     20 ways used per set   24 accesses per set f64   28 domains seen   32 number of the cache   36 set bits
-;;                     40 partition mask   44 policy: 0 LRU by ages, 1 LFU, 2 oracle, 3 LRU by touches   56 misses f64   64 conflicts f64
+;;                     20 ways used per set   24 accesses per set i64   28 domains seen   32 number of the cache   36 set bits
+;;                     40 partition mask   44 policy: 0 LRU by ages, 1 LFU, 2 oracle, 3 LRU by touches   56 misses i64   64 conflicts i64
 ;;                     72 first DID   76 end of DIDs   80 touches i64
 ;;   context cache:    4 bytes per set of   16 counts (a byte each)   8 slot + 1 by SID and partition   12 its inverse
 ;;                     72 partition bits
@@ -20,13 +21,15 @@
 ;; Flow, 32 bytes:     0 first issue f64   8 last completion f64   16 translations f64
 ;;
 ;; Queues: 64 context, 96 page caches, 128 fill, 160 DevTLB. Caches: 256 DevTLB, 384 L2, 512 L3, 640 prefetch buffer, 768 context.
-;; Counters f64 from 1024: issued, dropped, accesses, correct, incorrect, made, new map, same SID, different SID, fill, fill same,
+;; Counters i64 from 1024: issued, dropped, accesses, correct, incorrect, made, new map, same SID, different SID, fill, fill same,
 ;; buffer hit, history hit, SIDs.
 (module
   ;; Lets the host, which knows the iteration order of hash tables, choose the victim of a full set (way -1) and note the entry that comes.
   (import "io" "place" (func $place
     (param $cache i32) (param $set i32) (param $way i32) (param $hashHi i32) (param $hashLo i32) (result i32)))
   (memory (export "memory") 1 65536)
+  ;; The numbers of the ways: faster from memory than as a constant.
+  (data (i32.const 32) "\00\01\02\03\04\05\06\07\08\09\0a\0b\0c\0d\0e\0f")
 
   (global $top (mut i32) (i32.const 1152))
   (global $freeRequest (mut i32) (i32.const 0))
@@ -75,16 +78,28 @@
     (local.get $at))
 
   (func $count (param $counter i32)
-    (f64.store (local.get $counter) (f64.add (f64.load (local.get $counter)) (f64.const 1))))
+    (i64.store (local.get $counter) (i64.add (i64.load (local.get $counter)) (i64.const 1))))
 
   ;; --- queues
+
+  ;; Room for the children of the last node, of a time that never comes.
+  (func $newNodes (export "newNodes") (param $capacity i32) (result i32)
+    (local $nodes i32) (local $at i32) (local $end i32)
+    (local.set $nodes (call $alloc (i32.shl (i32.add (local.get $capacity) (i32.const 1)) (i32.const 4))))
+    (local.set $at (local.get $nodes))
+    (local.set $end (i32.add (local.get $nodes) (i32.shl (i32.add (local.get $capacity) (i32.const 1)) (i32.const 4))))
+    (loop $next
+      (i64.store (local.get $at) (i64.const 0x7fffffff00000000))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+    (local.get $nodes))
 
   (func $growQueue (param $queue i32)
     (local $nodes i32) (local $bytes i32) (local $head i32) (local $larger i32)
     (local.set $nodes (i32.load (local.get $queue)))
     (local.set $bytes (i32.shl (i32.load offset=12 (local.get $queue)) (i32.const 3)))
     (local.set $head (i32.shl (i32.load offset=16 (local.get $queue)) (i32.const 3)))
-    (local.set $larger (call $alloc (i32.shl (local.get $bytes) (i32.const 1))))
+    (local.set $larger (call $newNodes (i32.shr_u (local.get $bytes) (i32.const 2))))
     (memory.copy (local.get $larger) (i32.add (local.get $nodes) (local.get $head))
       (i32.sub (local.get $bytes) (local.get $head)))
     (memory.copy (i32.add (local.get $larger) (i32.sub (local.get $bytes) (local.get $head))) (local.get $nodes)
@@ -144,63 +159,57 @@
       (local.get $length)))
     (local.get $request))
 
-  ;; Equal times leave in the order of a heap that sifts the last leaf down from the hole, as the C++ library's does (quirk Q2).
+  ;; Equal times leave in the order of a heap that moves the hole down to a leaf, the right child up unless it is later, and then the last leaf
+  ;; from there up to below the first that is not later, as the C++ library's does (quirk Q2). The same in one pass: times grow downwards, so
+  ;; that what is later than the last leaf moves no further up. Behind the leaves is a time that never comes: how far to go hangs on the number
+  ;; of nodes alone, and no branch on their times.
   (func $pop (param $queue i32) (result i32)
-    (local $nodes i32) (local $request i32) (local $end i32) (local $last i64)
-    (local $hole i32) (local $child i32) (local $at i32) (local $time i32) (local $above i64)
+    (local $nodes i32) (local $request i32) (local $end i32) (local $levels i32)
+    (local $hole i32) (local $child i32) (local $isRight i32) (local $isUp i32) (local $time i32)
+    (local $carried i64) (local $moved i64)
     (if (global.get $inOrder) (then (return (call $popInOrder (local.get $queue)))))
     (local.set $nodes (i32.load (local.get $queue)))
     (local.set $request (i32.load (local.get $nodes)))
     (local.set $end (i32.sub (i32.load offset=4 (local.get $queue)) (i32.const 1)))
     (i32.store offset=4 (local.get $queue) (local.get $end))
-    (if (i32.eqz (local.get $end)) (then
-      (i32.store offset=8 (local.get $queue) (i32.const 0x7fffffff))
-      (return (local.get $request))))
-    (local.set $end (i32.shl (local.get $end) (i32.const 3)))
-    (local.set $last (i64.load (i32.add (local.get $nodes) (local.get $end))))
-    (local.set $child (i32.const 16))
+    (local.set $levels (i32.sub (i32.const 31) (i32.clz (i32.or (local.get $end) (i32.const 1)))))
+    (local.set $end (i32.add (local.get $nodes) (i32.shl (local.get $end) (i32.const 3))))
+    (local.set $carried (i64.load (local.get $end)))
+    (local.set $time (i32.load offset=4 (local.get $end)))
+    (i64.store (local.get $end) (i64.const 0x7fffffff00000000))
+    ;; Counted from 1, the children of a node are at twice its place.
+    (local.set $nodes (i32.sub (local.get $nodes) (i32.const 8)))
+    (local.set $hole (i32.const 8))
     (block $bottom
       (loop $down
-        (br_if $bottom (i32.ge_u (local.get $child) (local.get $end)))
-        ;; One back when the right child is later than the left one: the sign of their difference.
-        (local.set $at (i32.add (local.get $nodes) (local.get $child)))
-        (local.set $child (i32.add (local.get $child) (i32.and (i32.const -8) (i32.shr_s
-          (i32.sub (i32.load (i32.sub (local.get $at) (i32.const 4))) (i32.load offset=4 (local.get $at)))
-          (i32.const 31)))))
-        (i64.store (i32.add (local.get $nodes) (local.get $hole))
-          (i64.load (i32.add (local.get $nodes) (local.get $child))))
+        (br_if $bottom (i32.eqz (local.get $levels)))
+        (local.set $child (i32.add (local.get $nodes) (i32.shl (local.get $hole) (i32.const 1))))
+        (local.set $isRight (i32.le_u (i32.load offset=12 (local.get $child)) (i32.load offset=4 (local.get $child))))
+        (local.set $child (i32.add (i32.shl (local.get $hole) (i32.const 1)) (i32.shl (local.get $isRight) (i32.const 3))))
+        (local.set $moved (i64.load (i32.add (local.get $nodes) (local.get $child))))
+        (local.set $isUp (i32.le_u (i32.load offset=4 (i32.add (local.get $nodes) (local.get $child))) (local.get $time)))
+        (i64.store (i32.add (local.get $nodes) (local.get $hole)) (select (local.get $moved) (local.get $carried) (local.get $isUp)))
+        (local.set $carried (select (local.get $carried) (local.get $moved) (local.get $isUp)))
         (local.set $hole (local.get $child))
-        (local.set $child (i32.add (i32.shl (local.get $child) (i32.const 1)) (i32.const 16)))
+        (local.set $levels (i32.sub (local.get $levels) (i32.const 1)))
         (br $down)))
-    (if (i32.eq (local.get $child) (local.get $end)) (then
-      (local.set $child (i32.sub (local.get $child) (i32.const 8)))
-      (i64.store (i32.add (local.get $nodes) (local.get $hole))
-        (i64.load (i32.add (local.get $nodes) (local.get $child))))
-      (local.set $hole (local.get $child))))
-    (local.set $time (i32.wrap_i64 (i64.shr_u (local.get $last) (i64.const 32))))
-    (block $done
-      (loop $up
-        (br_if $done (i32.eqz (local.get $hole)))
-        (local.set $child (i32.and
-          (i32.shr_u (i32.sub (local.get $hole) (i32.const 8)) (i32.const 1)) (i32.const -8)))
-        (local.set $above (i64.load (i32.add (local.get $nodes) (local.get $child))))
-        (br_if $done (i32.le_s (i32.wrap_i64 (i64.shr_u (local.get $above) (i64.const 32))) (local.get $time)))
-        (i64.store (i32.add (local.get $nodes) (local.get $hole)) (local.get $above))
-        (local.set $hole (local.get $child))
-        (br $up)))
-    (i64.store (i32.add (local.get $nodes) (local.get $hole)) (local.get $last))
-    (i32.store offset=8 (local.get $queue) (i32.load offset=4 (local.get $nodes)))
+    (i64.store (i32.add (local.get $nodes) (local.get $hole)) (local.get $carried))
+    (i64.store (local.get $end) (i64.const 0x7fffffff00000000))
+    (i32.store offset=8 (local.get $queue) (i32.load offset=12 (local.get $nodes)))
     (local.get $request))
 
   (func $moveQueue (param $queue i32) (param $by i32)
     (local $at i32) (local $end i32)
     (local.set $at (i32.load (local.get $queue)))
-    ;; What lies outside a ring's filled part may change as well: nobody reads it.
-    (local.set $end (i32.add (local.get $at) (i32.shl (i32.load offset=12 (local.get $queue)) (i32.const 3))))
-    (loop $next
-      (i32.store offset=4 (local.get $at) (i32.sub (i32.load offset=4 (local.get $at)) (local.get $by)))
-      (local.set $at (i32.add (local.get $at) (i32.const 8)))
-      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+    ;; A ring's filled part may lie anywhere; nobody reads the rest. A heap has its nodes first, and the rest stays what never comes.
+    (local.set $end (i32.add (local.get $at) (i32.shl
+      (i32.load (i32.add (local.get $queue) (select (i32.const 12) (i32.const 4) (global.get $inOrder)))) (i32.const 3))))
+    (block $moved
+      (loop $next
+        (br_if $moved (i32.ge_u (local.get $at) (local.get $end)))
+        (i32.store offset=4 (local.get $at) (i32.sub (i32.load offset=4 (local.get $at)) (local.get $by)))
+        (local.set $at (i32.add (local.get $at) (i32.const 8)))
+        (br $next)))
     (if (i32.load offset=4 (local.get $queue)) (then
       (i32.store offset=8 (local.get $queue) (i32.sub (i32.load offset=8 (local.get $queue)) (local.get $by))))))
 
@@ -273,7 +282,7 @@
     (v128.store (local.get $at) (v128.andnot
       (i8x16.sub (local.get $ages)
         (i8x16.lt_u (local.get $ages) (i8x16.splat (i32.load8_u (i32.add (local.get $at) (local.get $way))))))
-      (i8x16.eq (v128.const i8x16 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) (i8x16.splat (local.get $way))))))
+      (i8x16.eq (v128.load (i32.const 32)) (i8x16.splat (local.get $way))))))
 
   (func $touch (param $cache i32) (param $slot i32)
     (local $touches i64)
@@ -395,7 +404,7 @@
       (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $set))
       (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $set)) (i32.const 1)))))
     (local.set $at (i32.add (i32.load offset=24 (local.get $cache)) (i32.shl (local.get $set) (i32.const 3))))
-    (f64.store (local.get $at) (f64.add (f64.load (local.get $at)) (f64.const 1)))
+    (i64.store (local.get $at) (i64.add (i64.load (local.get $at)) (i64.const 1)))
     (block $found
       (if (i32.ne (local.get $slot) (i32.const -1)) (then
         (local.set $at (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl (local.get $slot) (i32.const 4))))
@@ -407,7 +416,7 @@
         (then (call $use (local.get $cache) (local.get $set) (local.get $slot) (local.get $nextAccess)))
         (else (call $renew (local.get $cache) (local.get $set) (local.get $slot))))
       (return (i32.const 1))))
-    (f64.store offset=56 (local.get $cache) (f64.add (f64.load offset=56 (local.get $cache)) (f64.const 1)))
+    (i64.store offset=56 (local.get $cache) (i64.add (i64.load offset=56 (local.get $cache)) (i64.const 1)))
     (i32.store8 (i32.add (i32.load offset=28 (local.get $cache)) (local.get $did)) (i32.const 1))
     (call $insert (local.get $cache) (local.get $set) (local.get $key) (local.get $did) (local.get $nextAccess))
     (i32.const 0))
@@ -445,7 +454,7 @@
     (if (i32.eqz (i32.load (i32.const 768))) (then (return)))
     (local.set $set (call $setOf (i32.const 768) (local.get $did) (local.get $sid)))
     (local.set $at (i32.add (i32.load offset=24 (i32.const 768)) (i32.shl (local.get $set) (i32.const 3))))
-    (f64.store (local.get $at) (f64.add (f64.load (local.get $at)) (f64.const 1)))
+    (i64.store (local.get $at) (i64.add (i64.load (local.get $at)) (i64.const 1)))
     (if (call $contextLookup (local.get $sid) (local.get $did)) (then (return)))
     (call $count (i32.const 824))
     (i32.store8 (i32.add (i32.load offset=28 (i32.const 768)) (local.get $did)) (i32.const 1))
@@ -501,7 +510,7 @@
           (i64.eq (i64.load offset=8 (local.get $entry)) (local.get $page))))
         (local.set $entry (i32.add (local.get $entry) (i32.const 32)))
         (br $next)))
-    (f64.store (i32.const 1120) (f64.add (f64.load (i32.const 1120)) (f64.convert_i32_u (local.get $known))))
+    (i64.store (i32.const 1120) (i64.add (i64.load (i32.const 1120)) (i64.extend_i32_u (local.get $known))))
     (if (i32.eq (local.get $length) (global.get $depth))
       (then
         (local.set $oldest (i32.load offset=8 (local.get $record)))
@@ -542,9 +551,9 @@
     (local $record i32) (local $at i32)
     (if (i32.ne (global.get $previous) (i32.const -1)) (then
       (if (i32.eq (global.get $previous) (local.get $sid))
-        (then (f64.store (i32.const 1080) (f64.add (f64.load (i32.const 1080)) (f64.const 1))))
+        (then (i64.store (i32.const 1080) (i64.add (i64.load (i32.const 1080)) (i64.const 1))))
         (else
-          (f64.store (i32.const 1088) (f64.add (f64.load (i32.const 1088)) (f64.const 1)))
+          (i64.store (i32.const 1088) (i64.add (i64.load (i32.const 1088)) (i64.const 1)))
           (local.set $record (call $sidRecord (global.get $previous)))
           (if (i32.eqz (i32.load (local.get $record))) (then
             (i32.store (local.get $record) (i32.add (local.get $sid) (i32.const 1)))
@@ -563,16 +572,16 @@
   (func $probe (param $request i32) (param $now i32)
     (local $sid i32) (local $record i32)
     (local.set $sid (i32.load offset=16 (local.get $request)))
-    (f64.store (i32.const 1040) (f64.add (f64.load (i32.const 1040)) (f64.const 1)))
+    (i64.store (i32.const 1040) (i64.add (i64.load (i32.const 1040)) (i64.const 1)))
     (local.set $record (call $sidRecord (local.get $sid)))
     (call $remember (local.get $record) (local.get $request))
     (if (i32.ne (global.get $predicted) (i32.const -1)) (then
       (if (i32.eq (global.get $predicted) (local.get $sid))
-        (then (f64.store (i32.const 1048) (f64.add (f64.load (i32.const 1048)) (f64.const 1))))
-        (else (f64.store (i32.const 1056) (f64.add (f64.load (i32.const 1056)) (f64.const 1)))))))
+        (then (i64.store (i32.const 1048) (i64.add (i64.load (i32.const 1048)) (i64.const 1))))
+        (else (i64.store (i32.const 1056) (i64.add (i64.load (i32.const 1056)) (i64.const 1)))))))
     (global.set $predicted (i32.sub (i32.load (local.get $record)) (i32.const 1)))
     (if (i32.ne (global.get $predicted) (i32.const -1)) (then
-      (f64.store (i32.const 1064) (f64.add (f64.load (i32.const 1064)) (f64.const 1)))
+      (i64.store (i32.const 1064) (i64.add (i64.load (i32.const 1064)) (i64.const 1)))
       (call $prefetch (call $sidRecord (global.get $predicted)) (i32.add (local.get $now) (i32.const 500)))))
     (call $learn (local.get $sid)))
 
@@ -605,7 +614,7 @@
     (local.set $wait (select (i32.const 1) (i32.const 1000) (call $contextLookup (local.get $sid) (local.get $did))))
     (i32.store offset=32 (local.get $request) (local.get $wait))
     (call $push (i32.const 64) (local.get $request) (i32.add (local.get $now) (local.get $wait)))
-    (f64.store (i32.const 1024) (f64.add (f64.load (i32.const 1024)) (f64.const 1)))
+    (i64.store (i32.const 1024) (i64.add (i64.load (i32.const 1024)) (i64.const 1)))
     (global.set $inFlight (i32.add (global.get $inFlight) (i32.const 1))))
 
   (func $afterContext (param $request i32) (param $now i32)
@@ -617,7 +626,7 @@
       (i64.load offset=8 (local.get $request)) (local.get $did) (f64.load offset=48 (local.get $request)))))
     (local.set $inBuffer (i32.ne (i32.const -1) (call $lookup (i32.const 640) (i32.const 0)
       (i64.load offset=8 (local.get $request)) (local.get $did) (f64.const 0))))
-    (f64.store (i32.const 1112) (f64.add (f64.load (i32.const 1112)) (f64.convert_i32_u (local.get $inBuffer))))
+    (i64.store (i32.const 1112) (i64.add (i64.load (i32.const 1112)) (i64.extend_i32_u (local.get $inBuffer))))
     (if (i32.or (local.get $inTlb) (local.get $inBuffer))
       (then (call $send (i32.const 160) (local.get $request) (i32.const 2) (i32.add (local.get $now) (i32.const 1))))
       (else (call $send (i32.const 96) (local.get $request) (i32.const 450)
@@ -678,9 +687,9 @@
     (local $did i32) (local $flow i32)
     (local.set $did (i32.load offset=20 (local.get $request)))
     (if (i32.load offset=28 (local.get $request)) (then
-      (f64.store (i32.const 1096) (f64.add (f64.load (i32.const 1096)) (f64.const 1)))
+      (i64.store (i32.const 1096) (i64.add (i64.load (i32.const 1096)) (i64.const 1)))
       (if (call $access (i32.const 640) (i32.const 0) (i64.load offset=8 (local.get $request)) (local.get $did)
-        (f64.const 0) (i32.const -1)) (then (f64.store (i32.const 1104) (f64.add (f64.load (i32.const 1104)) (f64.const 1)))))
+        (f64.const 0) (i32.const -1)) (then (i64.store (i32.const 1104) (i64.add (i64.load (i32.const 1104)) (i64.const 1)))))
       (call $release (local.get $request))
       (return)))
     (drop (call $access (i32.const 256)
@@ -756,7 +765,7 @@
         (local.set $slots (i32.div_s
           (i32.add (i32.sub (local.get $due) (local.get $nextSlot)) (i32.sub (global.get $interval) (i32.const 1)))
           (global.get $interval)))
-        (f64.store (i32.const 1032) (f64.add (f64.load (i32.const 1032)) (f64.convert_i32_s (local.get $slots))))
+        (i64.store (i32.const 1032) (i64.add (i64.load (i32.const 1032)) (i64.extend_i32_s (local.get $slots))))
         (local.set $nextSlot (i32.add (local.get $nextSlot) (i32.mul (local.get $slots) (global.get $interval))))
         (local.set $now (local.get $due))
         (br $step))))

@@ -1,4 +1,4 @@
-/** Events of a collector log, 64-bit values as two words. The parser calls these in the order of the lines. */
+/** Events of a collector log, 64-bit values as two words, signed or unsigned: as signed ones they cost nothing to hand over. The parser calls these in the order of the lines. */
 export interface LogEvents {
   pageUpdate(
     sid: number,

@@ -42,6 +42,27 @@ const stepArbitrary = fc.record({
 });
 
 describe('an address space filled on demand', () => {
+  it.each([
+    ['2m', 2 ** 15, 2],
+    ['1g', 2 ** 19, 3],
+  ] as const)(
+    'keeps to smaller pages where a part of a %s page was unmapped, and takes a whole one again after all of it',
+    (pages, frames, level) => {
+      const { memory, space: tested } = space({ pages }, frames);
+      const first = 2 ** 18;
+      tested.ensure(first);
+      expect(tested.table.leafLevel(first)).toBe(level);
+      tested.munmap(first + 5, first + 6);
+      expect(tested.table.translate(first + 5)).toBe(-1);
+      const free = memory.freeFrames;
+      tested.ensure(first + 5);
+      expect([tested.table.leafLevel(first + 5), free - memory.freeFrames]).toEqual([1, 1]);
+      tested.munmap(first, first + pagesIn[level]);
+      tested.ensure(first + 5);
+      expect(tested.table.leafLevel(first + 5)).toBe(level);
+    },
+  );
+
   it('tells its observers everything, and gives all memory back when unmapped', () => {
     fc.assert(
       fc.property(

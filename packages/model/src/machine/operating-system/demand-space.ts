@@ -7,7 +7,9 @@ import { createSharing, type FrameSharing } from './sharing.ts';
 import { createVmaSet } from './vmas.ts';
 
 /**
- * Which pages a fault maps. `4k`, `2m`, `1g`: only that size (the last two as hugetlbfs: no fall-back). `thp`: transparent huge pages
+ * Which pages a fault maps. `4k`, `2m`, `1g`: only that size (the last two as hugetlbfs: no fall-back; but where hugetlbfs refuses to unmap
+ * a part of a page, EINVAL, the page is split, as transparent ones are, since a trace may come from a program that did not use them; what is
+ * touched there again is mapped by smaller pages, until all of the huge page is unmapped). `thp`: transparent huge pages
  * `always`: 2 MiB where the aligned range is empty, lies in one VMA and memory has a block, else 4 KiB. `khugepaged`: 4 KiB, collapsed to
  * 2 MiB later in the background.
  */
@@ -177,7 +179,10 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   }
 
   function mapFaulting(vpn: Vpn, vma: Vma): PageLevel {
-    if (pages === '2m' || pages === '1g') return mapForced(vpn, pages === '2m' ? 2 : 3);
+    if (pages === '2m' || pages === '1g') {
+      const level = levelLeft(vpn, pages === '2m' ? 2 : 3);
+      if (level !== 1) return mapForced(vpn, level);
+    }
     if (pages === 'thp' && isInside(vpn - (vpn % pagesIn[2]), vma) && table.nodeAt(vpn, 1) < 0) {
       const block = frames.allocateBlock(hugePageOrder);
       if (block >= 0) {
@@ -200,6 +205,12 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
       });
     map(vpn - (vpn % pagesIn[level]), block, level);
     return level;
+  }
+
+  /** The largest page that no smaller table is in the way of: a part of a huge page was unmapped there. */
+  function levelLeft(vpn: Vpn, wanted: 2 | 3): PageLevel {
+    if (wanted === 3 && table.nodeAt(vpn, 2) < 0) return 3;
+    return table.nodeAt(vpn, 1) < 0 ? 2 : 1;
   }
 
   function munmap(start: Vpn, end: Vpn): void {
@@ -326,7 +337,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
       [scanPosition, Number.POSITIVE_INFINITY],
       [0, scanPosition],
     ] as const) {
-      for (const vma of [...vmas.list]) {
+      for (let vma = vmas.next(from); vma !== undefined && vma.start < to; vma = vmas.next(vma.end)) {
         const first = Math.ceil(Math.max(vma.start, from) / pagesIn[2]) * pagesIn[2];
         for (let start = first; start + pagesIn[2] <= vma.end && start < to; start += pagesIn[2]) {
           if (budget <= 0) {
@@ -378,6 +389,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
     get vmas() {
       return vmas.list;
     },
+    vmaAt: vmas.find,
     frames,
     statistics,
     ensure,

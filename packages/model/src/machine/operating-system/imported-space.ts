@@ -11,6 +11,7 @@ import {
   type PageTable,
   type Vma,
 } from '../page-table.ts';
+import { createVmaSet } from './vmas.ts';
 
 export interface ImportedSpaceOptions {
   readonly vmas?: readonly Vma[];
@@ -42,6 +43,7 @@ export function importedSpace(
   return {
     table,
     vmas,
+    vmaAt: createVmaSet(vmas).find,
     frames,
     ensure(vpn) {
       const frame = table.translate(vpn);

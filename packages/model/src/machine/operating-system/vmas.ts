@@ -1,14 +1,13 @@
 import type { Vpn } from '../address.ts';
 import type { Vma } from '../page-table.ts';
+import { createSortedRanges, type MarkedRange } from './sorted-ranges.ts';
 
 /** Smallest and largest growth of an inferred VMA: a huge page, and the arena of glibc's malloc (HEAP_MAX_SIZE, malloc/arena.c). */
 const smallestUnitPages = 512;
 const largestUnitPages = 16_384;
 
-interface KnownVma extends Vma {
-  /** Found from touches, so it may grow; a given one is as long as its `mmap` made it. */
-  readonly inferred: boolean;
-}
+/** Marked are the inferred ones: they may grow, while a given one is as long as its `mmap` made it. */
+type KnownVma = MarkedRange;
 
 /**
  * The VMAs of a process: those that are given, and others inferred from what is touched. A trace does not say what was mapped, and it is
@@ -17,8 +16,12 @@ interface KnownVma extends Vma {
  * to 64 MiB, as arenas and heaps grow.
  */
 export interface VmaSet {
+  readonly size: number;
+  /** All of them in order, made anew at each look; see `next`. */
   readonly list: readonly Vma[];
   find(vpn: Vpn): Vma | undefined;
+  /** The VMA around `vpn`, or the first one behind it. */
+  next(vpn: Vpn): Vma | undefined;
   /** The VMA around `vpn`, inferred when there is none. */
   around(vpn: Vpn): Vma;
   /** Adds a given VMA; what lies in its way is replaced. */
@@ -28,62 +31,58 @@ export interface VmaSet {
 }
 
 export function createVmaSet(given: readonly Vma[] = []): VmaSet {
-  let vmas: KnownVma[] = [];
-
-  /** Index of the first VMA that ends after `vpn`. */
-  function indexAfter(vpn: Vpn): number {
-    let low = 0;
-    let high = vmas.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (vmas[middle]!.end > vpn) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
+  const ranges = createSortedRanges();
 
   function find(vpn: Vpn): KnownVma | undefined {
-    const vma = vmas[indexAfter(vpn)];
+    const vma = ranges.next(vpn);
     return vma !== undefined && vma.start <= vpn ? vma : undefined;
   }
 
-  function infer(vpn: Vpn): KnownVma {
-    const index = indexAfter(vpn);
-    const before = vmas[index - 1];
-    const after = vmas[index];
-    const [start, end] = extent(vpn, before, after);
-    const joinsBefore = before?.inferred === true && start <= before.end;
-    const joinsAfter = after?.inferred === true && end >= after.start;
-    const vma: KnownVma = {
-      start: joinsBefore ? before.start : Math.max(start, before?.end ?? 0),
-      end: joinsAfter ? after.end : Math.min(end, after?.start ?? Number.POSITIVE_INFINITY),
-      inferred: true,
-    };
-    vmas.splice(index - (joinsBefore ? 1 : 0), (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), vma);
-    return vma;
+  function infer(vpn: Vpn): Vma {
+    const before = ranges.previous(vpn);
+    const after = ranges.next(vpn);
+    const [from, to] = extent(vpn, before, after);
+    const joinsBefore = before?.marked === true && from <= before.end;
+    const joinsAfter = after?.marked === true && to >= after.start;
+    const start = joinsBefore ? before.start : Math.max(from, before?.end ?? 0);
+    const end = joinsAfter ? after.end : Math.min(to, after?.start ?? Number.POSITIVE_INFINITY);
+    if (joinsBefore && joinsAfter) ranges.delete(after.start);
+    if (joinsBefore) ranges.resize(before.start, start, end);
+    else if (joinsAfter) ranges.resize(after.start, start, end);
+    else ranges.insert(start, end, true);
+    return { start, end };
   }
 
   function remove(start: Vpn, end: Vpn): void {
-    vmas = vmas.flatMap((vma) => {
-      if (vma.end <= start || vma.start >= end) return [vma];
-      const rest: KnownVma[] = [];
-      if (vma.start < start) rest.push({ ...vma, end: start });
-      if (vma.end > end) rest.push({ ...vma, start: end });
-      return rest;
-    });
+    for (let vma = ranges.next(start); vma !== undefined && vma.start < end; vma = ranges.next(start)) {
+      if (vma.start < start) ranges.resize(vma.start, vma.start, start);
+      else ranges.delete(vma.start);
+      if (vma.end > end) ranges.insert(end, vma.end, vma.marked);
+    }
   }
 
   function add(start: Vpn, end: Vpn): void {
     remove(start, end);
-    vmas.splice(indexAfter(start), 0, { start, end, inferred: false });
+    ranges.insert(start, end, false);
+  }
+
+  function list(): Vma[] {
+    const vmas: Vma[] = [];
+    for (let vma = ranges.next(0); vma !== undefined; vma = ranges.next(vma.end))
+      vmas.push({ start: vma.start, end: vma.end });
+    return vmas;
   }
 
   for (const { start, end } of given) if (end > start) add(start, end);
   return {
+    get size() {
+      return ranges.size;
+    },
     get list() {
-      return vmas;
+      return list();
     },
     find,
+    next: ranges.next,
     around: (vpn) => find(vpn) ?? infer(vpn),
     add,
     remove,
@@ -91,11 +90,11 @@ export function createVmaSet(given: readonly Vma[] = []): VmaSet {
 }
 
 function extent(vpn: Vpn, before: KnownVma | undefined, after: KnownVma | undefined): [Vpn, Vpn] {
-  if (before?.inferred) {
+  if (before?.marked) {
     const unit = unitOf(before);
     if (vpn - before.end < unit) return [before.end, (Math.floor(vpn / unit) + 1) * unit];
   }
-  if (after?.inferred) {
+  if (after?.marked) {
     const unit = unitOf(after);
     if (after.start - vpn <= unit) return [Math.floor(vpn / unit) * unit, after.start];
   }

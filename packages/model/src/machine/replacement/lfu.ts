@@ -8,6 +8,7 @@ export const lfu: ReplacementPolicy = {
   name: 'lfu',
   summary: 'replaces the entry with the fewest uses since it was placed',
   source: 'DMT artifact (ASPLOS 2024), caching_device.cpp and tlb_simulator.cpp',
+  repeatsChangeNothing: false,
   create(sets, ways) {
     const uses = new Float64Array(sets * ways);
     return {

@@ -5,6 +5,7 @@ export const lru: ReplacementPolicy = {
   name: 'lru',
   summary: 'replaces the entry that was not used for the longest time',
   source: 'Mattson et al., IBM Systems Journal 1970',
+  repeatsChangeNothing: true,
   create(sets, ways) {
     const stamps = new Float64Array(sets * ways);
     let clock = 0;

@@ -9,6 +9,7 @@ export const oracle: ReplacementPolicy = {
   name: 'oracle',
   summary: 'replaces the entry that is used last in the future (Belady); offline only',
   source: 'Belady, IBM Systems Journal 1966',
+  repeatsChangeNothing: false,
   create(sets, ways, { future }) {
     if (future === undefined)
       throw new StrataError({

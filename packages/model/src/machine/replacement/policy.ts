@@ -61,6 +61,8 @@ export interface PrintedReplacement {
 /** A replacement policy: one file, one line in the registry. */
 export interface ReplacementPolicy extends Named {
   readonly source: string;
+  /** Using an entry again right after its use or filling changes nothing. */
+  readonly repeatsChangeNothing: boolean;
   create(sets: number, ways: number, resources: ReplacementResources): Replacement;
   /** Absent: stores of this policy are always interpreted. */
   print?(scope: PrintScope): PrintedReplacement;

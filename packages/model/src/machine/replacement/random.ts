@@ -5,6 +5,7 @@ export const random: ReplacementPolicy = {
   name: 'random',
   summary: 'replaces an entry drawn at random (seeded)',
   source: 'Arm Cortex-A cores (TRM: pseudo-random replacement)',
+  repeatsChangeNothing: true,
   create(_sets, ways, resources) {
     return { hit() {}, fill() {}, remove() {}, victim: () => resources.random.below(ways), clear() {} };
   },

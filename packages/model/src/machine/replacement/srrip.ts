@@ -10,6 +10,7 @@ export const srrip: ReplacementPolicy = {
   name: 'srrip',
   summary: 'replaces an entry predicted to be re-used in the distant future; resists scans',
   source: 'Jaleel et al., ISCA 2010, section 4 (SRRIP-HP, M = 2)',
+  repeatsChangeNothing: false,
   create(sets, ways) {
     const intervals = new Uint8Array(sets * ways);
     return {

@@ -9,6 +9,7 @@ export const treePlru: ReplacementPolicy = {
   name: 'tree-plru',
   summary: 'approximates LRU by a tree of one bit per inner node; ways must be a power of two',
   source: 'Hennessy and Patterson, Computer Architecture, appendix B; as in Intel and Arm caches',
+  repeatsChangeNothing: true,
   create(sets, ways) {
     checkWays(ways);
     const bits = new Uint8Array(sets * ways);

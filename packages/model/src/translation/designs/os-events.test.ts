@@ -95,16 +95,25 @@ function createWorld(setup: Setup, policies: readonly PagePolicy[], unusable: nu
   };
 }
 
-const policyArbitrary = fc.constantFrom<PagePolicy>('4k', 'thp', 'khugepaged');
+/** Pages of 2 MiB throughout are for memory that has blocks: they have no fall-back. */
+const policyArbitrary = (unusable: number) =>
+  fc.constantFrom<PagePolicy>('4k', 'thp', 'khugepaged', unusable > 0 ? 'thp' : '2m');
+const memoryArbitrary = fc
+  .constantFrom(0, 0.9)
+  .chain((unusable) =>
+    fc.tuple(
+      fc.constant(unusable),
+      fc.tuple(policyArbitrary(unusable), policyArbitrary(unusable), policyArbitrary(unusable)),
+    ),
+  );
 
 function describeEvents(design: Design, setup: Setup): void {
   it(`${design.name}, ${setup}: returns radix' frame for every page after random events`, () => {
     fc.assert(
       fc.property(
         fc.array(stepArbitrary, { minLength: 4, maxLength: 24 }),
-        fc.tuple(policyArbitrary, policyArbitrary, policyArbitrary),
-        fc.constantFrom(0, 0.9),
-        (steps, policies, unusable) => {
+        memoryArbitrary,
+        (steps, [unusable, policies]) => {
           const world = createWorld(setup, policies, unusable);
           const simulation = createSimulation(
             resolveTranslationConfig({ setup, machine: smallMachine, engine: 'interpreted', designs: [design.name] }),
@@ -139,6 +148,38 @@ function accessesTo(processes: readonly (readonly DemandSpace[])[]) {
   });
 }
 
+function describePartialUnmaps(design: Design, setup: Setup): void {
+  it(`${design.name}, ${setup}: returns radix' frame for every page after parts of forced 2 MiB pages were unmapped`, () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(2047), fc.integer({ min: 1, max: 700 })), { minLength: 1, maxLength: 5 }),
+        (ranges) => {
+          const world = createWorld(setup, ['2m', '2m', '2m'], 0);
+          const simulation = createSimulation(
+            resolveTranslationConfig({ setup, machine: smallMachine, engine: 'interpreted', designs: [design.name] }),
+            (process) => world.processes[process]!,
+          );
+          const self = world.processes[0]![0]!;
+          const start = bases[0]!;
+          const everyPage = blockOf(
+            Array.from({ length: 2048 }, (_, offset) => ({ address: BigInt(start + offset) << 12n, process: 0 })),
+          );
+          simulation.feed(everyPage);
+          for (const [offset, length] of ranges) {
+            self.munmap(start + offset, start + Math.min(2048, offset + length));
+            simulation.feed(everyPage);
+          }
+          const { designs: results, trace } = simulation.finish();
+          expect(trace).toMatchObject({ notMapped: 0, references: 2048 * (1 + ranges.length) });
+          expect(results[design.name]!.walks).toBe(results.radix!.walks);
+        },
+      ),
+      { numRuns: 4 },
+    );
+  });
+}
+
 describe('designs under events of the operating system', () => {
+  for (const design of designs) for (const setup of design.setups) describePartialUnmaps(design, setup);
   for (const design of designs) for (const setup of design.setups) describeEvents(design, setup);
 });

@@ -196,7 +196,7 @@ export class TeaSet {
 
   private cover(vpn: Vpn, unit: number, level: PageLevel): void {
     const key = unit * 4 + level;
-    const vma = vmaAround(this.space.vmas, vpn);
+    const vma = this.space.vmaAt(vpn);
     const size = vma === undefined ? 0 : vma.end - vma.start;
     if (this.givenUp.get(key) === size) return;
     const isCovered =
@@ -338,16 +338,4 @@ export class TeaSet {
       (tea) => tea !== self && tea.level === level && tea.start < to && tea.start + tea.length > from,
     );
   }
-}
-
-function vmaAround(vmas: readonly Vma[], vpn: Vpn): Vma | undefined {
-  let low = 0;
-  let high = vmas.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (vmas[middle]!.end > vpn) high = middle;
-    else low = middle + 1;
-  }
-  const vma = vmas[low];
-  return vma !== undefined && vma.start <= vpn ? vma : undefined;
 }
