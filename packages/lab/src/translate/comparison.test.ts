@@ -125,6 +125,22 @@ describe('strata translate sensitivity', () => {
     }
   });
 
+  it('repeats itself over seeds, in fragmented memory, with failures beside both indices', () => {
+    const { status, stdout } = strata(
+      ...['sensitivity', '--trace', 'gen:gups,size=64MiB,accesses=2e3', '--designs', 'dmt', '--seeds', '2'],
+      ...[
+        '--vary',
+        'fragmented-most,fragmented',
+        '--set',
+        'spaces.process.memoryGiB=1',
+        '--set',
+        'spaces.vm.memoryGiB=2',
+      ],
+    );
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/failed allocations +unusable index +fragmentation index/);
+  });
+
   it('refuses a variation that it does not know', () => {
     const { status, stderr } = strata('sensitivity', '--trace', gups, '--vary', 'no-nested-tlbs');
     expect(status).toBe(2);

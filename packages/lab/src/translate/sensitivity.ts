@@ -106,7 +106,8 @@ function outcomeOf(runs: readonly VariedRun[]): Outcome {
     },
     headline: headlineOf(changes, reference),
     tables: [sensitivityTable(rows), changesTable(changes), ...(spread.length === 0 ? [] : [spreadTable(spread)])],
-    figures: rows.length === 0 ? [] : [speedupFigure(rows)],
+    figures:
+      rows.length === 0 ? [] : [speedupFigure(rows), failuresFigure(rows)].filter((figure) => figure.rows.length > 0),
     claims: [],
     warnings: [...new Set(runs.flatMap(({ warnings }) => warnings))],
     notModelled: notModelled.correct,
@@ -137,7 +138,7 @@ function rowsOf(variation: string, document: TranslateDocument, reference: Trans
   const before = rankingOf(reference);
   const now = rankingOf(document);
   return Object.entries(document.designs).map(
-    ([design, { cyclesPerWalk, referencesPerWalk, speedup, coverage }]): Row => ({
+    ([design, { cyclesPerWalk, referencesPerWalk, speedup, coverage, ...costs }]): Row => ({
       variation,
       setup: document.setup,
       design,
@@ -145,12 +146,23 @@ function rowsOf(variation: string, document: TranslateDocument, reference: Trans
       referencesPerWalk,
       coverage,
       speedup,
+      tableBytes: costs.tableBytes,
+      maintenanceCycles: costs.maintenanceCycles,
+      bytesMigrated: costs.bytesMigrated,
+      allocationFailures: costs.allocationFailures,
+      ...fragmentationOf(document),
       rank: now.indexOf(design) + 1,
       rankAsGiven: before.indexOf(design) + 1,
       baselineReferencesPerWalk: document.referencesPerWalk,
       baselineCyclesPerWalk: document.designs.radix?.cyclesPerWalk,
     }),
   );
+}
+
+/** Of the memory below the process, which designs find as broken up for their own tables at the start. */
+function fragmentationOf({ spaces }: TranslateDocument): Pick<Row, 'unusableIndex' | 'fragmentationIndex'> {
+  const own = spaces?.find(({ dimension }) => dimension === 0);
+  return { unusableIndex: own?.unusableIndex ?? null, fragmentationIndex: own?.fragmentationIndex ?? null };
 }
 
 function headlineOf(changes: readonly Change[], reference: ReadonlyMap<string, TranslateDocument>): string {
@@ -170,6 +182,12 @@ function sensitivityTable(rows: readonly Row[]): Table {
       { name: 'referencesPerWalk', type: 'real', title: 'refs/walk' },
       { name: 'coverage', type: 'real', decimals: 3 },
       { name: 'speedup', type: 'real', decimals: 3 },
+      { name: 'tableBytes', type: 'integer', title: 'table bytes' },
+      { name: 'maintenanceCycles', type: 'integer', title: 'maintenance' },
+      { name: 'bytesMigrated', type: 'integer', title: 'bytes migrated' },
+      { name: 'allocationFailures', type: 'integer', title: 'failed allocations' },
+      { name: 'unusableIndex', type: 'real', title: 'unusable index', decimals: 3 },
+      { name: 'fragmentationIndex', type: 'real', title: 'fragmentation index', decimals: 3 },
       { name: 'rank', type: 'integer' },
       { name: 'rankAsGiven', type: 'integer', title: 'rank as given' },
       { name: 'baselineReferencesPerWalk', type: 'real', title: 'radix refs' },
@@ -216,5 +234,48 @@ function speedupFigure(rows: readonly Row[]): Figure {
         speedup,
       }),
     ),
+  };
+}
+
+/** Requests for contiguous memory that designs made in vain, against how broken up memory is at the end. */
+function failuresFigure(rows: readonly Row[]): Figure {
+  const states = new Set(rows.map(({ unusableIndex }) => unusableIndex));
+  const shown = rows.filter(
+    ({ design, unusableIndex }) =>
+      typeof unusableIndex === 'number' &&
+      rows.some((row) => row.design === design && Number(row.allocationFailures) > 0),
+  );
+  return {
+    name: 'allocation-failures',
+    title: 'Failed allocations against fragmentation',
+    caption:
+      'Requests of each design for contiguous memory that failed, against the unusable free space index at 2 MiB of the memory below the process. Designs without a failure anywhere are left out.',
+    width: 'single',
+    spec: {
+      height: 150,
+      mark: { type: 'line', point: true },
+      encoding: {
+        x: {
+          field: 'unusableIndex',
+          type: 'quantitative',
+          title: 'Unusable free space index at 2 MiB',
+          scale: { domain: [0, 1] },
+        },
+        y: { field: 'allocationFailures', type: 'quantitative', title: 'Failed allocations' },
+        color: { field: 'line', type: 'nominal', title: null, legend: { orient: 'bottom', columns: 2 } },
+      },
+    },
+    rows:
+      states.size < 2
+        ? []
+        : shown
+            .filter(({ variation }) => variation === asGiven || String(variation).startsWith('fragmented'))
+            .map(
+              ({ setup, design, unusableIndex, allocationFailures }): Row => ({
+                line: `${setup}, ${design}`,
+                unusableIndex,
+                allocationFailures,
+              }),
+            ),
   };
 }

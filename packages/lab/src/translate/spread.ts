@@ -70,13 +70,16 @@ export function spreadOf(documents: readonly TranslateDocument[]): Spread[] {
   );
 }
 
+/** Figures that count: the middle of two of them may lie between two whole numbers, and is rounded. */
+const counts: readonly string[] = ['tableBytes', 'maintenanceCycles', 'bytesMigrated', 'allocationFailures'];
+
 /** The first document with medians in place of the figures of its designs. */
 export function medianOf(documents: readonly TranslateDocument[]): TranslateDocument {
   const first = documents[0]!;
   const designs = Object.entries(first.designs).map(([name, design]) => [name, { ...design }] as const);
   const byName: Record<string, DesignDocument> = Object.fromEntries(designs);
   for (const { design, figure, median: value } of spreadOf(documents))
-    byName[design] = { ...byName[design]!, [figure]: value };
+    byName[design] = { ...byName[design]!, [figure]: counts.includes(figure) ? Math.round(value) : value };
   return { ...first, referencesPerWalk: byName.radix?.referencesPerWalk ?? null, designs: byName };
 }
 

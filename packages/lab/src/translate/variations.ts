@@ -84,9 +84,19 @@ export const variations: Registry<Variation> = createRegistry<Variation>('variat
     override: ({ machine }) => ({ machine: { prefetcher: machine.prefetcher === 'none' ? 'nextline' : 'none' } }),
   },
   {
+    name: 'fragmented-quarter',
+    summary: 'memories whose unusable free space index at 2 MiB is 0.25 at the start',
+    override: (config) => fragmented(config, 0.25),
+  },
+  {
     name: 'fragmented-half',
     summary: 'memories whose unusable free space index at 2 MiB is 0.5 at the start',
     override: (config) => fragmented(config, 0.5),
+  },
+  {
+    name: 'fragmented-most',
+    summary: 'memories whose unusable free space index at 2 MiB is 0.9 at the start',
+    override: (config) => fragmented(config, 0.9),
   },
   {
     name: 'fragmented',
@@ -94,4 +104,9 @@ export const variations: Registry<Variation> = createRegistry<Variation>('variat
     override: (config) => fragmented(config, 1),
   },
   { name: 'huge-pages', summary: 'transparent huge pages in every dimension', override: () => paged('thp') },
+  {
+    name: 'khugepaged',
+    summary: '4 KiB pages that khugepaged collapses to huge ones later, in every dimension',
+    override: () => paged('khugepaged'),
+  },
 ]);

@@ -143,6 +143,27 @@ describe('areas', () => {
     expect(counts.movedTables).toBe(1);
   });
 
+  it.each([
+    // The outer two fill enough of the range from end to end, and each too little of that up to the one between.
+    ['does not reach over an area between', 60, [0, 100, 200, 201, 202, 300]],
+    // What one table covers lies in two VMAs, and belongs to the area that was first.
+    ['shares its last table', 1000, [0, 10.5, 10.75, 20, 30.5, 40]],
+  ] as const)('are kept apart where one %s', (_, mergePercent, [a, b, c, d, e, f]) => {
+    const memory = checkedMemory(2 ** 12);
+    const vmas = [
+      [a, b],
+      [c, d],
+      [e, f],
+    ].map(([start, end]) => ({ start: 2 ** 24 + start! * 512, end: 2 ** 24 + end! * 512 }));
+    const { small, watch } = observed(vmas, { minVmaPages: 0, mergePercent, levels: [1] }, memory);
+    const set = watch(small);
+    for (const { start, end } of vmas)
+      for (const page of [start, end - 1]) {
+        small.ensure(page);
+        checkInvariants(set, small, memory.taken);
+      }
+  });
+
   it('never overlap, hold every table of their range, and give back all memory', () => {
     fc.assert(
       fc.property(
@@ -151,10 +172,12 @@ describe('areas', () => {
         fc.boolean(),
         fc.boolean(),
         fc.constantFrom(3, 16),
-        (seed, unusable, reserve, huge, limit) => {
+        // Areas that need not be full join over whatever lies between them.
+        fc.constantFrom(5, 98),
+        (seed, unusable, reserve, huge, limit, mergePercent) => {
           const random = createRandom(seed);
           const memory = checkedMemory(2 ** 12, unusable);
-          const { space, small, watch } = observed([], { minVmaPages: 0, reserve, limit }, memory);
+          const { space, small, watch } = observed([], { minVmaPages: 0, reserve, limit, mergePercent }, memory);
           const process = huge ? space : small;
           const set = watch(process);
           for (let step = 0; step < 40; step++) {
@@ -170,7 +193,7 @@ describe('areas', () => {
           expect(memory.taken.size).toBe(0);
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 80 },
     );
   });
 });
