@@ -1,19 +1,10 @@
-import { wasmModule } from '../machine/wasm.ts';
+import { type WasmApi, type WasmMemory, wasmApi, wasmModule, wasmPageBytes } from '../machine/wasm.ts';
+
+export type { WasmMemory };
+
 import type { FastPath, FreeTo } from './fast-path.ts';
 import { wasmCode } from './fast-path-wasm-code.ts';
 import { kindsPerCore, type Layout, localStride } from './layout.ts';
-
-/** A WebAssembly.Memory: what an allocator shared between threads lies in, and what is posted to a worker. */
-export interface WasmMemory {
-  readonly buffer: ArrayBufferLike;
-}
-
-/** Of the WebAssembly interface, what is used here; the language's own library does not declare it. */
-interface WasmApi {
-  readonly Memory: new (sizes: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
-  readonly Module: new (code: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: Exports };
-}
 
 interface Exports {
   get(local: number): number;
@@ -21,17 +12,12 @@ interface Exports {
   putToReservation(frame: number, local: number): number;
 }
 
-const pageBytes = 65_536;
 const bytesPerWord = 4;
-
-function wasmApi(): WasmApi | undefined {
-  return (globalThis as { readonly WebAssembly?: WasmApi }).WebAssembly;
-}
 
 /** A memory of at least `words` words that threads may share; undefined where there is no WebAssembly. */
 export function sharedWasmMemory(words: number): WasmMemory | undefined {
   const api = wasmApi();
-  const pages = Math.ceil((words * bytesPerWord) / pageBytes);
+  const pages = Math.ceil((words * bytesPerWord) / wasmPageBytes);
   return api && new api.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
@@ -68,7 +54,7 @@ export function wasmFastPath(
       children: layout.childrenAt * bytesPerWord,
       trees: layout.treesAt * bytesPerWord,
     },
-  }).exports;
+  }).exports as Exports;
   const putTo = freeTo === 'tree' ? putToTree : putToReservation;
   const localsAt = layout.localsAt * bytesPerWord;
   const localBytes = localStride * bytesPerWord;

@@ -1,12 +1,6 @@
 import { type CompatCacheConfig, type CompatCacheCounts, SetIndex } from './cache.ts';
 import { type CompatIoConfig, type DeviceTlbPolicy, domainCount } from './model.ts';
 
-/** Of the WebAssembly interface, what is used here; the language's own library does not declare it. */
-export interface WasmApi {
-  readonly Module: new (code: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: KernelExports };
-}
-
 export interface Global {
   value: number;
 }

@@ -1,4 +1,4 @@
-import { wasmModule } from '../../machine/wasm.ts';
+import { type WasmApi, wasmApi, wasmModule } from '../../machine/wasm.ts';
 import {
   type ColumnName,
   columnNames,
@@ -13,7 +13,6 @@ import {
   layQueues,
   type Views,
   viewsOf,
-  type WasmApi,
 } from './kernel-layout.ts';
 import { createVictims } from './kernel-victims.ts';
 import { wasmCode } from './kernel-wasm-code.ts';
@@ -47,7 +46,7 @@ const columnOf = {
  */
 export function createKernelSimulation(config: CompatIoConfig): CompatIoSimulation | undefined {
   if (packetIntervalNs(config) > longestInterval) return undefined;
-  const api = (globalThis as { readonly WebAssembly?: WasmApi }).WebAssembly;
+  const api = wasmApi();
   const module = api && moduleOf(api);
   return api && module && new Kernel(config, api, module);
 }
@@ -74,7 +73,7 @@ class Kernel implements CompatIoSimulation {
   constructor(config: CompatIoConfig, api: WasmApi, module: object) {
     this.#config = config;
     const victims = createVictims(config);
-    const wasm = new api.Instance(module, { io: { place: victims.place } }).exports;
+    const wasm = new api.Instance(module, { io: { place: victims.place } }).exports as KernelExports;
     this.#wasm = wasm;
     wasm.interval.value = packetIntervalNs(config);
     wasm.queueEntries.value = Math.min(config.queueEntries, largestQueue);
