@@ -55,11 +55,15 @@ function simulate({ workload, scheme = 'persistent-pools', machine = {}, archite
 }
 
 /** One line: caches as hit/miss/conflict, those never asked left out; fractions to nine digits. */
-function lineOf({ tenants, caches, ...rest }: CorrectIoResult): string {
+function lineOf({ tenants, caches, prefetch: fetched, ...rest }: CorrectIoResult): string {
+  const { accesses, made, requests, fill, buf_hit, buf_miss } = fetched;
+  const prefetch = { accesses, made, requests, fill, buf_hit, buf_miss };
   const asked = Object.entries(caches).filter(([, { hit, miss }]) => hit + miss > 0);
   const lookups = asked.map(([name, { hit, miss, conflict }]) => [name, `${hit}/${miss}/${conflict}`]);
   const latency = tenants.map(({ meanNs, p99Ns }) => [meanNs, p99Ns]);
-  return JSON.stringify({ ...rest, caches: Object.fromEntries(lookups), latency: latency.slice(0, 2) }, (_, value) =>
+  const { fairness, pcieBytes: _pcie, ...before } = rest;
+  const line = { ...before, pcieBytes: rest.pcieBytes, prefetch, fairness, caches: Object.fromEntries(lookups) };
+  return JSON.stringify({ ...line, latency: latency.slice(0, 2) }, (_, value) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(9)) : value,
   );
 }
