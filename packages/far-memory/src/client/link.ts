@@ -7,6 +7,7 @@ import type { Welcome } from '../protocol/hello.ts';
 import { errorOfAnswer, refusalOf } from './answer-errors.ts';
 import { encodeFree, encodeMultiGet, encodeMultiPut, maxObjectsPerFrame } from './encode.ts';
 import { expire, type InFlight, settleRead, settleWrite, sizeOfRead, sizeOfWrite, takeBatch } from './in-flight.ts';
+import { createPatientClock } from './patient-clock.ts';
 import { createReceiver, type ReadBatch } from './receiver.ts';
 import type { FreeRequest, ReadRequest, Waiting, WriteRequest } from './requests.ts';
 import { type Credentials, type OpenConnection, openConnection } from './socket.ts';
@@ -79,7 +80,9 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   let isSuspect = false;
   let lastError = agentError('FAR_AGENT_CLOSED', 'not connected yet');
   let retryTimer: NodeJS.Timeout | undefined;
-  const sweeper = setInterval(sweep, Math.max(5, Math.min(250, timeoutMilliseconds / 8)));
+  const sweepMilliseconds = Math.max(5, Math.min(250, timeoutMilliseconds / 8));
+  const clock = createPatientClock(2 * sweepMilliseconds);
+  const sweeper = setInterval(sweep, sweepMilliseconds);
   sweeper.unref();
 
   function agentError(code: ConstructorParameters<typeof FarAgentError>[0], message: string): FarAgentError {
@@ -109,7 +112,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     socket = connection.socket;
     const receiver = createReceiver(batchOf, onFrame);
     connection.receive((chunk) => {
-      lastHeard = performance.now();
+      lastHeard = clock.now();
       isSuspect = false;
       try {
         receiver.push(chunk);
@@ -123,7 +126,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
       lastError = agentError('FAR_AGENT_CLOSED', error.message);
     });
     socket.on('close', onClose);
-    lastHeard = performance.now();
+    lastHeard = clock.now();
     state = 'up';
     failedAttempts = 0;
     retryMilliseconds = firstRetryMilliseconds;
@@ -216,7 +219,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     flying.objects += reads.length;
     flying.bytes += bytes;
     if (isBackground) flying.backgroundBytes += bytes;
-    const deadline = performance.now() + timeoutMilliseconds;
+    const deadline = clock.now() + timeoutMilliseconds;
     const requestId = takeRequestId();
     const batch = createBatch(reads, () => finish(entry, requestId));
     const entry: InFlight = { kind: 'reads', deadline, bytes, isBackground, batch };
@@ -244,7 +247,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     flying.objects += batch.length;
     flying.bytes += bytes;
     flying.backgroundBytes += bytes;
-    const deadline = performance.now() + timeoutMilliseconds;
+    const deadline = clock.now() + timeoutMilliseconds;
     const requestId = takeRequestId();
     transmit(requestId, { kind: 'writes', deadline, bytes, writes: batch }, encodeMultiPut(requestId, batch));
     return true;
@@ -257,7 +260,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     let count = 0;
     while (count < frees.length && count < maxObjectsPerFrame && frees[count]!.version === version) count++;
     const batch = frees.splice(0, count);
-    const deadline = performance.now() + timeoutMilliseconds;
+    const deadline = clock.now() + timeoutMilliseconds;
     const requestId = takeRequestId();
     transmit(requestId, { kind: 'frees', deadline, frees: batch }, encodeFree(requestId, version, batch));
     return true;
@@ -330,7 +333,8 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   // --- time
 
   function sweep(): void {
-    const now = performance.now();
+    clock.tick();
+    const now = clock.now();
     const late = agentError('FAR_AGENT_TIMEOUT', `no answer within ${timeoutMilliseconds} ms`);
     for (const queue of [demand, prefetch])
       expire(queue, now, (read) => settleRead(read, { kind: 'failed', error: late }));
@@ -376,7 +380,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
       const begin = () => {
         if (state !== 'up') return reject(lastError);
         const requestId = takeRequestId();
-        const deadline = performance.now() + timeout;
+        const deadline = clock.now() + timeout;
         const entry: InFlight = { kind: 'other', deadline, operation, parts: [], resolve, reject };
         inFlight.set(requestId, entry);
         socket!.write(encodeFrame(requestId, operation, flags, body));
@@ -393,7 +397,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   function waiting<Request>(made: Request): Waiting<Request> {
     return {
       request: made,
-      deadline: performance.now() + timeoutMilliseconds,
+      deadline: clock.now() + timeoutMilliseconds,
       interruptions: 0,
       settled: false,
       answeredIn: undefined,

@@ -38,7 +38,7 @@ export interface FreeRequest {
 /** A request that waits in a queue or for its answer. */
 export interface Waiting<Request> {
   readonly request: Request;
-  /** On the clock of performance.now(), ms. */
+  /** On the clock of the link (patient-clock.ts), ms. */
   readonly deadline: number;
   /** Connections that ended while it was in flight. */
   interruptions: number;
