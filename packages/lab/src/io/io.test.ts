@@ -114,7 +114,11 @@ describe('strata io', () => {
   const trace = 'gen:iperf3,tenants=4,packets=20';
   it.each([
     ['a trace that is not there', ['run', '--trace', 'nothing.bin'], /nothing\.bin/],
-    ['a log in compat mode', ['run', '--trace', fixture, '--mode', 'compat'], /not a translation record.*strata io build/],
+    [
+      'a log in compat mode',
+      ['run', '--trace', fixture, '--mode', 'compat'],
+      /not a translation record.*strata io build/,
+    ],
     ['a torn record', ['run', '--trace', 'torn.bin'], /torn\.bin record \d+: the last record is torn/],
     ['zero ways', ['run', '--trace', trace, '--config', 'zero.cfg'], /section IOTLB: 64 entries in zero ways/],
     ['an unknown key of the .cfg', ['run', '--trace', trace, '--config', 'epg.cfg'], /line 2: unknown key epg/],
