@@ -138,6 +138,11 @@ describe('shells', () => {
     expect(complete('translate', 'ex')).toBe('explain');
     expect(complete('translate', 'run', '--set')).toBe('--setup --set');
     expect(complete('translate', 'run', '--setup', 'n')).toBe('native nested');
+    expect(complete('translate', 'run', '--designs', 'pv')).toBe('pvdmt');
+    expect(complete('translate', 'run', '--designs', 'radix,ec')).toBe('radix,ecpt');
+    expect(complete('nest', 'cost', '--profile', 'amd-svm-')).toBe('amd-svm-vls-vgif');
+    expect(complete('elastic', 'resize', '--technique', 'hy')).toBe('hyperalloc');
+    expect(strata('completion', 'fish').stdout).toMatch(/-l profile -r -a '[^']*\bpvm\b/);
   });
 
   it('show the manual', () => {

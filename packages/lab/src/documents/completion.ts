@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
+import { suggestedNames } from './suggested-names.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
@@ -34,13 +35,20 @@ function levelsOf(command: Command, path: string): Level[] {
       '--help',
     ],
     choices: new Map(
-      options.flatMap((option) => (option.long && option.argChoices ? [[option.long, option.argChoices]] : [])),
+      options.flatMap((option) => {
+        const values = valuesOf(option, path);
+        return option.long && values ? [[option.long, values]] : [];
+      }),
     ),
   };
   return [
     level,
     ...command.commands.flatMap((verb) => levelsOf(verb, path === '' ? verb.name() : `${path} ${verb.name()}`)),
   ];
+}
+
+function valuesOf(option: Option, path: string): readonly string[] | undefined {
+  return option.argChoices ?? (option.long ? suggestedNames(path, option.long) : undefined);
 }
 
 function bash(levels: readonly Level[]): string {
@@ -51,7 +59,7 @@ function bash(levels: readonly Level[]): string {
   const known = levels.map(({ path }) => `'${path}'`).join('|');
   return `# strata: completion. Put it where your shell loads completions from, or source it.
 _strata() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" path='' words='' word try
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" path='' words='' word try before=''
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     try="\${path:+$path }$word"
     case "$try" in ${known}) path="$try" ;; esac
@@ -64,7 +72,8 @@ ${choices.join('\n')}
 ${words.join('\n')}
   esac
   fi
-  COMPREPLY=( $(compgen -W "$words" -- "$current") )
+  case "$current" in *,*) before="\${current%,*}," ;; esac
+  COMPREPLY=( $(compgen -P "$before" -W "$words" -- "\${current##*,}") )
   [ \${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=( $(compgen -f -- "$current") )
 }
 complete -o filenames -F _strata strata
@@ -84,7 +93,9 @@ function fish(program: Command): string {
       lines.push(`complete -c strata -n ${quoted(condition)} -f -a ${verb.name()} -d ${quoted(verb.description())}`);
     for (const option of command.options) {
       if (!option.long || option.hidden) continue;
-      const values = option.argChoices ? ` -x -a ${quoted(option.argChoices.join(' '))}` : option.required ? ' -r' : '';
+      const names = valuesOf(option, path.join(' '));
+      const only = option.argChoices ? '-x' : '-r';
+      const values = names ? ` ${only} -a ${quoted(names.join(' '))}` : option.required ? ' -r' : '';
       lines.push(
         `complete -c strata -n ${quoted(condition)} -l ${option.long.slice(2)}${values} -d ${quoted(option.description)}`,
       );
