@@ -22,7 +22,7 @@ export interface InvalidationCounts {
   readonly meanLockWaitNs: number;
   /** Hand-overs to a halted virtual processor. */
   readonly wakeUps: number;
-  /** Share of the time that the lock was held. */
+  /** Share of the time that the lock was held; commands go on after the last DMA, and so does this time. */
   readonly lockHeldShare: number;
 }
 
@@ -60,6 +60,7 @@ export class InvalidationQueue {
   #isLocked = false;
   #lockedSince = 0;
   #heldNs = 0;
+  #unlockedAt = 0;
   /** Cores that want the lock, and since when. */
   readonly #waiting = new Fifo(2);
   /** By core, from the hypervisor's on. */
@@ -97,6 +98,7 @@ export class InvalidationQueue {
   unlock(): void {
     const { events, machine } = this.#resources;
     this.#isLocked = false;
+    this.#unlockedAt = events.now;
     this.#heldNs += events.now - this.#lockedSince;
     if (this.#waiting.length === 0) return;
     const since = this.#waiting.at(0, 1);
@@ -172,7 +174,7 @@ export class InvalidationQueue {
       maxNs: this.#max,
       meanLockWaitNs: commands === 0 ? 0 : this.#lockWait / commands,
       wakeUps: this.#wakeUps,
-      lockHeldShare: endNs === 0 ? 0 : this.#heldNs / endNs,
+      lockHeldShare: this.#heldNs === 0 ? 0 : this.#heldNs / Math.max(endNs, this.#unlockedAt),
     };
   }
 }
