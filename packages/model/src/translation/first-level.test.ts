@@ -42,7 +42,7 @@ const machines = fc
 /** Accesses of which many repeat the one before, by the same thread or another. */
 function repeating(seed: number): TestAccess[] {
   const random = createRandom(seed);
-  return randomTrace(seed, 500).flatMap((access) => {
+  return randomTrace(seed, 900).flatMap((access) => {
     const thread = random.below(3) === 0 ? random.below(3) : access.thread!;
     const kind = random.below(3) === 0 ? AccessKind.fetch : access.kind!;
     return Array.from({ length: 1 + random.below(3) }, () => ({ ...access, thread, kind }));
@@ -52,7 +52,7 @@ function repeating(seed: number): TestAccess[] {
 function run(config: TranslationConfig, trace: readonly TestAccess[]) {
   const { spaces } = createAddressSpaces([{}, {}], createRandom(1));
   const simulation = createSimulation(config, spaces);
-  for (const block of split(trace, [700, 1500])) simulation.feed(block);
+  for (const block of split(trace, [1300, 2600])) simulation.feed(block);
   return simulation.finish();
 }
 
@@ -65,7 +65,7 @@ describe('what first levels answer for all designs alike', () => {
         const trace = repeating(seed);
         expect(run(config, trace)).toEqual(run({ ...config, engine: 'interpreted' }, trace));
       }),
-      { numRuns: 10 },
+      { numRuns: 25 },
     );
   });
 
