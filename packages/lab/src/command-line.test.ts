@@ -140,7 +140,11 @@ describe('what a user does wrong gets a sentence and exit code 2', () => {
     ['an unreadable path', ['--trace', 'nowhere.trace'], /nowhere\.trace/],
     ['an empty file', ['--trace', 'empty'], /empty/],
     ['a machine that cannot be', ['--trace', gups, '--set', 'machine.l2.ways=7'], /machine\.l2/],
-    ['an unknown key', ['--trace', gups, '--set', 'machine.l3.ways=7'], /there is no setting machine\.l3\.ways.*machine\.l2\.ways/],
+    [
+      'an unknown key',
+      ['--trace', gups, '--set', 'machine.l3.ways=7'],
+      /there is no setting machine\.l3\.ways.*machine\.l2\.ways/,
+    ],
     ['a count that is none', ['--trace', gups, '--limit', 'many'], /--limit: not a count/],
     ['tables that are none', ['--trace', gups, '--tables', 'nowhere.dump'], /nowhere\.dump/],
     ['compat without tables', ['--trace', gups, '--mode', 'compat'], /needs the page tables/],

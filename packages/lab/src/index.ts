@@ -8,4 +8,7 @@ export * from './runs/index.ts';
 export * from './studies/index.ts';
 export * from './sweep/sweep.ts';
 export * from './terminal/table.ts';
+export * from './trace/head.ts';
+export * from './trace/survey.ts';
+export * from './trace/targets.ts';
 export { version } from './version.ts';
