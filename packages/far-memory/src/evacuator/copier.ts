@@ -143,6 +143,8 @@ export function createCopier(views: Views, choice: CopierChoice): Copier {
       const last = worker;
       worker = undefined;
       workerFailed = true;
+      // A copy that ends now would let go of the thread, and with it of the process that waits here for the thread's end.
+      finish = undefined;
       await last?.terminate();
     },
   };

@@ -25,7 +25,8 @@ const fitted: ReadonlySet<string> = new Set([
 /** What the artifact measured for a technique with so many threads, if it did. */
 export function measuredAt(technique: string, vfio: boolean, threads: number) {
   const row = measuredRowOf(technique, vfio);
-  const at = measuredThreads.findIndex((count) => count === threads);
+  const counts: readonly number[] = measuredThreads;
+  const at = counts.indexOf(threads);
   if (row === undefined || at < 0) return undefined;
   return {
     shrink: { slowSeconds: row.shrinkSlowSeconds[at]!, relativeBandwidth: row.shrinkBandwidth[at] ?? null },
