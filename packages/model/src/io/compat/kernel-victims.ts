@@ -1,5 +1,5 @@
 import { createGlibcRandom, HashOrder } from './c-library.ts';
-import { contextNumber, type KernelExports, keptAt } from './kernel-layout.ts';
+import { contextNumber, type KernelExports, type KernelLayout } from './kernel-layout.ts';
 import type { CompatIoConfig } from './model.ts';
 
 /**
@@ -7,8 +7,8 @@ import type { CompatIoConfig } from './model.ts';
  * DevTLB (specs/io.md 2.5). What the policies go by lies in the module's memory.
  */
 export interface Victims {
-  /** Once the caches are laid out. */
-  watch(wasm: KernelExports): void;
+  /** Once the module has its memory. */
+  watch(memory: KernelExports['memory']): void;
   /**
    * Notes that a tag of this hash goes to a way of the set.
    * @param way an empty one; -1 = the set is full
@@ -20,27 +20,30 @@ export interface Victims {
 /** Counts never reach this (specs/io.md 2.1). */
 const countLimit = 15;
 
-export function createVictims({ contextCache, deviceTlb, replacement }: CompatIoConfig): Victims {
+export function createVictims(
+  { contextCache, deviceTlb, replacement }: CompatIoConfig,
+  { caches }: Pick<KernelLayout, 'caches'>,
+): Victims {
   const random = createGlibcRandom();
   const candidates = new Int32Array(Math.max(contextCache.ways, deviceTlb.ways));
   const contextOrders = new Map<number, HashOrder>();
   const tlbOrders = new Map<number, HashOrder>();
-  let wasm: KernelExports | undefined;
+  const { kept: contextAt = 0, countBytes = 0 } = caches.CC;
+  const { kept: tlbAt = 0 } = caches.IOTLB;
+  let memory: KernelExports['memory'] | undefined;
   let counts = new Uint8Array();
   let words = new Int32Array();
   let nextAccesses = new Float64Array();
-  let context = { at: 0, stride: 0 };
-  let tlbAt = 0;
 
   function refresh(): void {
-    if (wasm === undefined || counts.buffer === wasm.memory.buffer) return;
-    const { buffer } = wasm.memory;
+    if (memory === undefined || counts.buffer === memory.buffer) return;
+    const { buffer } = memory;
     counts = new Uint8Array(buffer);
     words = new Int32Array(buffer);
     nextAccesses = new Float64Array(buffer);
   }
 
-  const contextCount = (set: number, way: number): number => counts[context.at + set * context.stride + way]!;
+  const contextCount = (set: number, way: number): number => counts[contextAt + set * countBytes + way]!;
   const tlbSlot = (set: number, way: number): number => tlbAt / 8 + set * deviceTlb.ways + way;
   const tlbCount = (set: number, way: number): number => words[tlbSlot(set, way) * 2]!;
 
@@ -73,10 +76,8 @@ export function createVictims({ contextCache, deviceTlb, replacement }: CompatIo
   }
 
   return {
-    watch(exports) {
-      wasm = exports;
-      context = keptAt(exports, 'CC');
-      tlbAt = keptAt(exports, 'IOTLB').at;
+    watch(watched) {
+      memory = watched;
     },
     place(cache, set, way, hashHi, hashLo) {
       refresh();

@@ -1,21 +1,20 @@
-import { type WasmApi, wasmApi, wasmModule } from '../../machine/wasm.ts';
+import { type WasmApi, wasmApi, wasmModuleWith } from '../../machine/wasm.ts';
 import {
   type ColumnName,
   columnNames,
   columnRecords,
-  columns,
   countersOf,
   countsOf,
+  fill,
   flowBytes,
   type KernelExports,
-  largestQueue,
-  layCaches,
-  layQueues,
+  type KernelLayout,
+  layOut,
   type Views,
   viewsOf,
 } from './kernel-layout.ts';
 import { createVictims } from './kernel-victims.ts';
-import { wasmCode } from './kernel-wasm-code.ts';
+import { wasmCode, wasmSites } from './kernel-wasm-code.ts';
 import {
   type CompatIoConfig,
   type CompatIoResult,
@@ -47,19 +46,25 @@ const columnOf = {
 export function createKernelSimulation(config: CompatIoConfig): CompatIoSimulation | undefined {
   if (packetIntervalNs(config) > longestInterval) return undefined;
   const api = wasmApi();
-  const module = api && moduleOf(api);
-  return api && module && new Kernel(config, api, module);
+  if (!api) return undefined;
+  const layout = layOut(config);
+  const module = moduleOf(api, layout);
+  return module && new Kernel(config, layout, api, module);
 }
 
 /** The kernel's clock has 31 bits and starts again when it has come to 2^29. */
 const longestInterval = 2 ** 30;
 
-let compiled: object | undefined;
+/** The last one compiled: traces are often run one after the other with the same configuration. */
+let compiled: { readonly constants: string; readonly module: object } | undefined;
 
-function moduleOf(api: WasmApi): object | undefined {
+function moduleOf(api: WasmApi, layout: KernelLayout): object | undefined {
+  const constants = JSON.stringify(layout.constants);
+  if (compiled?.constants === constants) return compiled.module;
   try {
-    compiled ??= wasmModule(api, wasmCode);
-    return compiled;
+    const module = wasmModuleWith(api, wasmCode, wasmSites, layout.constants);
+    compiled = { constants, module };
+    return module;
   } catch {
     return undefined;
   }
@@ -67,27 +72,18 @@ function moduleOf(api: WasmApi): object | undefined {
 
 class Kernel implements CompatIoSimulation {
   readonly #config: CompatIoConfig;
+  readonly #layout: KernelLayout;
   readonly #wasm: KernelExports;
   #views: Views;
 
-  constructor(config: CompatIoConfig, api: WasmApi, module: object) {
+  constructor(config: CompatIoConfig, layout: KernelLayout, api: WasmApi, module: object) {
     this.#config = config;
-    const victims = createVictims(config);
-    const wasm = new api.Instance(module, { io: { place: victims.place } }).exports as KernelExports;
-    this.#wasm = wasm;
-    wasm.interval.value = packetIntervalNs(config);
-    wasm.queueEntries.value = Math.min(config.queueEntries, largestQueue);
-    wasm.inOrder.value = config.inOrder ? 1 : 0;
-    wasm.depth.value = config.prefetch.historyDepth;
-    wasm.distance.value = config.prefetch.distance;
-    wasm.flows.value = wasm.alloc(domainCount * flowBytes);
-    wasm.sidRecords.value = wasm.alloc(domainCount * 4);
-    wasm.recent.value = wasm.alloc(config.prefetch.distance * 4);
-    for (const name of columnNames) wasm[name].value = wasm.alloc((columnRecords + 2) * columns[name]);
-    layQueues(wasm);
-    layCaches(wasm, config);
-    victims.watch(wasm);
-    this.#views = viewsOf(wasm);
+    this.#layout = layout;
+    const victims = createVictims(config, layout);
+    this.#wasm = new api.Instance(module, { io: { place: victims.place } }).exports as KernelExports;
+    fill(this.#wasm, layout);
+    victims.watch(this.#wasm.memory);
+    this.#views = viewsOf(this.#wasm, layout);
   }
 
   feed(block: TranslationBlock): void {
@@ -118,7 +114,7 @@ class Kernel implements CompatIoSimulation {
 
   /** A memory that grows takes another buffer. */
   #currentViews(): Views {
-    if (this.#views.sids.buffer !== this.#wasm.memory.buffer) this.#views = viewsOf(this.#wasm);
+    if (this.#views.sids.buffer !== this.#wasm.memory.buffer) this.#views = viewsOf(this.#wasm, this.#layout);
     return this.#views;
   }
 
@@ -129,19 +125,19 @@ class Kernel implements CompatIoSimulation {
 
   #result(): CompatIoResult {
     const wasm = this.#wasm;
+    const layout = this.#layout;
     const { issued, dropped, ...prefetch } = countersOf(wasm);
-    const flows = new Float64Array(wasm.memory.buffer, wasm.flows.value, domainCount * (flowBytes / 8));
-    const { contextCache, deviceTlb, l2PageCache, l3PageCache } = this.#config;
+    const flows = new Float64Array(wasm.memory.buffer, layout.flows, domainCount * (flowBytes / 8));
     return resultOf({
       config: this.#config,
       timeNs: wasm.epoch.value + wasm.now.value,
       translations: issued,
       packetsDropped: dropped,
       caches: {
-        CC: countsOf(wasm, 'CC', contextCache),
-        IOTLB: countsOf(wasm, 'IOTLB', deviceTlb),
-        L2PAGE: countsOf(wasm, 'L2PAGE', l2PageCache),
-        L3PAGE: countsOf(wasm, 'L3PAGE', l3PageCache),
+        CC: countsOf(wasm, layout, 'CC'),
+        IOTLB: countsOf(wasm, layout, 'IOTLB'),
+        L2PAGE: countsOf(wasm, layout, 'L2PAGE'),
+        L3PAGE: countsOf(wasm, layout, 'L3PAGE'),
       },
       prefetch: {
         ...prefetch,

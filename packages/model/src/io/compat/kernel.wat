@@ -4,18 +4,17 @@
 ;;
 ;; Memory grows with what is in flight and with the requesters seen, never with the length of the trace.
 ;;
-;; From 32: the numbers 0 to 15, a byte each.
 ;; Queue, 32 bytes:    0 nodes   4 length   8 time of the first   12 capacity   16 head (in order only)
 ;;   node, 8 bytes:    0 request   4 time
-;; Request, 64 bytes:  0 IOVA i64   8 page i64   16 SID   20 DID   24 level   28 is a prefetch   32 latency   36 its slot in L2
-;;                     40 issued at f64   48 next access f64   56 its slot in L3, -1 if none;   free ones are linked through byte 0
-;; Cache, 128 bytes:   0 ways   4 signature bytes per set   8 signatures   12 tags (key i64, DID; 16 bytes)
-;;                     16 what the policy keeps of a slot, 8 bytes: last touch i64, count i64, next access f64; of LRU with up to 16
-;;                     ways 16 bytes per set instead, the age of each way: 0 is the newest, 255 none
-;;                     20 ways used per set   24 accesses per set i64   28 domains seen   32 number of the cache   36 set bits
-;;                     40 partition mask   44 policy: 0 LRU by ages, 1 LFU, 2 oracle, 3 LRU by touches   56 misses i64   64 conflicts i64
-;;                     72 first DID   76 end of DIDs   80 touches i64
-;;   context cache:    4 bytes per set of   16 counts (a byte each)   8 slot + 1 by SID and partition   12 its inverse
+;; Request, 64 bytes:  0 IOVA i64   8 page i64   16 SID   20 DID   24 level   28 is a prefetch   32 latency
+;;                     40 issued at f64   48 next access f64;   free ones are linked through byte 0
+;; Cache, 128 bytes:   0 ways   4 bytes per row   8 rows, one of each set   12 tags (key i64, DID; 16 bytes)   16 what the policy keeps of a way,
+;;                     8 bytes: last touch i64, count i64, next access f64; nothing of LRU by ages   28 domains seen   32 number of the cache
+;;                     36 set bits   40 partition mask   44 policy: 0 LRU by ages, 1 LFU, 2 oracle, 3 LRU by touches   56 misses i64
+;;                     64 conflicts i64   72 first DID   76 end of DIDs   80 touches i64   96 the age of the oldest, in each of sixteen bytes
+;;   row:              0 ages of up to 16 ways, a byte each: 0 is the newest, 127 none   16 zero   20 ways used   24 accesses i64
+;;                     32 signatures of the ways, 2 bytes each
+;;   context cache:    12 slot + 1 by SID and partition   16 counts, a byte each   20 bytes of counts per set   24 the inverse of 12
 ;;                     72 partition bits
 ;; SID record:         0 following SID + 1   4 length   8 oldest   then per page of history 32 bytes: 0 IOVA   8 page   16 DID   20 level
 ;; Flow, 32 bytes:     0 first issue f64   8 last completion f64   16 translations f64
@@ -23,15 +22,35 @@
 ;; Queues: 64 context, 96 page caches, 128 fill, 160 DevTLB. Caches: 256 DevTLB, 384 L2, 512 L3, 640 prefetch buffer, 768 context.
 ;; Counters i64 from 1024: issued, dropped, accesses, correct, incorrect, made, new map, same SID, different SID, fill, fill same,
 ;; buffer hit, history hit, SIDs.
+;; What is laid out once and never changes is read as a constant of the module (kernel-constants.ts):
+;; @constant 0 4 8 12 16 20 24 28 32 36 40 44 72 76 of 256 384 512 640 768
+;; @constant interval queueEntries inOrder depth distance flows sidRecords recent
+;; @constant sids dids levels iovaLo iovaHi maskLo maskHi nextAccess
 (module
   ;; Lets the host, which knows the iteration order of hash tables, choose the victim of a full set (way -1) and note the entry that comes.
   (import "io" "place" (func $place
     (param $cache i32) (param $set i32) (param $way i32) (param $hashHi i32) (param $hashLo i32) (result i32)))
   (memory (export "memory") 1 65536)
-  ;; The numbers of the ways: faster from memory than as a constant.
-  (data (i32.const 32) "\00\01\02\03\04\05\06\07\08\09\0a\0b\0c\0d\0e\0f")
+  ;; Which of sixteen bytes is a way's.
+  (data (i32.const 1152)
+    "\ff\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00"
+    "\00\ff\00\00\00\00\00\00\00\00\00\00\00\00\00\00"
+    "\00\00\ff\00\00\00\00\00\00\00\00\00\00\00\00\00"
+    "\00\00\00\ff\00\00\00\00\00\00\00\00\00\00\00\00"
+    "\00\00\00\00\ff\00\00\00\00\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\ff\00\00\00\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\ff\00\00\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\ff\00\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\ff\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\00\ff\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\00\00\ff\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\00\00\00\ff\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\00\00\00\00\ff\00\00\00"
+    "\00\00\00\00\00\00\00\00\00\00\00\00\00\ff\00\00"
+    "\00\00\00\00\00\00\00\00\00\00\00\00\00\00\ff\00"
+    "\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\ff")
 
-  (global $top (mut i32) (i32.const 1152))
+  (global $top (mut i32) (i32.const 1424))
   (global $freeRequest (mut i32) (i32.const 0))
 
   (global $interval (export "interval") (mut i32) (i32.const 61))
@@ -229,75 +248,94 @@
       (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $setBits))
       (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $setBits)) (i32.const 1)))))
 
-  ;; A byte that most other tags do not have; its highest bit says that there is a tag.
+  ;; Sixteen bits that most other tags do not have; the highest says that there is a tag.
   (func $signature (param $key i64) (param $did i32) (result i32)
-    (i32.or (i32.const 0x80) (i32.wrap_i64 (i64.shr_u
+    (i32.or (i32.const 0x8000) (i32.wrap_i64 (i64.shr_u
       (i64.mul (i64.add (local.get $key) (i64.shl (i64.extend_i32_u (local.get $did)) (i64.const 40)))
         (i64.const 0x9e3779b97f4a7c15))
-      (i64.const 57)))))
+      (i64.const 49)))))
 
-  ;; Slot of the tag in the set that its domain and address bits give, or -1. Sixteen ways' signatures are compared at once.
-  (func $find (param $cache i32) (param $bits i32) (param $key i64) (param $did i32) (result i32)
-    (local $set i32) (local $slot i32) (local $at i32) (local $end i32) (local $matches i32) (local $found i32) (local $tag i32)
+  (func $rowOf (param $cache i32) (param $set i32) (result i32)
+    (i32.add (i32.load offset=8 (local.get $cache)) (i32.mul (local.get $set) (i32.load offset=4 (local.get $cache)))))
+
+  (func $tagOf (param $cache i32) (param $set i32) (param $way i32) (result i32)
+    (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl
+      (i32.add (i32.mul (local.get $set) (i32.load (local.get $cache))) (local.get $way))
+      (i32.const 4))))
+
+  ;; A bit for each of the sixteen signatures from an address that is the one wanted.
+  (func $matches (param $at i32) (param $signature i32) (result i32)
     (local $wanted v128)
-    (if (i32.eqz (i32.load (local.get $cache))) (then (return (i32.const -1))))
-    (local.set $set (i32.load offset=36 (local.get $cache)))
-    (local.set $set (i32.or
-      (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $set))
-      (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $set)) (i32.const 1)))))
-    (local.set $wanted (i8x16.splat (i32.or (i32.const 0x80) (i32.wrap_i64 (i64.shr_u
-      (i64.mul (i64.add (local.get $key) (i64.shl (i64.extend_i32_u (local.get $did)) (i64.const 40)))
-        (i64.const 0x9e3779b97f4a7c15))
-      (i64.const 57))))))
-    (local.set $slot (i32.mul (local.get $set) (i32.load (local.get $cache))))
-    (local.set $end (i32.load offset=4 (local.get $cache)))
-    (local.set $at (i32.add (i32.load offset=8 (local.get $cache)) (i32.mul (local.get $set) (local.get $end))))
-    (local.set $end (i32.add (local.get $at) (local.get $end)))
+    (local.set $wanted (i16x8.splat (local.get $signature)))
+    (i8x16.bitmask (i8x16.narrow_i16x8_s
+      (i16x8.eq (v128.load (local.get $at)) (local.get $wanted))
+      (i16x8.eq (v128.load offset=16 (local.get $at)) (local.get $wanted)))))
+
+  (func $isTag (param $tag i32) (param $key i64) (param $did i32) (result i32)
+    (i32.and (i64.eq (i64.load (local.get $tag)) (local.get $key))
+      (i32.eq (i32.load offset=8 (local.get $tag)) (local.get $did))))
+
+  ;; Way of the tag in its set from a way on, or -1.
+  (func $find (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (result i32)
+    (local $way i32) (local $at i32) (local $matches i32) (local $found i32)
+    (local.set $at (i32.add (call $rowOf (local.get $cache) (local.get $set)) (i32.const 32)))
     (loop $sixteen
-      (local.set $matches (i8x16.bitmask (i8x16.eq (v128.load (local.get $at)) (local.get $wanted))))
+      (local.set $matches (call $matches (local.get $at) (call $signature (local.get $key) (local.get $did))))
       (block $none
         (loop $candidate
           (br_if $none (i32.eqz (local.get $matches)))
-          (local.set $found (i32.add (local.get $slot) (i32.ctz (local.get $matches))))
-          (local.set $tag (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl (local.get $found) (i32.const 4))))
-          (if (i32.and (i64.eq (i64.load (local.get $tag)) (local.get $key))
-            (i32.eq (i32.load offset=8 (local.get $tag)) (local.get $did)))
+          (local.set $found (i32.add (local.get $way) (i32.ctz (local.get $matches))))
+          (if (call $isTag (call $tagOf (local.get $cache) (local.get $set) (local.get $found)) (local.get $key) (local.get $did))
             (then (return (local.get $found))))
           (local.set $matches (i32.and (local.get $matches) (i32.sub (local.get $matches) (i32.const 1))))
           (br $candidate)))
-      (local.set $slot (i32.add (local.get $slot) (i32.const 16)))
-      (local.set $at (i32.add (local.get $at) (i32.const 16)))
-      (br_if $sixteen (i32.lt_u (local.get $at) (local.get $end))))
+      (local.set $way (i32.add (local.get $way) (i32.const 16)))
+      (local.set $at (i32.add (local.get $at) (i32.const 32)))
+      (br_if $sixteen (i32.lt_u (local.get $way) (i32.load (local.get $cache)))))
     (i32.const -1))
 
-  (func $kept (param $cache i32) (param $slot i32) (result i32)
-    (i32.add (i32.load offset=16 (local.get $cache)) (i32.shl (local.get $slot) (i32.const 3))))
+  ;; The same of up to sixteen ways, 16 if there is none: without a branch on what is found, as hits and misses come in any order.
+  (func $findAged (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (result i32)
+    (local $matches i32) (local $way i32)
+    (local.set $matches (call $matches
+      (i32.add (call $rowOf (local.get $cache) (local.get $set)) (i32.const 32))
+      (call $signature (local.get $key) (local.get $did))))
+    (local.set $way (i32.ctz (i32.or (local.get $matches) (i32.const 0x10000))))
+    ;; Another tag of the same signature: hardly ever.
+    (if (i32.and (i32.ne (local.get $matches) (i32.const 0)) (i32.eqz (call $isTag
+        (call $tagOf (local.get $cache) (local.get $set) (local.get $way)) (local.get $key) (local.get $did)))) (then
+      (local.set $way (call $find (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
+      (local.set $way (select (i32.const 16) (local.get $way) (i32.eq (local.get $way) (i32.const -1))))))
+    (local.get $way))
 
-  ;; Makes the way of a slot the newest of its set: those newer so far age by one.
-  (func $renew (param $cache i32) (param $set i32) (param $slot i32)
-    (local $at i32) (local $way i32) (local $ages v128)
-    (local.set $way (i32.sub (local.get $slot) (i32.mul (local.get $set) (i32.load (local.get $cache)))))
-    (local.set $at (i32.add (i32.load offset=16 (local.get $cache)) (i32.shl (local.get $set) (i32.const 4))))
-    (local.set $ages (v128.load (local.get $at)))
-    (v128.store (local.get $at) (v128.andnot
+  ;; Makes a way the newest of its set: those newer so far age by one. Nothing for way 16, whose age is the zero behind the ages.
+  (func $renew (param $row i32) (param $way i32)
+    (local $ages v128)
+    (local.set $ages (v128.load (local.get $row)))
+    (v128.store (local.get $row) (v128.andnot
       (i8x16.sub (local.get $ages)
-        (i8x16.lt_u (local.get $ages) (i8x16.splat (i32.load8_u (i32.add (local.get $at) (local.get $way))))))
-      (i8x16.eq (v128.load (i32.const 32)) (i8x16.splat (local.get $way))))))
+        (i8x16.gt_s (v128.load8_splat (i32.add (local.get $row) (local.get $way))) (local.get $ages)))
+      (v128.load offset=1152 (i32.shl (local.get $way) (i32.const 4))))))
 
-  (func $touch (param $cache i32) (param $slot i32)
+  (func $kept (param $cache i32) (param $set i32) (param $way i32) (result i32)
+    (i32.add (i32.load offset=16 (local.get $cache)) (i32.shl
+      (i32.add (i32.mul (local.get $set) (i32.load (local.get $cache))) (local.get $way))
+      (i32.const 3))))
+
+  (func $touch (param $cache i32) (param $set i32) (param $way i32)
     (local $touches i64)
     (local.set $touches (i64.add (i64.load offset=80 (local.get $cache)) (i64.const 1)))
     (i64.store offset=80 (local.get $cache) (local.get $touches))
-    (i64.store (call $kept (local.get $cache) (local.get $slot)) (local.get $touches)))
+    (i64.store (call $kept (local.get $cache) (local.get $set) (local.get $way)) (local.get $touches)))
 
   ;; A count that reaches 15 halves all counts of its set.
-  (func $countUse (param $cache i32) (param $set i32) (param $slot i32)
+  (func $countUse (param $cache i32) (param $set i32) (param $way i32)
     (local $at i32) (local $end i32) (local $uses i64)
-    (local.set $at (call $kept (local.get $cache) (local.get $slot)))
+    (local.set $at (call $kept (local.get $cache) (local.get $set) (local.get $way)))
     (local.set $uses (i64.add (i64.load (local.get $at)) (i64.const 1)))
     (i64.store (local.get $at) (local.get $uses))
     (if (i64.lt_u (local.get $uses) (i64.const 15)) (then (return)))
-    (local.set $at (call $kept (local.get $cache) (i32.mul (local.get $set) (i32.load (local.get $cache)))))
+    (local.set $at (call $kept (local.get $cache) (local.get $set) (i32.const 0)))
     (local.set $end (i32.add (local.get $at) (i32.shl (i32.load (local.get $cache)) (i32.const 3))))
     (loop $next
       (i64.store (local.get $at) (i64.shr_u (i64.load (local.get $at)) (i64.const 1)))
@@ -305,39 +343,34 @@
       (br_if $next (i32.lt_u (local.get $at) (local.get $end)))))
 
   ;; Tells the cache's policy of a hit, where it is not LRU by ages.
-  (func $use (param $cache i32) (param $set i32) (param $slot i32) (param $nextAccess f64)
+  (func $use (param $cache i32) (param $set i32) (param $way i32) (param $nextAccess f64)
     (local $policy i32)
     (local.set $policy (i32.load offset=44 (local.get $cache)))
     (if (i32.eq (local.get $policy) (i32.const 3)) (then
-      (call $touch (local.get $cache) (local.get $slot))
+      (call $touch (local.get $cache) (local.get $set) (local.get $way))
       (return)))
     (if (i32.eq (local.get $policy) (i32.const 1))
-      (then (call $countUse (local.get $cache) (local.get $set) (local.get $slot)))
-      (else (f64.store (call $kept (local.get $cache) (local.get $slot)) (local.get $nextAccess)))))
+      (then (call $countUse (local.get $cache) (local.get $set) (local.get $way)))
+      (else (f64.store (call $kept (local.get $cache) (local.get $set) (local.get $way)) (local.get $nextAccess)))))
 
-  ;; Looks up and tells the policy of a hit: its slot, or -1.
+  ;; Looks up and tells the policy of a hit; 1 on a hit.
   (func $lookup (param $cache i32) (param $bits i32) (param $key i64) (param $did i32) (param $nextAccess f64) (result i32)
-    (local $slot i32) (local $set i32)
-    (local.set $slot (call $find (local.get $cache) (local.get $bits) (local.get $key) (local.get $did)))
-    (if (i32.eq (local.get $slot) (i32.const -1)) (then (return (i32.const -1))))
-    (local.set $set (i32.load offset=36 (local.get $cache)))
-    (local.set $set (i32.or
-      (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $set))
-      (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $set)) (i32.const 1)))))
-    (if (i32.load offset=44 (local.get $cache))
-      (then (call $use (local.get $cache) (local.get $set) (local.get $slot) (local.get $nextAccess)))
-      (else (call $renew (local.get $cache) (local.get $set) (local.get $slot))))
-    (local.get $slot))
+    (local $set i32) (local $way i32)
+    (if (i32.eqz (i32.load (local.get $cache))) (then (return (i32.const 0))))
+    (local.set $set (call $setOf (local.get $cache) (local.get $did) (local.get $bits)))
+    (if (i32.load offset=44 (local.get $cache)) (then
+      (local.set $way (call $find (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
+      (if (i32.eq (local.get $way) (i32.const -1)) (then (return (i32.const 0))))
+      (call $use (local.get $cache) (local.get $set) (local.get $way) (local.get $nextAccess))
+      (return (i32.const 1))))
+    (local.set $way (call $findAged (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
+    (call $renew (call $rowOf (local.get $cache) (local.get $set)) (local.get $way))
+    (i32.lt_u (local.get $way) (i32.const 16)))
 
+  ;; Touched least recently, of more ways than have ages.
   (func $oldest (param $cache i32) (param $set i32) (result i32)
-    (local $ways i32) (local $at i32) (local $way i32) (local $oldest i32) (local $least i64) (local $touch i64)
-    (local $older i32)
-    (local.set $ways (i32.load (local.get $cache)))
-    (if (i32.eqz (i32.load offset=44 (local.get $cache))) (then
-      (return (i32.ctz (i8x16.bitmask (i8x16.eq
-        (v128.load (i32.add (i32.load offset=16 (local.get $cache)) (i32.shl (local.get $set) (i32.const 4))))
-        (i8x16.splat (i32.sub (local.get $ways) (i32.const 1)))))))))
-    (local.set $at (call $kept (local.get $cache) (i32.mul (local.get $set) (local.get $ways))))
+    (local $at i32) (local $way i32) (local $oldest i32) (local $least i64) (local $touch i64) (local $older i32)
+    (local.set $at (call $kept (local.get $cache) (local.get $set) (i32.const 0)))
     (local.set $least (i64.const -1))
     (loop $next
       (local.set $touch (i64.load (local.get $at)))
@@ -346,80 +379,84 @@
       (local.set $least (select (local.get $touch) (local.get $least) (local.get $older)))
       (local.set $at (i32.add (local.get $at) (i32.const 8)))
       (local.set $way (i32.add (local.get $way) (i32.const 1)))
-      (br_if $next (i32.lt_u (local.get $way) (local.get $ways))))
+      (br_if $next (i32.lt_u (local.get $way) (i32.load (local.get $cache)))))
     (local.get $oldest))
 
   ;; Way that a new tag of the set goes to. The hash of (page << 16 | DID) orders ties of the policies that have them.
   (func $wayFor (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (result i32)
-    (local $used i32) (local $at i32) (local $hash i64) (local $lru i32)
-    (local.set $lru (i32.or (i32.eqz (i32.load offset=44 (local.get $cache)))
-      (i32.eq (i32.load offset=44 (local.get $cache)) (i32.const 3))))
-    (local.set $at (i32.add (i32.load offset=20 (local.get $cache)) (i32.shl (local.get $set) (i32.const 2))))
-    (local.set $used (i32.load (local.get $at)))
+    (local $used i32) (local $row i32) (local $hash i64)
+    (local.set $row (call $rowOf (local.get $cache) (local.get $set)))
+    (local.set $used (i32.load offset=20 (local.get $row)))
     (if (i32.lt_u (local.get $used) (i32.load (local.get $cache)))
       (then
-        (i32.store (local.get $at) (i32.add (local.get $used) (i32.const 1)))
-        (if (local.get $lru) (then (return (local.get $used)))))
+        (i32.store offset=20 (local.get $row) (i32.add (local.get $used) (i32.const 1)))
+        (if (i32.eq (i32.load offset=44 (local.get $cache)) (i32.const 3)) (then (return (local.get $used)))))
       (else
         (call $count (i32.add (local.get $cache) (i32.const 64)))
-        (if (local.get $lru) (then (return (call $oldest (local.get $cache) (local.get $set)))))
+        (if (i32.eq (i32.load offset=44 (local.get $cache)) (i32.const 3)) (then
+          (return (call $oldest (local.get $cache) (local.get $set)))))
         (local.set $used (i32.const -1))))
     (local.set $hash (i64.or (i64.shl (local.get $key) (i64.const 16)) (i64.extend_i32_u (local.get $did))))
     (call $place (i32.load offset=32 (local.get $cache)) (local.get $set) (local.get $used)
       (i32.wrap_i64 (i64.shr_u (local.get $hash) (i64.const 32))) (i32.wrap_i64 (local.get $hash))))
 
-  (func $insert (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (param $nextAccess f64)
-    (local $way i32) (local $slot i32) (local $tag i32) (local $policy i32)
-    (local.set $way (call $wayFor (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
-    (local.set $slot (i32.add (i32.mul (local.get $set) (i32.load (local.get $cache))) (local.get $way)))
-    (local.set $tag (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl (local.get $slot) (i32.const 4))))
+  (func $write (param $cache i32) (param $set i32) (param $way i32) (param $key i64) (param $did i32)
+    (local $tag i32)
+    (local.set $tag (call $tagOf (local.get $cache) (local.get $set) (local.get $way)))
     (i64.store (local.get $tag) (local.get $key))
     (i32.store offset=8 (local.get $tag) (local.get $did))
-    (i32.store8
-      (i32.add (i32.add (i32.load offset=8 (local.get $cache)) (local.get $way))
-        (i32.mul (local.get $set) (i32.load offset=4 (local.get $cache))))
-      (call $signature (local.get $key) (local.get $did)))
-    (local.set $policy (i32.load offset=44 (local.get $cache)))
-    (if (i32.eqz (local.get $policy)) (then
-      (call $renew (local.get $cache) (local.get $set) (local.get $slot))
-      (return)))
-    (if (i32.eq (local.get $policy) (i32.const 3)) (then
-      (call $touch (local.get $cache) (local.get $slot))
-      (return)))
-    (if (i32.eq (local.get $policy) (i32.const 1))
-      (then (i64.store (call $kept (local.get $cache) (local.get $slot)) (i64.const 0)))
-      (else (f64.store (call $kept (local.get $cache) (local.get $slot)) (local.get $nextAccess)))))
+    (i32.store16 offset=32
+      (i32.add (call $rowOf (local.get $cache) (local.get $set)) (i32.shl (local.get $way) (i32.const 1)))
+      (call $signature (local.get $key) (local.get $did))))
+
+  ;; 1 on a hit. Policies that are not LRU by ages.
+  (func $accessKept (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (param $nextAccess f64) (result i32)
+    (local $way i32)
+    (local.set $way (call $find (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
+    (if (i32.ne (local.get $way) (i32.const -1)) (then
+      (call $use (local.get $cache) (local.get $set) (local.get $way) (local.get $nextAccess))
+      (return (i32.const 1))))
+    (call $count (i32.add (local.get $cache) (i32.const 56)))
+    (local.set $way (call $wayFor (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
+    (call $write (local.get $cache) (local.get $set) (local.get $way) (local.get $key) (local.get $did))
+    (if (i32.eq (i32.load offset=44 (local.get $cache)) (i32.const 1))
+      (then (i64.store (call $kept (local.get $cache) (local.get $set) (local.get $way)) (i64.const 0)))
+      (else (call $use (local.get $cache) (local.get $set) (local.get $way) (local.get $nextAccess))))
+    (i32.const 0))
+
+  ;; The same of LRU by ages, where a hit writes what is there already: no branch on it. Empty ways are the oldest, the first before the others.
+  (func $accessAged (param $cache i32) (param $set i32) (param $key i64) (param $did i32) (result i32)
+    (local $row i32) (local $way i32) (local $miss i32)
+    (local.set $row (call $rowOf (local.get $cache) (local.get $set)))
+    (local.set $way (call $findAged (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
+    (local.set $miss (i32.shr_u (local.get $way) (i32.const 4)))
+    (local.set $way (select
+      (i32.ctz (i8x16.bitmask (i8x16.eq (v128.load (local.get $row)) (v128.load offset=96 (local.get $cache)))))
+      (local.get $way)
+      (local.get $miss)))
+    (i64.store offset=56 (local.get $cache)
+      (i64.add (i64.load offset=56 (local.get $cache)) (i64.extend_i32_u (local.get $miss))))
+    (i64.store offset=64 (local.get $cache) (i64.add (i64.load offset=64 (local.get $cache)) (i64.extend_i32_u
+      (i32.and (local.get $miss)
+        (i32.shr_u (i32.load16_u offset=32 (i32.add (local.get $row) (i32.shl (local.get $way) (i32.const 1)))) (i32.const 15))))))
+    (call $write (local.get $cache) (local.get $set) (local.get $way) (local.get $key) (local.get $did))
+    (call $renew (local.get $row) (local.get $way))
+    (i32.eqz (local.get $miss)))
 
   ;; Looks up, counts, and inserts on a miss; 1 on a hit. Nothing when there is no cache or it takes no such domain (selective allocation).
-  ;; Hits are the accesses of all sets less the misses.
-  ;; $slot is where the tag was at the last look, or -1.
-  (func $access (param $cache i32) (param $bits i32) (param $key i64) (param $did i32) (param $nextAccess f64) (param $slot i32)
-    (result i32)
-    (local $set i32) (local $at i32)
+  ;; Hits are the accesses of all sets less the misses. A domain's first access is a miss, and so makes it one of those seen.
+  (func $access (param $cache i32) (param $bits i32) (param $key i64) (param $did i32) (param $nextAccess f64) (result i32)
+    (local $set i32) (local $row i32)
     (if (i32.eqz (i32.load (local.get $cache))) (then (return (i32.const 0))))
     (if (i32.lt_u (local.get $did) (i32.load offset=72 (local.get $cache))) (then (return (i32.const 0))))
     (if (i32.ge_u (local.get $did) (i32.load offset=76 (local.get $cache))) (then (return (i32.const 0))))
-    (local.set $set (i32.load offset=36 (local.get $cache)))
-    (local.set $set (i32.or
-      (i32.shl (i32.and (local.get $did) (i32.load offset=40 (local.get $cache))) (local.get $set))
-      (i32.and (local.get $bits) (i32.sub (i32.shl (i32.const 1) (local.get $set)) (i32.const 1)))))
-    (local.set $at (i32.add (i32.load offset=24 (local.get $cache)) (i32.shl (local.get $set) (i32.const 3))))
-    (i64.store (local.get $at) (i64.add (i64.load (local.get $at)) (i64.const 1)))
-    (block $found
-      (if (i32.ne (local.get $slot) (i32.const -1)) (then
-        (local.set $at (i32.add (i32.load offset=12 (local.get $cache)) (i32.shl (local.get $slot) (i32.const 4))))
-        (br_if $found (i32.and (i64.eq (i64.load (local.get $at)) (local.get $key))
-          (i32.eq (i32.load offset=8 (local.get $at)) (local.get $did))))))
-      (local.set $slot (call $find (local.get $cache) (local.get $bits) (local.get $key) (local.get $did))))
-    (if (i32.ne (local.get $slot) (i32.const -1)) (then
-      (if (i32.load offset=44 (local.get $cache))
-        (then (call $use (local.get $cache) (local.get $set) (local.get $slot) (local.get $nextAccess)))
-        (else (call $renew (local.get $cache) (local.get $set) (local.get $slot))))
-      (return (i32.const 1))))
-    (i64.store offset=56 (local.get $cache) (i64.add (i64.load offset=56 (local.get $cache)) (i64.const 1)))
+    (local.set $set (call $setOf (local.get $cache) (local.get $did) (local.get $bits)))
+    (local.set $row (call $rowOf (local.get $cache) (local.get $set)))
+    (i64.store offset=24 (local.get $row) (i64.add (i64.load offset=24 (local.get $row)) (i64.const 1)))
     (i32.store8 (i32.add (i32.load offset=28 (local.get $cache)) (local.get $did)) (i32.const 1))
-    (call $insert (local.get $cache) (local.get $set) (local.get $key) (local.get $did) (local.get $nextAccess))
-    (i32.const 0))
+    (if (i32.load offset=44 (local.get $cache)) (then
+      (return (call $accessKept (local.get $cache) (local.get $set) (local.get $key) (local.get $did) (local.get $nextAccess)))))
+    (call $accessAged (local.get $cache) (local.get $set) (local.get $key) (local.get $did)))
 
   ;; --- context cache: LFU, of one set as a rule, so that a table says where a SID is
 
@@ -427,21 +464,21 @@
     (i32.or (i32.shl (local.get $sid) (i32.load offset=72 (i32.const 768)))
       (i32.and (local.get $did) (i32.load offset=40 (i32.const 768)))))
 
+  (func $slotOfContext (param $sid i32) (param $did i32) (result i32)
+    (i32.add (i32.load offset=12 (i32.const 768)) (i32.shl (call $contextEntry (local.get $sid) (local.get $did)) (i32.const 2))))
+
   ;; 1 on a hit.
   (func $contextLookup (param $sid i32) (param $did i32) (result i32)
     (local $slot i32) (local $at i32) (local $end i32) (local $uses i32)
-    (local.set $slot (i32.load (i32.add (i32.load offset=8 (i32.const 768)) (i32.shl
-      (i32.or (i32.shl (local.get $sid) (i32.load offset=72 (i32.const 768)))
-        (i32.and (local.get $did) (i32.load offset=40 (i32.const 768))))
-      (i32.const 2)))))
+    (local.set $slot (i32.load (call $slotOfContext (local.get $sid) (local.get $did))))
     (if (i32.eqz (local.get $slot)) (then (return (i32.const 0))))
     (local.set $at (i32.add (i32.load offset=16 (i32.const 768)) (i32.sub (local.get $slot) (i32.const 1))))
     (local.set $uses (i32.add (i32.load8_u (local.get $at)) (i32.const 1)))
     (i32.store8 (local.get $at) (local.get $uses))
     (if (i32.lt_u (local.get $uses) (i32.const 15)) (then (return (i32.const 1))))
-    (local.set $at (i32.add (i32.load offset=16 (i32.const 768)) (i32.mul (i32.load offset=4 (i32.const 768))
+    (local.set $at (i32.add (i32.load offset=16 (i32.const 768)) (i32.mul (i32.load offset=20 (i32.const 768))
       (call $setOf (i32.const 768) (local.get $did) (local.get $sid)))))
-    (local.set $end (i32.add (local.get $at) (i32.load offset=4 (i32.const 768))))
+    (local.set $end (i32.add (local.get $at) (i32.load offset=20 (i32.const 768))))
     (loop $eight
       (i64.store (local.get $at)
         (i64.and (i64.shr_u (i64.load (local.get $at)) (i64.const 1)) (i64.const 0x7f7f7f7f7f7f7f7f)))
@@ -450,36 +487,30 @@
     (i32.const 1))
 
   (func $contextAccess (param $sid i32) (param $did i32)
-    (local $set i32) (local $at i32) (local $way i32) (local $slot i32)
+    (local $set i32) (local $row i32) (local $way i32) (local $slot i32) (local $at i32)
     (if (i32.eqz (i32.load (i32.const 768))) (then (return)))
     (local.set $set (call $setOf (i32.const 768) (local.get $did) (local.get $sid)))
-    (local.set $at (i32.add (i32.load offset=24 (i32.const 768)) (i32.shl (local.get $set) (i32.const 3))))
-    (i64.store (local.get $at) (i64.add (i64.load (local.get $at)) (i64.const 1)))
+    (local.set $row (call $rowOf (i32.const 768) (local.get $set)))
+    (i64.store offset=24 (local.get $row) (i64.add (i64.load offset=24 (local.get $row)) (i64.const 1)))
     (if (call $contextLookup (local.get $sid) (local.get $did)) (then (return)))
     (call $count (i32.const 824))
     (i32.store8 (i32.add (i32.load offset=28 (i32.const 768)) (local.get $did)) (i32.const 1))
-    (local.set $at (i32.add (i32.load offset=20 (i32.const 768)) (i32.shl (local.get $set) (i32.const 2))))
-    (local.set $way (i32.load (local.get $at)))
+    (local.set $way (i32.load offset=20 (local.get $row)))
     (if (i32.lt_u (local.get $way) (i32.load (i32.const 768)))
       (then
-        (i32.store (local.get $at) (i32.add (local.get $way) (i32.const 1)))
+        (i32.store offset=20 (local.get $row) (i32.add (local.get $way) (i32.const 1)))
         (drop (call $place (i32.const 0) (local.get $set) (local.get $way) (i32.const 0) (local.get $sid))))
       (else
         (call $count (i32.const 832))
         (local.set $way
           (call $place (i32.const 0) (local.get $set) (i32.const -1) (i32.const 0) (local.get $sid)))))
-    (local.set $slot (i32.add (i32.mul (local.get $set) (i32.load offset=4 (i32.const 768))) (local.get $way)))
+    (local.set $slot (i32.add (i32.mul (local.get $set) (i32.load offset=20 (i32.const 768))) (local.get $way)))
     (i32.store8 (i32.add (i32.load offset=16 (i32.const 768)) (local.get $slot)) (i32.const 0))
-    ;; The inverse holds the entry + 1, so that 0 is an empty slot.
-    (local.set $at (i32.add (i32.load offset=12 (i32.const 768)) (i32.shl (local.get $slot) (i32.const 2))))
-    (if (i32.load (local.get $at)) (then
-      (i32.store (i32.add (i32.load offset=8 (i32.const 768))
-        (i32.shl (i32.sub (i32.load (local.get $at)) (i32.const 1)) (i32.const 2))) (i32.const 0))))
-    (i32.store (local.get $at)
-      (i32.add (call $contextEntry (local.get $sid) (local.get $did)) (i32.const 1)))
-    (i32.store (i32.add (i32.load offset=8 (i32.const 768))
-      (i32.shl (call $contextEntry (local.get $sid) (local.get $did)) (i32.const 2)))
-      (i32.add (local.get $slot) (i32.const 1))))
+    ;; The inverse holds where the slot is told, so that 0 is an empty slot.
+    (local.set $at (i32.add (i32.load offset=24 (i32.const 768)) (i32.shl (local.get $slot) (i32.const 2))))
+    (if (i32.load (local.get $at)) (then (i32.store (i32.load (local.get $at)) (i32.const 0))))
+    (i32.store (local.get $at) (call $slotOfContext (local.get $sid) (local.get $did)))
+    (i32.store (i32.load (local.get $at)) (i32.add (local.get $slot) (i32.const 1))))
 
   ;; --- requests and the prefetcher
 
@@ -617,29 +648,34 @@
     (i64.store (i32.const 1024) (i64.add (i64.load (i32.const 1024)) (i64.const 1)))
     (global.set $inFlight (i32.add (global.get $inFlight) (i32.const 1))))
 
-  (func $afterContext (param $request i32) (param $now i32)
-    (local $did i32) (local $inTlb i32) (local $inBuffer i32)
-    (local.set $did (i32.load offset=20 (local.get $request)))
-    (call $contextAccess (i32.load offset=16 (local.get $request)) (local.get $did))
-    (local.set $inTlb (i32.ne (i32.const -1) (call $lookup (i32.const 256)
-      (i32.wrap_i64 (i64.shr_u (i64.load (local.get $request)) (i64.const 21)))
-      (i64.load offset=8 (local.get $request)) (local.get $did) (f64.load offset=48 (local.get $request)))))
-    (local.set $inBuffer (i32.ne (i32.const -1) (call $lookup (i32.const 640) (i32.const 0)
-      (i64.load offset=8 (local.get $request)) (local.get $did) (f64.const 0))))
-    (i64.store (i32.const 1112) (i64.add (i64.load (i32.const 1112)) (i64.extend_i32_u (local.get $inBuffer))))
-    (if (i32.or (local.get $inTlb) (local.get $inBuffer))
-      (then (call $send (i32.const 160) (local.get $request) (i32.const 2) (i32.add (local.get $now) (i32.const 1))))
-      (else (call $send (i32.const 96) (local.get $request) (i32.const 450)
-        (i32.add (local.get $now) (i32.const 450)))))
-    (call $probe (local.get $request) (local.get $now)))
-
   (func $send (param $queue i32) (param $request i32) (param $latency i32) (param $time i32)
     (i32.store offset=32 (local.get $request)
       (i32.add (i32.load offset=32 (local.get $request)) (local.get $latency)))
     (call $push (local.get $queue) (local.get $request) (local.get $time)))
 
+  (func $inDeviceTlb (param $request i32) (result i32)
+    (call $lookup (i32.const 256)
+      (i32.wrap_i64 (i64.shr_u (i64.load (local.get $request)) (i64.const 21)))
+      (i64.load offset=8 (local.get $request)) (i32.load offset=20 (local.get $request)) (f64.load offset=48 (local.get $request))))
+
+  (func $afterContext (param $request i32) (param $now i32)
+    (local $inBuffer i32) (local $isThere i32)
+    (call $contextAccess (i32.load offset=16 (local.get $request)) (i32.load offset=20 (local.get $request)))
+    (local.set $isThere (call $inDeviceTlb (local.get $request)))
+    (local.set $inBuffer (call $lookup (i32.const 640) (i32.const 0)
+      (i64.load offset=8 (local.get $request)) (i32.load offset=20 (local.get $request)) (f64.const 0)))
+    (i64.store (i32.const 1112) (i64.add (i64.load (i32.const 1112)) (i64.extend_i32_u (local.get $inBuffer))))
+    (local.set $isThere (i32.or (local.get $isThere) (local.get $inBuffer)))
+    (call $send
+      (select (i32.const 160) (i32.const 96) (local.get $isThere))
+      (local.get $request)
+      (select (i32.const 2) (i32.const 450) (local.get $isThere))
+      (i32.add (local.get $now) (select (i32.const 1) (i32.const 450) (local.get $isThere))))
+    (call $probe (local.get $request) (local.get $now)))
+
+  ;; No branch on what is found, but for a request that disappears (quirk Q6).
   (func $inPageCaches (param $request i32) (param $now i32)
-    (local $iova i64) (local $did i32) (local $level i32) (local $inL2 i32) (local $inL3 i32) (local $walk i32)
+    (local $iova i64) (local $did i32) (local $level i32) (local $inL2 i32) (local $inL3 i32) (local $isLeaf i32) (local $latency i32)
     (local.set $iova (i64.load (local.get $request)))
     (local.set $did (i32.load offset=20 (local.get $request)))
     (local.set $level (i32.load offset=24 (local.get $request)))
@@ -649,27 +685,21 @@
     (local.set $inL3 (call $lookup (i32.const 512)
       (i32.wrap_i64 (i64.shr_u (local.get $iova) (i64.const 30))) (i64.shr_u (local.get $iova) (i64.const 30))
       (local.get $did) (f64.const 0)))
-    (i32.store offset=36 (local.get $request) (local.get $inL2))
-    (i32.store offset=56 (local.get $request) (local.get $inL3))
-    (local.set $inL2 (i32.ne (local.get $inL2) (i32.const -1)))
-    (local.set $inL3 (i32.ne (local.get $inL3) (i32.const -1)))
-    (if (local.get $inL2) (then
-      (if (i32.eq (local.get $level) (i32.const 2)) (then
-        (call $send (i32.const 160) (local.get $request) (i32.const 455) (i32.add (local.get $now) (i32.const 454)))
-        (return)))
-      (if (i32.eq (local.get $level) (i32.const 1)) (then
-        (call $send (i32.const 128) (local.get $request) (i32.const 50) (i32.add (local.get $now) (i32.const 49)))
-        (return)))
-      ;; The request disappears (quirk Q6).
+    (if (i32.and (local.get $inL2) (i32.gt_u (i32.sub (local.get $level) (i32.const 1)) (i32.const 1))) (then
       (call $release (local.get $request))
       (return)))
-    (if (i32.and (local.get $inL3) (i32.eq (local.get $level) (i32.const 3))) (then
-      (call $send (i32.const 160) (local.get $request) (i32.const 5) (i32.add (local.get $now) (i32.const 4)))
-      (return)))
-    (local.set $walk (i32.mul (i32.const 50) (select
-      (i32.sub (i32.const 3) (local.get $level)) (local.get $level) (local.get $inL3))))
-    (call $send (i32.const 128) (local.get $request) (local.get $walk)
-      (i32.add (local.get $now) (i32.sub (local.get $walk) (i32.const 1)))))
+    (local.set $isLeaf (i32.or
+      (i32.and (local.get $inL2) (i32.eq (local.get $level) (i32.const 2)))
+      (i32.and (local.get $inL3) (i32.eq (local.get $level) (i32.const 3)))))
+    (local.set $latency (select
+      (select (i32.const 455) (i32.const 5) (local.get $inL2))
+      (i32.mul (i32.const 50) (select
+        (i32.const 1)
+        (select (i32.sub (i32.const 3) (local.get $level)) (local.get $level) (local.get $inL3))
+        (local.get $inL2)))
+      (local.get $isLeaf)))
+    (call $send (select (i32.const 160) (i32.const 128) (local.get $isLeaf)) (local.get $request) (local.get $latency)
+      (i32.add (local.get $now) (i32.sub (local.get $latency) (i32.const 1)))))
 
   (func $fillPageCaches (param $request i32) (param $now i32)
     (local $iova i64) (local $did i32)
@@ -677,10 +707,10 @@
     (local.set $did (i32.load offset=20 (local.get $request)))
     (drop (call $access (i32.const 384)
       (i32.wrap_i64 (i64.shr_u (local.get $iova) (i64.const 21))) (i64.shr_u (local.get $iova) (i64.const 21))
-      (local.get $did) (f64.const 0) (i32.load offset=36 (local.get $request))))
+      (local.get $did) (f64.const 0)))
     (drop (call $access (i32.const 512)
       (i32.wrap_i64 (i64.shr_u (local.get $iova) (i64.const 30))) (i64.shr_u (local.get $iova) (i64.const 30))
-      (local.get $did) (f64.const 0) (i32.load offset=56 (local.get $request))))
+      (local.get $did) (f64.const 0)))
     (call $send (i32.const 160) (local.get $request) (i32.const 450) (i32.add (local.get $now) (i32.const 450))))
 
   (func $complete (param $request i32)
@@ -689,12 +719,12 @@
     (if (i32.load offset=28 (local.get $request)) (then
       (i64.store (i32.const 1096) (i64.add (i64.load (i32.const 1096)) (i64.const 1)))
       (if (call $access (i32.const 640) (i32.const 0) (i64.load offset=8 (local.get $request)) (local.get $did)
-        (f64.const 0) (i32.const -1)) (then (i64.store (i32.const 1104) (i64.add (i64.load (i32.const 1104)) (i64.const 1)))))
+        (f64.const 0)) (then (i64.store (i32.const 1104) (i64.add (i64.load (i32.const 1104)) (i64.const 1)))))
       (call $release (local.get $request))
       (return)))
     (drop (call $access (i32.const 256)
       (i32.wrap_i64 (i64.shr_u (i64.load (local.get $request)) (i64.const 21)))
-      (i64.load offset=8 (local.get $request)) (local.get $did) (f64.load offset=48 (local.get $request)) (i32.const -1)))
+      (i64.load offset=8 (local.get $request)) (local.get $did) (f64.load offset=48 (local.get $request))))
     (local.set $flow (i32.add (global.get $flows) (i32.shl (local.get $did) (i32.const 5))))
     (if (f64.eq (f64.load offset=16 (local.get $flow)) (f64.const 0)) (then
       (f64.store (local.get $flow) (f64.load offset=40 (local.get $request)))))
