@@ -1,6 +1,6 @@
 import type { CacheName, CacheShape } from '../cache-hierarchy.ts';
-import { wasmApi, wasmModule, wasmPageBytes } from '../wasm.ts';
-import { wasmCode } from './lower-caches-wasm-code.ts';
+import { wasmApi, wasmModuleWith, wasmPageBytes } from '../wasm.ts';
+import { wasmCode, wasmSites } from './lower-caches-wasm-code.ts';
 
 /** The second and the last level in WebAssembly (`lower-caches.wat`), which compares the tags of a set at once. */
 export interface LowerCaches {
@@ -42,7 +42,8 @@ interface Rows {
   readonly end: number;
 }
 
-let compiled: object | undefined;
+/** The last one compiled: most designs of a simulation have the same caches. */
+let compiled: { readonly constants: string; readonly module: object } | undefined;
 
 /** Undefined where there is no WebAssembly, or for geometries that the text does not serve. */
 export function createLowerCaches(
@@ -55,13 +56,15 @@ export function createLowerCaches(
   const llcRows = rowsOf(llc, l2Rows.end);
   if (llcRows.end > mostBytes) return undefined;
   try {
-    compiled ??= wasmModule(api, wasmCode);
+    const constants = {
+      ...constantsOf('l2', l2, l2Rows, leanings.l2),
+      ...constantsOf('llc', llc, llcRows, leanings.llc),
+    };
+    const key = JSON.stringify(constants);
+    if (compiled?.constants !== key)
+      compiled = { constants: key, module: wasmModuleWith(api, wasmCode, wasmSites, constants) };
     const memory = new api.Memory({ initial: Math.ceil(llcRows.end / wasmPageBytes) + 1 });
-    const { exports } = new api.Instance(compiled, {
-      env: { memory },
-      l2: globalsOf(l2, l2Rows, leanings.l2),
-      llc: globalsOf(llc, llcRows, leanings.llc),
-    });
+    const { exports } = new api.Instance(compiled.module, { env: { memory } });
     const { below, press, clear } = exports as Exports;
     const empty = () => {
       clear(l2Rows.base, l2Rows.rows, l2Rows.stride, l2.geometry.ways);
@@ -93,7 +96,19 @@ function rowsOf({ geometry: { sets, ways }, instances }: CacheShape, from: numbe
   return { base, rows, stride, end: base + rows * stride };
 }
 
-function globalsOf({ geometry: { sets, ways } }: CacheShape, { base, stride }: Rows, attempts: number) {
+function constantsOf(
+  name: 'l2' | 'llc',
+  { geometry: { sets, ways } }: CacheShape,
+  { base, stride }: Rows,
+  attempts: number,
+): Readonly<Record<string, number>> {
   const shift = Math.log2(sets);
-  return { base, sets, ways, stride, shift: Number.isInteger(shift) ? shift : -1, attempts: Math.min(attempts, ways) };
+  return {
+    [`${name}Base`]: base,
+    [`${name}Sets`]: sets,
+    [`${name}Shift`]: Number.isInteger(shift) ? shift : -1,
+    [`${name}Ways`]: ways,
+    [`${name}Stride`]: stride,
+    [`${name}Attempts`]: Math.min(attempts, ways),
+  };
 }

@@ -7,22 +7,24 @@
 ;;   ways          8 bytes: its order of use, 4 bits per way, the most recently used lowest
 ;;   ways + 8      4 bytes per way: the rest of the tag (below 2^30), 2^31 - 1 when empty; the highest bit says that the line is to be kept
 ;;
-;; Globals for each geometry: first byte, sets, their logarithm or -1, ways, bytes of a row, and how often another victim is asked for when it
-;; is a line that is to be kept (0 = the cache does not lean). @inline
+;; Numbers of each geometry, which become part of the code: first byte, sets, their logarithm or -1, ways, bytes of a row, and how often another
+;; victim is asked for when it is a line that is to be kept (0 = the cache does not lean). @inline
+;; @constant l2Base l2Sets l2Shift l2Ways l2Stride l2Attempts
+;; @constant llcBase llcSets llcShift llcWays llcStride llcAttempts
 (module
   (import "env" "memory" (memory 1))
-  (import "l2" "base" (global $l2Base i32))
-  (import "l2" "sets" (global $l2Sets i32))
-  (import "l2" "shift" (global $l2Shift i32))
-  (import "l2" "ways" (global $l2Ways i32))
-  (import "l2" "stride" (global $l2Stride i32))
-  (import "l2" "attempts" (global $l2Attempts i32))
-  (import "llc" "base" (global $llcBase i32))
-  (import "llc" "sets" (global $llcSets i32))
-  (import "llc" "shift" (global $llcShift i32))
-  (import "llc" "ways" (global $llcWays i32))
-  (import "llc" "stride" (global $llcStride i32))
-  (import "llc" "attempts" (global $llcAttempts i32))
+  (global $l2Base (export "l2Base") (mut i32) (i32.const 0))
+  (global $l2Sets (export "l2Sets") (mut i32) (i32.const 0))
+  (global $l2Shift (export "l2Shift") (mut i32) (i32.const 0))
+  (global $l2Ways (export "l2Ways") (mut i32) (i32.const 0))
+  (global $l2Stride (export "l2Stride") (mut i32) (i32.const 0))
+  (global $l2Attempts (export "l2Attempts") (mut i32) (i32.const 0))
+  (global $llcBase (export "llcBase") (mut i32) (i32.const 0))
+  (global $llcSets (export "llcSets") (mut i32) (i32.const 0))
+  (global $llcShift (export "llcShift") (mut i32) (i32.const 0))
+  (global $llcWays (export "llcWays") (mut i32) (i32.const 0))
+  (global $llcStride (export "llcStride") (mut i32) (i32.const 0))
+  (global $llcAttempts (export "llcAttempts") (mut i32) (i32.const 0))
   ;; Translation is under pressure: leaning caches lean.
   (global $pressed (mut i32) (i32.const 0))
 
