@@ -91,6 +91,7 @@ export async function buildTrace(options: BuildOptions, context: BuildContext): 
   warnings.push(...warningsOf(summary, options.mode));
   const consec = options.burst * translationsPerPacket;
   const order = builder.merge(options.order, consec);
+  if (order.length === 0) throw noWholeTurn(options);
   const files = {
     translations: `${options.out}_iotlb_trace.bin`,
     contexts: `${options.out}_cc_data.bin`,
@@ -217,6 +218,16 @@ function tooFewTenants(found: number, { tenants, logs }: BuildOptions): StrataEr
     expected: `${tenants} tenants`,
     found: `${found}`,
     mend: `Ask for at most ${found}, give more logs, or --repeat to take each log again as another machine.`,
+  });
+}
+
+function noWholeTurn({ logs, burst, order }: BuildOptions): StrataError {
+  return new StrataError({
+    code: 'io.no-whole-turn',
+    what: `${order === 'rr' ? 'a tenant has' : 'all tenants have'} fewer translations than one turn takes`,
+    where: logs.map((path) => basename(path)).join(', '),
+    expected: `at least ${burst * translationsPerPacket} translations of each tenant, for turns of ${burst} packets`,
+    mend: 'Take a smaller --burst or fewer --tenants, --order orig, or --quirks partialTurns, which cuts turns short as the original does.',
   });
 }
 

@@ -151,24 +151,23 @@ describe('quirks of the performance model', () => {
   });
 
   it('Q8: a prefetched page that arrives takes the nanosecond of a demand', () => {
-    // A page that the device has, twice, and a new region. Prefetched pages come back 999 ns after they were asked for: three slots of 333 ns.
+    // A page that the device has, twice, and a new region, after 1002 ns: the only packet in flight. Six pages prefetched for it are due from
+    // 1000 ns on, one per nanosecond; the next packet's hits at 1005 and 1006 ns.
     const trace = (tenants: number) =>
       times(80, (index) => {
         const tenant = index % tenants;
         return packet({ tenant, page: 1 }, { tenant, page: 1 }, { tenant, page: 1 + (index + 1) * pagesPer2MiB });
       });
-    const change = { queueEntries: 32, linkGbps: 37.04 };
+    const change = { linkGbps: 12.299 };
     const waitsAtTheEnd = (tenants: number) =>
       [210, 211, 213, 214, 216, 217].filter((position) => {
         const { steps } = watched(trace(tenants), position, change);
         expect(steps.slice(-1)).toMatchObject([{ what: 'device TLB', outcome: 'has it already' }]);
         return steps.at(-2)!.what === 'queue';
       });
-    // One requester follows none, so that nothing is prefetched: a hit then meets the one page that a packet misses, and no other.
-    expect([waitsAtTheEnd(2), waitsAtTheEnd(1)]).toEqual([
-      [210, 211, 213, 214, 216, 217],
-      [211, 214, 217],
-    ]);
+    expect(waitsAtTheEnd(2)).not.toHaveLength(0);
+    // One requester follows none, so that nothing is prefetched.
+    expect(waitsAtTheEnd(1)).toHaveLength(0);
   });
 
   it('Q9: who follows whom is learned once; in correct anew each time', () => {
