@@ -48,6 +48,8 @@ export interface LogReading {
   readonly kind: IoLogKind;
   readonly lines: number;
   readonly events: number;
+  /** Translations from before the line that gives their device a domain. */
+  readonly leftOut: number;
 }
 
 export interface BuildContext {
@@ -78,6 +80,10 @@ export async function buildTrace(options: BuildOptions, context: BuildContext): 
     const before = builder.translations;
     const reading = await readLog(path, builder, Math.min(left, devices), on, context);
     if (builder.translations === before) throw noTranslations(path, reading, on);
+    if (reading.leftOut > 0)
+      warnings.push(
+        `${basename(path)}: ${reading.leftOut} translations left out, from before the line that gives their device a domain`,
+      );
     logs[given] = { ...reading, times: (logs[given]?.times ?? 0) + 1 };
     left -= builder.tenantsInLog;
     if (left < 0) {
@@ -145,7 +151,7 @@ async function readLog(
     builder.beginLog(devices, kind);
     const parser =
       kind === 'stock'
-        ? createStockLogParser(builder)
+        ? createStockLogParser(builder, path)
         : createCollectorLogParser(builder, {
             hexGeneration: on.includes('hexGeneration'),
             carriageReturn: on.includes('carriageReturn'),
@@ -156,7 +162,10 @@ async function readLog(
       progress.update({ done: parser.lines, share: input.progress() });
     }
     parser.end();
-    return { path, kind, lines: parser.lines, events: 'events' in parser ? parser.events : parser.translations };
+    const { lines } = parser;
+    return 'events' in parser
+      ? { path, kind, lines, events: parser.events, leftOut: 0 }
+      : { path, kind, lines, events: parser.translations, leftOut: parser.withoutDomain };
   } finally {
     await input.close();
   }
@@ -236,7 +245,10 @@ function noTranslations(path: string, { kind, lines }: LogReading, on: readonly 
     code: 'io.no-translations',
     what: 'no translation of a tenant',
     where: path,
-    expected: `lines of vtd_iotlb_page_hit and vtd_iotlb_page_update ${kind === 'stock' ? 'with vtd_dmar_translate' : 'with pmask and level'}`,
+    expected:
+      kind === 'stock'
+        ? 'lines of vtd_dmar_translate, amdvi_translation_result or iommu:map'
+        : 'lines of vtd_iotlb_page_hit and vtd_iotlb_page_update with pmask and level',
     found: `none in ${lines} lines`,
     mend:
       on.length > 0
