@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
 
@@ -92,6 +92,28 @@ describe('strata io', () => {
     const [one, three] = ['1', '3'].map((workers) => strata(...options, '--json', '--workers', workers));
     expect(one!.status).toBe(0);
     expect(three).toEqual(one);
+  });
+
+  it("keeps its memory, however long the trace of the original's model", () => {
+    // Tells the peak of its resident memory, in KiB, when all is done.
+    const measured = `process.argv.splice(1, 0, ${JSON.stringify(bin)});
+      process.on('exit', () => console.error(process.resourceUsage().maxRSS));
+      await import(${JSON.stringify(pathToFileURL(bin).href)});`;
+    const residentKiB = (packets: number) => {
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [
+          ...['--input-type=module', '--eval', measured, '--'],
+          ...['io', 'run', '--trace', `gen:iperf3,tenants=64,packets=${packets}`, '--mode', 'compat', '--quiet'],
+        ],
+        { encoding: 'utf8' },
+      );
+      expect(status).toBe(0);
+      return Number(stderr);
+    };
+    const [short, long] = [1000, 16_000].map(residentKiB);
+    // The trace that is 2.9 million translations longer would be 137 MiB as a file.
+    expect(long! - short!).toBeLessThan(24 * 1024);
   });
 
   it('explains one DMA with steps that add up', () => {
