@@ -48,6 +48,8 @@ export interface LogReading {
   readonly kind: IoLogKind;
   readonly lines: number;
   readonly events: number;
+  /** Translations from before the line that gives their device a domain. */
+  readonly leftOut: number;
 }
 
 export interface BuildContext {
@@ -78,6 +80,10 @@ export async function buildTrace(options: BuildOptions, context: BuildContext): 
     const before = builder.translations;
     const reading = await readLog(path, builder, Math.min(left, devices), on, context);
     if (builder.translations === before) throw noTranslations(path, reading, on);
+    if (reading.leftOut > 0)
+      warnings.push(
+        `${basename(path)}: ${reading.leftOut} translations left out, from before the line that gives their device a domain`,
+      );
     logs[given] = { ...reading, times: (logs[given]?.times ?? 0) + 1 };
     left -= builder.tenantsInLog;
     if (left < 0) {
@@ -91,6 +97,7 @@ export async function buildTrace(options: BuildOptions, context: BuildContext): 
   warnings.push(...warningsOf(summary, options.mode));
   const consec = options.burst * translationsPerPacket;
   const order = builder.merge(options.order, consec);
+  if (order.length === 0) throw noWholeTurn(options);
   const files = {
     translations: `${options.out}_iotlb_trace.bin`,
     contexts: `${options.out}_cc_data.bin`,
@@ -144,7 +151,7 @@ async function readLog(
     builder.beginLog(devices, kind);
     const parser =
       kind === 'stock'
-        ? createStockLogParser(builder)
+        ? createStockLogParser(builder, path)
         : createCollectorLogParser(builder, {
             hexGeneration: on.includes('hexGeneration'),
             carriageReturn: on.includes('carriageReturn'),
@@ -155,7 +162,10 @@ async function readLog(
       progress.update({ done: parser.lines, share: input.progress() });
     }
     parser.end();
-    return { path, kind, lines: parser.lines, events: 'events' in parser ? parser.events : parser.translations };
+    const { lines } = parser;
+    return 'events' in parser
+      ? { path, kind, lines, events: parser.events, leftOut: 0 }
+      : { path, kind, lines, events: parser.translations, leftOut: parser.withoutDomain };
   } finally {
     await input.close();
   }
@@ -220,12 +230,25 @@ function tooFewTenants(found: number, { tenants, logs }: BuildOptions): StrataEr
   });
 }
 
+function noWholeTurn({ logs, burst, order }: BuildOptions): StrataError {
+  return new StrataError({
+    code: 'io.no-whole-turn',
+    what: `${order === 'rr' ? 'a tenant has' : 'all tenants have'} fewer translations than one turn takes`,
+    where: logs.map((path) => basename(path)).join(', '),
+    expected: `at least ${burst * translationsPerPacket} translations of each tenant, for turns of ${burst} packets`,
+    mend: 'Take a smaller --burst or fewer --tenants, --order orig, or --quirks partialTurns, which cuts turns short as the original does.',
+  });
+}
+
 function noTranslations(path: string, { kind, lines }: LogReading, on: readonly BuildQuirk[]): StrataError {
   return new StrataError({
     code: 'io.no-translations',
     what: 'no translation of a tenant',
     where: path,
-    expected: `lines of vtd_iotlb_page_hit and vtd_iotlb_page_update ${kind === 'stock' ? 'with vtd_dmar_translate' : 'with pmask and level'}`,
+    expected:
+      kind === 'stock'
+        ? 'lines of vtd_dmar_translate, amdvi_translation_result or iommu:map'
+        : 'lines of vtd_iotlb_page_hit and vtd_iotlb_page_update with pmask and level',
     found: `none in ${lines} lines`,
     mend:
       on.length > 0

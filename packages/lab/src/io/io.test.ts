@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
 
@@ -94,6 +94,28 @@ describe('strata io', () => {
     expect(three).toEqual(one);
   });
 
+  it("keeps its memory, however long the trace of the original's model", () => {
+    // Tells the peak of its resident memory, in KiB, when all is done.
+    const measured = `process.argv.splice(1, 0, ${JSON.stringify(bin)});
+      process.on('exit', () => console.error(process.resourceUsage().maxRSS));
+      await import(${JSON.stringify(pathToFileURL(bin).href)});`;
+    const residentKiB = (packets: number) => {
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [
+          ...['--input-type=module', '--eval', measured, '--'],
+          ...['io', 'run', '--trace', `gen:iperf3,tenants=64,packets=${packets}`, '--mode', 'compat', '--quiet'],
+        ],
+        { encoding: 'utf8' },
+      );
+      expect(status).toBe(0);
+      return Number(stderr);
+    };
+    const [short, long] = [1000, 16_000].map(residentKiB);
+    // The trace that is 2.9 million translations longer would be 137 MiB as a file.
+    expect(long! - short!).toBeLessThan(24 * 1024);
+  });
+
   it('explains one DMA with steps that add up', () => {
     const explained = document('explain', '--trace', 'gen:iperf3,tenants=4,packets=20', '--translation', '100');
     const steps = explained.steps as { what: string; nanoseconds: number }[];
@@ -119,6 +141,23 @@ describe('strata io', () => {
       ['run', '--trace', fixture, '--mode', 'compat'],
       /not a translation record.*strata io build/,
     ],
+    [
+      'a file that is neither log nor trace',
+      ['run', '--trace', 'notes.txt'],
+      /notes\.txt record 0: not a translation record/,
+    ],
+    ['the same in compat', ['run', '--trace', 'notes.txt', '--mode', 'compat'], /notes\.txt record 0: not a transl/],
+    [
+      'nor one to build of',
+      ['build', '--log', 'notes.txt', '--tenants', '1', '--out', 'x'],
+      /notes\.txt: no translation/,
+    ],
+    [
+      'a torn line',
+      ['run', '--trace', 'torn.log'],
+      /torn\.log line 2: a line of vtd_dmar_translate without its fields/,
+    ],
+    ['the same to build of', ['build', '--log', 'torn.log', '--tenants', '1', '--out', 'x'], /torn\.log line 2:/],
     ['a torn record', ['run', '--trace', 'torn.bin'], /torn\.bin record \d+: the last record is torn/],
     ['zero ways', ['run', '--trace', trace, '--config', 'zero.cfg'], /section IOTLB: 64 entries in zero ways/],
     ['an unknown key of the .cfg', ['run', '--trace', trace, '--config', 'epg.cfg'], /line 2: unknown key epg/],
@@ -141,6 +180,8 @@ describe('strata io', () => {
     writeFileSync(join(folder, 'epg.cfg'), configuration.replace('size:1536', 'epg:4'));
     writeFileSync(join(folder, 'empty.log'), 'vtd_dmar_enable enable 1\n');
     writeFileSync(join(folder, 'late.log'), late);
+    writeFileSync(join(folder, 'torn.log'), late.slice(0, late.indexOf('gpa')));
+    writeFileSync(join(folder, 'notes.txt'), 'Shopping list: two network cards, one disk, and a page of notes.\n');
     const record = [1, 1 << 16, 0x1000, 0, 0xfffff000, 0xffffffff, 1, 0, 3, 0, 0xffffffff, 0xffffffff];
     writeFileSync(join(folder, 'torn.bin'), new Uint32Array([...record, ...record]));
     truncateSync(join(folder, 'torn.bin'), 90);

@@ -7,7 +7,7 @@ export type IoLogKind = 'collector' | 'stock';
 export function recognizeIoLog(head: Uint8Array): IoLogKind | undefined {
   const text = new TextDecoder('latin1').decode(head);
   if (/vtd_iotlb_page_hit .*pmask 0x|vtd_iotlb_page_update .*level 0x|vtd_slpte_fetch/.test(text)) return 'collector';
-  if (/vtd_dmar_translate|amdvi_|vtd_inv_desc|vtd_iotlb_page_hit|vtd_switch_address_space|map: IOMMU: /.test(text))
+  if (/vtd_dmar_translate|amdvi_|vtd_inv_desc|vtd_iotlb_page_hit|vtd_switch_address_space|map: +IOMMU: /.test(text))
     return 'stock';
   return undefined;
 }

@@ -9,7 +9,7 @@ const elementsPerBlock = 8192;
 /**
  * A log as the machine runs it: each DMA with the leaf entry that translated it, and the commands of the invalidation queue between them, in
  * the order of the lines. Domains are the log's. Blocks are used again.
- * @throws StrataError `io.no-translations`
+ * @throws StrataError `io.no-translations`; `io.log-line` and `io.no-context` of a stock log
  */
 export async function* readRecording(
   bytes: AsyncIterable<Uint8Array>,
@@ -71,7 +71,7 @@ export async function* readRecording(
   };
   const parser =
     kind === 'stock'
-      ? createStockLogParser(events)
+      ? createStockLogParser(events, where)
       : createCollectorLogParser(events, { hexGeneration: false, carriageReturn: false });
   for await (const chunk of bytes) {
     parser.push(chunk);

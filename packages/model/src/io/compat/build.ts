@@ -3,7 +3,7 @@ import { EventRows, EventWord } from './event-rows.ts';
 import { type BuildQuirks, idCount, TenantIds } from './identities.ts';
 import { Interner } from './interner.ts';
 import type { LogEvents } from './log-events.ts';
-import { randomOrder, roundRobin, type TenantOrder } from './merge.ts';
+import { randomOrder, roundRobin, type TenantOrder, wholeTurns } from './merge.ts';
 
 export interface BuildSummary {
   readonly tenants: number;
@@ -186,7 +186,7 @@ export class TraceBuilder implements LogEvents {
   /** Event numbers in the order of the merged trace. @param burst events that a tenant's turn copies at most */
   merge(order: TenantOrder, burst: number): Int32Array {
     if (order === 'orig') return Int32Array.from({ length: this.translations }, (_, event) => event);
-    const streams = this.#streams();
+    const streams = this.#quirks.partialTurns ? this.#streams() : wholeTurns(this.#streams(), order, burst);
     return order === 'rr'
       ? roundRobin(streams, burst, this.translations)
       : randomOrder(streams, burst, this.translations);

@@ -6,6 +6,11 @@ export interface BuildQuirks {
   readonly sidCollision: boolean;
   /** Q15: DIDs and SIDs wrap at 16 bits, and a domain above 127 meets the next log's. Mended: numbered apart, refused beyond 65,536. */
   readonly wrapAround: boolean;
+  /**
+   * Q16: a stream's end is found only when an event of it is wanted, a round late, and a turn that ends early leaves packets of two tenants.
+   * Mended: whole turns only, and rounds while every tenant has one.
+   */
+  readonly partialTurns: boolean;
   /** Q17: a device whose domain changes counts as another tenant. Mended: it stays the tenant it is. */
   readonly domainChange: boolean;
   /** Q18: second-level entries of different logs overwrite each other by address and carry the log's own DID. Mended: kept apart, global DID. */
@@ -23,6 +28,7 @@ export type BuildQuirk = keyof BuildQuirks;
 export const buildQuirkNames: readonly BuildQuirk[] = [
   'sidCollision',
   'wrapAround',
+  'partialTurns',
   'domainChange',
   'tableOverwrite',
   'hexGeneration',
@@ -36,6 +42,7 @@ export function buildQuirks(on: readonly BuildQuirk[]): BuildQuirks {
   return {
     sidCollision: is('sidCollision'),
     wrapAround: is('wrapAround'),
+    partialTurns: is('partialTurns'),
     domainChange: is('domainChange'),
     tableOverwrite: is('tableOverwrite'),
     hexGeneration: is('hexGeneration'),

@@ -184,8 +184,8 @@
   ;; of nodes alone, and no branch on their times.
   (func $pop (param $queue i32) (result i32)
     (local $nodes i32) (local $request i32) (local $end i32) (local $levels i32)
-    (local $hole i32) (local $child i32) (local $isRight i32) (local $isUp i32) (local $time i32)
-    (local $carried i64) (local $moved i64)
+    (local $hole i32) (local $child i32) (local $isRight i32) (local $isUp i32)
+    (local $carried i64) (local $moved i64) (local $last i64)
     (if (global.get $inOrder) (then (return (call $popInOrder (local.get $queue)))))
     (local.set $nodes (i32.load (local.get $queue)))
     (local.set $request (i32.load (local.get $nodes)))
@@ -194,7 +194,8 @@
     (local.set $levels (i32.sub (i32.const 31) (i32.clz (i32.or (local.get $end) (i32.const 1)))))
     (local.set $end (i32.add (local.get $nodes) (i32.shl (local.get $end) (i32.const 3))))
     (local.set $carried (i64.load (local.get $end)))
-    (local.set $time (i32.load offset=4 (local.get $end)))
+    ;; Nodes of the same time are not later.
+    (local.set $last (i64.or (local.get $carried) (i64.const 0xffffffff)))
     (i64.store (local.get $end) (i64.const 0x7fffffff00000000))
     ;; Counted from 1, the children of a node are at twice its place.
     (local.set $nodes (i32.sub (local.get $nodes) (i32.const 8)))
@@ -206,7 +207,7 @@
         (local.set $isRight (i32.le_u (i32.load offset=12 (local.get $child)) (i32.load offset=4 (local.get $child))))
         (local.set $child (i32.add (i32.shl (local.get $hole) (i32.const 1)) (i32.shl (local.get $isRight) (i32.const 3))))
         (local.set $moved (i64.load (i32.add (local.get $nodes) (local.get $child))))
-        (local.set $isUp (i32.le_u (i32.load offset=4 (i32.add (local.get $nodes) (local.get $child))) (local.get $time)))
+        (local.set $isUp (i64.le_u (local.get $moved) (local.get $last)))
         (i64.store (i32.add (local.get $nodes) (local.get $hole)) (select (local.get $moved) (local.get $carried) (local.get $isUp)))
         (local.set $carried (select (local.get $carried) (local.get $moved) (local.get $isUp)))
         (local.set $hole (local.get $child))
