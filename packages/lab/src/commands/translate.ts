@@ -137,11 +137,12 @@ function registerDesigns(command: Command): void {
     await emit(
       {
         document: {
-          designs: [...designs].map(({ name, summary, source, setups, spec, counters }) => ({
+          designs: [...designs].map(({ name, summary, source, setups, assumptions = [], spec, counters }) => ({
             name,
             summary,
             source,
             setups,
+            assumptions,
             parameters: flatten(spec).map(({ path, field }) => ({ path, ...field })),
             counters,
           })),
@@ -172,12 +173,13 @@ function designList(): Table {
 
 function designText(): string {
   return [...designs]
-    .map(({ name, summary, source, setups, spec }) => {
+    .map(({ name, summary, source, setups, assumptions = [], spec }) => {
       const parameters = flatten(spec).map(
         ({ path, field }) =>
           `  --set designs.${name}.${path}=${String(field.default)}\n      ${field.summary}${field.unit ? ` [${field.unit}]` : ''}${field.source ? `\n      ${field.source}` : ''}`,
       );
-      return [`${bold(name)}: ${summary}`, `  ${setups.join(', ')}; ${source}`, ...parameters].join('\n');
+      const assumed = assumptions.map((sentence) => `  assumed: ${sentence}`);
+      return [`${bold(name)}: ${summary}`, `  ${setups.join(', ')}; ${source}`, ...assumed, ...parameters].join('\n');
     })
     .join('\n\n');
 }

@@ -4,7 +4,7 @@ import type { StudyContext } from '../studies/study.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
 import { split } from '../translate/configuration.ts';
 import { runCorrect } from '../translate/correct-run.ts';
-import { cyclesFigure, figuresOf, type TranslateDocument } from '../translate/document.ts';
+import { assumptionsIn, cyclesFigure, figuresOf, type TranslateDocument } from '../translate/document.ts';
 import { notModelled } from '../translate/limits.ts';
 import { translate } from '../translate/study.ts';
 import { type ArtifactRun, artifactClaims, runArtifact } from './artifact.ts';
@@ -106,6 +106,7 @@ function outcomeOf(
     claims,
     warnings,
     notModelled: notModelled.correct,
+    assumptions: assumptionsIn(runs.map(({ document }) => document)),
   };
 }
 

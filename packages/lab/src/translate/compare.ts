@@ -7,7 +7,7 @@ import { applicationSpeedup, perfDocument, readWalkCounters } from './applicatio
 import { comparisonFigure } from './comparison-figure.ts';
 import { resolveFlat, split } from './configuration.ts';
 import { runCorrect } from './correct-run.ts';
-import { memoryTable, type TranslateDocument } from './document.ts';
+import { assumptionsIn, memoryTable, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith } from './plugin.ts';
 import { medianOf, type Spread, seedRuns, spreadOf, spreadTable } from './spread.ts';
@@ -166,6 +166,7 @@ function outcomeOf(runs: readonly PointRun[], overhead: number, origin: string, 
     claims: [],
     warnings: [...new Set([...warnings, ...runs.flatMap((run) => run.warnings)])],
     notModelled: notModelled.correct,
+    assumptions: assumptionsIn(documents),
     interrupted: runs.some(({ interrupted }) => interrupted),
   };
 }

@@ -6,7 +6,7 @@ import type { Outcome, Study } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
 import { type Point, type PointRun, pointsOf, runPoints } from './compare.ts';
 import { resolveFlat, split } from './configuration.ts';
-import type { TranslateDocument } from './document.ts';
+import { assumptionsIn, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith } from './plugin.ts';
 import { spreadTable } from './spread.ts';
@@ -111,6 +111,7 @@ function outcomeOf(runs: readonly VariedRun[]): Outcome {
     claims: [],
     warnings: [...new Set(runs.flatMap(({ warnings }) => warnings))],
     notModelled: notModelled.correct,
+    assumptions: assumptionsIn(runs.map(({ typical }) => typical)),
     interrupted: runs.some(({ interrupted }) => interrupted),
   };
 }

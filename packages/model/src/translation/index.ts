@@ -1,5 +1,6 @@
 export * from './activity.ts';
 export * from './activity-config.ts';
+export * from './assumptions.ts';
 export * from './claims.ts';
 export * from './claims-tables.ts';
 export * from './config.ts';
