@@ -11,6 +11,7 @@ import { type Row, renderTable, type Table, tableOf } from '../terminal/table.ts
 import { registerCompare, registerSensitivity } from '../translate/comparison-verbs.ts';
 import { type DryRunOptions, dryRun, dryRunRows } from '../translate/dry-run.ts';
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
+import { withOfferedDesigns } from '../translate/offered.ts';
 import { addTranslateOptions, configurationOf, pageChoices, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
 import { refuseWithoutEffect } from '../translate/without-effect.ts';
@@ -36,10 +37,12 @@ function registerRun(command: Command): void {
       .option('--out <folder>', 'run folder to write')
       .option('--dry-run', 'print accesses, expected time, memory and disk, from a short trial'),
   ).action(async (options: RunOptions) => {
-    const given = await configurationOf(options);
-    await translate.prepare?.(given);
+    const asked = await configurationOf(options);
+    await translate.prepare?.(asked);
+    const { configuration: given, leftOut } = withOfferedDesigns(asked);
     const configuration = translate.resolve(given);
-    refuseWithoutEffect(options, given, configuration);
+    refuseWithoutEffect(options, asked, configuration);
+    for (const sentence of leftOut) note(`strata: warning: ${sentence}`, options);
     if (options.dryRun) return tellDryRun(configuration, { writes: options.out !== undefined }, options);
     const outcome = await perform(translate, given, {
       ...options,

@@ -1,5 +1,5 @@
 import { real, resolve, type Spec, text } from '@strata/model/machine';
-import { dimensionsOf, type Setup } from '@strata/model/translation';
+import { baselineDesign, dimensionsOf, type Setup } from '@strata/model/translation';
 import { type Configuration, isMapping } from '../config/load.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
@@ -10,7 +10,7 @@ import { runCorrect } from './correct-run.ts';
 import { assumptionsIn, memoryTable, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith } from './plugin.ts';
-import { medianOf, type Spread, seedRuns, spreadOf, spreadTable } from './spread.ts';
+import { medianOf, type Spread, seedRuns, spreadNotes, spreadOf, spreadTable, varying } from './spread.ts';
 import { translate } from './study.ts';
 
 const comparisonFields = {
@@ -79,9 +79,12 @@ export function pointsOf(given: Configuration): Point[] {
   const wanted = designs === 'all' || (isMapping(designs) && 'all' in designs) ? undefined : designs;
   const options = isMapping(designs) ? designs : {};
   return setups.map((one) => {
-    const offered = [...registry].filter(({ name, setups: has }) =>
-      wanted === undefined ? has.includes(one) : isWanted(wanted, name) && (setup !== 'all' || has.includes(one)),
-    );
+    const has = [...registry].filter((design) => design.setups.includes(one));
+    const named = wanted === undefined ? has : has.filter(({ name }) => isWanted(wanted, name));
+    // One set-up that has none of them: the resolution says so.
+    const isRefused = setup !== 'all' && !named.some(({ name }) => name !== baselineDesign);
+    const offered =
+      isRefused && wanted !== undefined ? [...registry].filter(({ name }) => isWanted(wanted, name)) : named;
     // A name that no design has is told by the resolution.
     const unknown = wanted === undefined ? [] : namesOf(wanted).filter((name) => !registry.has(name));
     const chosen = [...offered.map(({ name }) => name), ...unknown].map((name) => [name, options[name] ?? {}]);
@@ -160,11 +163,11 @@ function outcomeOf(runs: readonly PointRun[], overhead: number, origin: string, 
     tables: [
       comparisonTable(rows),
       ...memory.slice(0, 1).map((table) => ({ ...table, rows: memory.flatMap((one) => one.rows) })),
-      ...(spread.length === 0 ? [] : [spreadTable(spread)]),
+      ...(spread.length === 0 ? [] : [spreadTable(varying(spread))]),
     ],
     figures: rows.length === 0 ? [] : [comparisonFigure(rows, documents.map(qualityOf))],
     claims: [],
-    warnings: [...new Set([...warnings, ...runs.flatMap((run) => run.warnings)])],
+    warnings: [...new Set([...spreadNotes(spread), ...warnings, ...runs.flatMap((run) => run.warnings)])],
     notModelled: notModelled.correct,
     assumptions: assumptionsIn(documents),
     interrupted: runs.some(({ interrupted }) => interrupted),

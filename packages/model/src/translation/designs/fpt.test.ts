@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PageLevel } from '../../machine/address.ts';
+import { createAddressSpaces, type DemandSpace } from '../../machine/operating-system/index.ts';
 import type { AddressSpace } from '../../machine/page-table.ts';
+import { createRandom } from '../../machine/random.ts';
 import { type Design, dimensionsOf, type Setup, Where } from '../design.ts';
 import { randomSpaces, singlePage } from '../spaces.case.ts';
 import { FlattenedTable } from './flattened-table.ts';
@@ -145,6 +147,7 @@ describe('flattened tables in fragmented memory', () => {
     expect(walker.walk(pages[0]!.vpn)).toBe(pages[0]!.frame);
     expect(walker.answers()).toHaveLength({ native: 4, virtualized: 24, nested: 124 }[setup]);
     const { counters } = walker.stage.result();
+    expect(walker.stage.instances[0]!.coveredWalks!()).toBe(0);
     expect(counters).toMatchObject({ unflattenedWalks: 1 });
     expect(counters.fallbacks).toBeGreaterThanOrEqual(2 * dimensions.length);
   });
@@ -186,6 +189,49 @@ describe('flattened tables under a living operating system', () => {
   it.each(setups)('follow faults, unmapping, migration, collapses and splits, %s', (setup) => {
     const { tableBytes } = followLivingSystem(fpt, setup).stage.result();
     expect(tableBytes).toBeGreaterThan(0);
+  });
+});
+
+describe('what flattened tables cost to keep', () => {
+  const options = { clearCycles: 11, failedCycles: 100_003, repeatCycles: 1009 };
+  const costOf = (unusable: number, happens: (space: DemandSpace) => void) => {
+    const { spaces } = createAddressSpaces([{}], createRandom(1));
+    const memories = [{ frames: 2 ** 16, unusable }];
+    const walker = testWalker({ design: fpt, setup: 'native', spaces, options, memories });
+    happens(spaces[0]!);
+    return walker.stage.result();
+  };
+
+  it('is clearing each node of 2 MiB in one go, none of 4 KiB', () => {
+    // A root, and a node for each GiB.
+    const three = costOf(0, (space) => [0, 1, 512, 2 ** 18, 2 ** 18 + 5].forEach((page) => void space.ensure(page)));
+    expect(three).toMatchObject({ maintenanceCycles: 3 * 512 * 11, counters: { flattened: 3, fallbacks: 0 } });
+  });
+
+  it('is one request in vain for each node that memory has no block for', () => {
+    const none = costOf(1, (space) => [0, 2 ** 18].forEach((page) => void space.ensure(page)));
+    expect(none.counters.flattened).toBe(0);
+    expect(none.counters.fallbacks).toBeGreaterThanOrEqual(3);
+    expect(none).toMatchObject({
+      maintenanceCycles: none.counters.fallbacks! * 100_003,
+      allocationFailures: none.counters.fallbacks,
+    });
+  });
+});
+
+describe('the page-walk caches of flattened tables', () => {
+  it('forget a node that has gone, whose number another one has now', () => {
+    const { spaces } = createAddressSpaces([{}], createRandom(1));
+    const walker = testWalker({ design: fpt, setup: 'native', spaces });
+    const [page, other] = [0x7f000, 0x7f000 + 2 ** 30];
+    const walk = (vpn: number) => expect(walker.walk(vpn)).toBe(spaces[0]!.ensure(vpn));
+    spaces[0]!.ensure(page);
+    walk(page);
+    spaces[0]!.munmap(page, page + 1);
+    spaces[0]!.ensure(other + 1);
+    walk(other + 1);
+    spaces[0]!.ensure(page);
+    walk(page);
   });
 });
 

@@ -129,7 +129,9 @@ export function followLivingSystem(
   }));
   const { spaces, addProcess } = createAddressSpaces(dimensions, createRandom(3));
   const processes = [spaces, addProcess()];
-  const walker = testWalker({ design, setup, spaces, options });
+  // The default machine has no nested TLB.
+  const machine = { nestedTlb: { entries: 64, ways: 4 } };
+  const walker = testWalker({ design, setup, spaces, options, machine });
   walker.stage.addProcess(processes[1]!);
   const random = createRandom(9);
   const base = 0x7f000;
