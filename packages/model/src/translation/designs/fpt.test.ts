@@ -219,22 +219,6 @@ describe('what flattened tables cost to keep', () => {
   });
 });
 
-describe('the page-walk caches of flattened tables', () => {
-  it('forget a node that has gone, whose number another one has now', () => {
-    const { spaces } = createAddressSpaces([{}], createRandom(1));
-    const walker = testWalker({ design: fpt, setup: 'native', spaces });
-    const [page, other] = [0x7f000, 0x7f000 + 2 ** 30];
-    const walk = (vpn: number) => expect(walker.walk(vpn)).toBe(spaces[0]!.ensure(vpn));
-    spaces[0]!.ensure(page);
-    walk(page);
-    spaces[0]!.munmap(page, page + 1);
-    spaces[0]!.ensure(other + 1);
-    walk(other + 1);
-    spaces[0]!.ensure(page);
-    walk(page);
-  });
-});
-
 describe('the settings of flattened tables', () => {
   it.each([
     ['L4+L3,L2+L1', 'native', ['L4+L3', 'L2+L1'], 2],

@@ -62,3 +62,33 @@ describe('a page that has just been walked for and moves', () => {
       if (known.has(label) && /^(guest )?L\d/.test(label)) expect(frames).toContain(`${label} ${frame}`);
   });
 });
+
+describe('tables that have gone', () => {
+  const once = cases.filter(([, , dimension]) => dimension === 0);
+  it.each(once)('are not walked any more, whatever lies in their place: %s, %s', (name, setup) => {
+    const { spaces } = createAddressSpaces(
+      Array.from({ length: dimensionsOf[setup] }, () => ({})),
+      createRandom(1),
+    );
+    const walker = testWalker({ design: designs.get(name), setup, spaces, machine });
+    const walk = (vpn: number) => {
+      const frame = spaces.reduce((at: number, space) => space.ensure(at), vpn);
+      expect(walker.walk(vpn)).toBe(frame);
+    };
+    // Regions of 512 GiB apart, so that tables of three levels come and go, and one that stays.
+    const [anchor, one, other] = [0, 2 ** 27, 2 ** 28];
+    walk(anchor);
+    for (let round = 0; round < 3; round++) {
+      walk(one);
+      spaces[0]!.munmap(one, one + 1);
+      walk(anchor);
+      // The table of one is taken for another one, without the entry that the walk caches knew.
+      walk(other + 1);
+      walk(one + 2);
+      walk(one);
+      spaces[0]!.munmap(one, one + 3);
+      spaces[0]!.munmap(other, other + 2);
+      walk(anchor);
+    }
+  });
+});
