@@ -64,6 +64,7 @@ describe('ASAP', () => {
 function createNaive(sets: readonly TeaSet[], answers: readonly Answer[], issueCycles: number) {
   let next = 0;
   let now = 0;
+  let isCovered = true;
   function answered(frame: number, page: number, level: number, awaited: boolean): number {
     const answer = answers[next++]!;
     const byteOffset = (Math.floor(page / 512 ** (level - 1)) % 512) * 8;
@@ -87,6 +88,7 @@ function createNaive(sets: readonly TeaSet[], answers: readonly Answer[], issueC
       arrivals[level] = sent + answered(area.frames.hostFrame + unit - area.start, page, level, false);
     }
     const { table } = set;
+    if (arrivals.length === 0 && table.leafLevel(page) < 3) isCovered = false;
     for (let level: number = table.levels; level >= table.leafLevel(page); level--) {
       const frame = walk(dimension + 1, table.frameOf(table.nodeAt(page, level)));
       now = Math.max(now + answered(frame, page, level, true), arrivals[level] ?? 0);
@@ -96,6 +98,7 @@ function createNaive(sets: readonly TeaSet[], answers: readonly Answer[], issueC
   return {
     walk: (vpn: number) => walk(0, vpn),
     now: () => now,
+    isCovered: () => isCovered,
     read: () => next,
   };
 }
@@ -109,15 +112,18 @@ describe.each(['native', 'virtualized'] as const)('ASAP, %s', (setup: Setup) => 
         const walker = testWalker({ design: asap, setup, spaces, options, machine: bareWalker });
         const { sets } = walker.stage.instances[0] as AsapInstance;
         let prefetches = 0;
+        let covered = 0;
         for (const { vpn, frame } of pages) {
           expect(walker.walk(vpn)).toBe(frame);
           const naive = createNaive(sets, walker.answers(), issueCycles);
           expect(naive.walk(vpn)).toBe(frame);
           expect(naive.read()).toBe(walker.answers().length);
           expect(walker.cycles()).toBe(naive.now());
+          if (naive.isCovered()) covered++;
           prefetches += walker.answers().filter(({ awaited }) => !awaited).length;
         }
         expect(walker.stage.result().counters.prefetches).toBe(prefetches);
+        expect(walker.stage.instances[0]!.coveredWalks!()).toBe(covered);
         for (const set of sets) expect(set.teas.length).toBeLessThanOrEqual(2 * ranges);
       }),
       { numRuns: 25 },

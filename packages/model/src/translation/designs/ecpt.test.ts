@@ -249,6 +249,7 @@ describe('elastic cuckoo page tables under a living operating system', () => {
     expect(before.maintenanceCycles, 'no table yet').toBe(0);
     const { kicks, moves, clearedPages } = after.counters;
     expect(after.maintenanceCycles).toBe(200 * (kicks! + moves!) + 1000 * clearedPages!);
+    expect(after.bytesMigrated).toBe(64 * (kicks! + moves!));
     // Each doubling clears as much as the table has then.
     expect(clearedPages! * 4096).toBeGreaterThan(after.tableBytes!);
     expect(after.counters.moves).toBeGreaterThan(7_500);
@@ -263,6 +264,12 @@ describe('elastic cuckoo page tables in fragmented memory', () => {
     const walker = testWalker({ design: ecpt, setup: 'native', spaces, memories, options: { initialSlots: 65_536 } });
     expect(walker.walk(pages[0]!.vpn)).toBe(pages[0]!.frame);
     expect(awaited(walker.answers())).toEqual(['frame list', '4 KiB entry']);
-    expect(walker.stage.result().counters).toMatchObject({ scatteredWays: 3, scatteredWalks: 1 });
+    const { counters, maintenanceCycles, allocationFailures } = walker.stage.result();
+    expect(counters).toMatchObject({ scatteredWays: 3, scatteredWalks: 1 });
+    expect(walker.stage.instances[0]!.coveredWalks!()).toBe(0);
+    expect(allocationFailures).toBe(3);
+    expect(maintenanceCycles).toBe(
+      200 * (counters.kicks! + counters.moves!) + 1000 * counters.clearedPages! + 2500 * 3,
+    );
   });
 });
