@@ -9,7 +9,7 @@ import { resolveFlat, split } from './configuration.ts';
 import { runCorrect } from './correct-run.ts';
 import { assumptionsIn, memoryTable, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
-import { designsWith } from './plugin.ts';
+import { designsWith, pluginDesigns } from './plugin.ts';
 import { medianOf, type Spread, seedRuns, spreadNotes, spreadOf, spreadTable, varying } from './spread.ts';
 import { translate } from './study.ts';
 
@@ -76,7 +76,9 @@ export function pointsOf(given: Configuration): Point[] {
   const { setup = 'all', designs = 'all', walkOverhead: _, perfStat: __, ...rest } = given;
   const registry = designsWith(typeof rest.plugin === 'string' ? rest.plugin : '');
   const setups = setup === 'all' ? allSetups : [setup as Setup];
-  const wanted = designs === 'all' || (isMapping(designs) && 'all' in designs) ? undefined : designs;
+  const isAll = designs === 'all' || (isMapping(designs) && 'all' in designs);
+  const plugged = isAll ? [] : pluginDesigns(typeof rest.plugin === 'string' ? rest.plugin : '', namesOf(designs));
+  const wanted = isAll ? undefined : [...namesOf(designs), ...plugged];
   const options = isMapping(designs) ? designs : {};
   return setups.map((one) => {
     const has = [...registry].filter((design) => design.setups.includes(one));

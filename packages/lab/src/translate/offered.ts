@@ -1,18 +1,22 @@
 import { baselineDesign, type Setup, studyFields } from '@strata/model/translation';
 import { type Configuration, isMapping } from '../config/load.ts';
-import { designsWith } from './plugin.ts';
+import { designsWith, pluginDesigns } from './plugin.ts';
 
 /**
- * The designs that a set-up has, of several that were asked for: `all` stands for every one of them. A name that no design has stays, and so
+ * The designs that a set-up has, of several that were asked for: `all` stands for every one of them, and those of a plugin need not be
+ * named. A name that no design has stays, and so
  * does everything where no other design than the baseline would be left: the resolution refuses both.
  * @param given plugin loaded, before defaults are filled in
  * @returns the configuration, and a sentence for each design left out
  */
 export function withOfferedDesigns(given: Configuration): { configuration: Configuration; leftOut: readonly string[] } {
-  const { designs, plugin, mode, setup = studyFields.setup.default } = given;
-  const wanted = Array.isArray(designs) ? Object.fromEntries(designs.map((name) => [String(name), {}])) : designs;
-  if (mode === 'compat' || !isMapping(wanted)) return { configuration: given, leftOut: [] };
-  const registry = designsWith(typeof plugin === 'string' ? plugin : '');
+  const { designs = [], mode, setup = studyFields.setup.default } = given;
+  const plugin = typeof given.plugin === 'string' ? given.plugin : '';
+  const asMapping = Array.isArray(designs) ? Object.fromEntries(designs.map((name) => [String(name), {}])) : designs;
+  if (mode === 'compat' || !isMapping(asMapping)) return { configuration: given, leftOut: [] };
+  const registry = designsWith(plugin);
+  const own = pluginDesigns(plugin, Object.keys(asMapping)).map((name) => [name, {}] as const);
+  const wanted: Configuration = { ...asMapping, ...Object.fromEntries(own) };
   const has = (name: string) => !registry.has(name) || registry.get(name).setups.includes(setup as Setup);
   const { all, ...named } = wanted;
   const every = all === undefined ? [] : [...registry].map(({ name }) => name).filter(has);
