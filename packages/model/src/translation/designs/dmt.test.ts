@@ -110,11 +110,12 @@ describe.each([dmt, pvdmt])('$name', (design) => {
   });
 
   it('serves fewer walks directly the more fragmented memory is, and says why', () => {
+    const costs = { moveTableCycles: 11, flushCycles: 1009, failedCycles: 10_007, registerLoadCycles: 100_003 };
     const at = (fragmentation: number) => {
       const space = { memoryGiB: 2, fragmentation };
       const config = resolveTranslationConfig({
         setup: 'virtualized',
-        designs: { [design.name]: { minVmaMiB: 0 } },
+        designs: { [design.name]: { minVmaMiB: 0, ...costs } },
         machine: { cores: 1 },
         spaces: { process: space, vm: space },
       });
@@ -134,6 +135,17 @@ describe.each([dmt, pvdmt])('$name', (design) => {
     expect(aged.coverage).toBeGreaterThanOrEqual(oldest.coverage!);
     expect(oldest.coverage).toBeLessThan(fresh.coverage!);
     expect(oldest.counters.allocationFailures).toBeGreaterThan(0);
+    for (const { counters, maintenanceCycles, allocationFailures } of [fresh, aged, oldest]) {
+      const { movedTables, migrated, registerLoads, hypercalls = 0 } = counters;
+      expect(allocationFailures).toBe(counters.allocationFailures);
+      expect(maintenanceCycles).toBe(
+        11 * movedTables! +
+          1009 * migrated! +
+          10_007 * allocationFailures +
+          100_003 * registerLoads! +
+          2500 * hypercalls,
+      );
+    }
   });
 
   it('loads its registers anew whenever another process walks on the core', () => {

@@ -33,6 +33,19 @@ const cycles: Readonly<Record<string, Partial<Record<Setup, number>>>> = {
 };
 
 describe('a walk that finds everything it needs nearby', () => {
+  it.each([
+    // Three walks of one dimension each; two, and the guest's area is checked.
+    ['dmt', 3 * (l1 + 5)],
+    ['pvdmt', 2 * (l1 + 5) + 7],
+  ])('asks the registers for each entry, and the owner of a gTEA: %s', (name, expected) => {
+    const leaf = { levels: 4, leaf: 1 } as const;
+    const { spaces, pages } = singlePage([leaf, leaf]);
+    const options = { registerCycles: 5, ...(name === 'pvdmt' ? { isolationCycles: 7 } : {}) };
+    const walker = testWalker({ design: designs.get(name), setup: 'virtualized', spaces, options });
+    for (let walk = 0; walk < 3; walk++) walker.walk(pages[0]!.vpn);
+    expect(walker.cycles()).toBe(expected);
+  });
+
   it.each([...designs].flatMap(({ name, setups }) => setups.map((setup) => [name, setup] as const)))(
     'takes the sum of what it asks one after the other: %s, %s',
     (name, setup) => {
