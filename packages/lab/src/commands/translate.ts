@@ -11,6 +11,7 @@ import { type Row, renderTable, type Table, tableOf } from '../terminal/table.ts
 import { registerCompare, registerSensitivity } from '../translate/comparison-verbs.ts';
 import { type DryRunOptions, dryRun, dryRunRows } from '../translate/dry-run.ts';
 import { explain, explainedTable, explanationSummary } from '../translate/explain.ts';
+import { withOfferedDesigns } from '../translate/offered.ts';
 import { addTranslateOptions, configurationOf, pageChoices, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
 import { refuseWithoutEffect } from '../translate/without-effect.ts';
@@ -36,10 +37,12 @@ function registerRun(command: Command): void {
       .option('--out <folder>', 'run folder to write')
       .option('--dry-run', 'print accesses, expected time, memory and disk, from a short trial'),
   ).action(async (options: RunOptions) => {
-    const given = await configurationOf(options);
-    await translate.prepare?.(given);
+    const asked = await configurationOf(options);
+    await translate.prepare?.(asked);
+    const { configuration: given, leftOut } = withOfferedDesigns(asked);
     const configuration = translate.resolve(given);
-    refuseWithoutEffect(options, given, configuration);
+    refuseWithoutEffect(options, asked, configuration);
+    for (const sentence of leftOut) note(`strata: warning: ${sentence}`, options);
     if (options.dryRun) return tellDryRun(configuration, { writes: options.out !== undefined }, options);
     const outcome = await perform(translate, given, {
       ...options,
@@ -137,11 +140,12 @@ function registerDesigns(command: Command): void {
     await emit(
       {
         document: {
-          designs: [...designs].map(({ name, summary, source, setups, spec, counters }) => ({
+          designs: [...designs].map(({ name, summary, source, setups, assumptions = [], spec, counters }) => ({
             name,
             summary,
             source,
             setups,
+            assumptions,
             parameters: flatten(spec).map(({ path, field }) => ({ path, ...field })),
             counters,
           })),
@@ -172,12 +176,13 @@ function designList(): Table {
 
 function designText(): string {
   return [...designs]
-    .map(({ name, summary, source, setups, spec }) => {
+    .map(({ name, summary, source, setups, assumptions = [], spec }) => {
       const parameters = flatten(spec).map(
         ({ path, field }) =>
           `  --set designs.${name}.${path}=${String(field.default)}\n      ${field.summary}${field.unit ? ` [${field.unit}]` : ''}${field.source ? `\n      ${field.source}` : ''}`,
       );
-      return [`${bold(name)}: ${summary}`, `  ${setups.join(', ')}; ${source}`, ...parameters].join('\n');
+      const assumed = assumptions.map((sentence) => `  assumed: ${sentence}`);
+      return [`${bold(name)}: ${summary}`, `  ${setups.join(', ')}; ${source}`, ...assumed, ...parameters].join('\n');
     })
     .join('\n\n');
 }

@@ -34,11 +34,12 @@ function formatsPage(): string {
 function designsPage(): string {
   return page(
     'Translation designs',
-    [...designs].map(({ name, summary, source, setups, spec, counters }) =>
+    [...designs].map(({ name, summary, source, setups, spec, counters, assumptions = [] }) =>
       [
         `## ${name}\n`,
         `${summary}.\n`,
         `Set-ups: ${setups.join(', ')}. Source: ${source}.\n`,
+        assumptions.length === 0 ? '' : `Assumed:\n\n${assumptions.map((sentence) => `- ${sentence}`).join('\n')}\n`,
         parameters(spec, `designs.${name}.`),
         Object.keys(counters).length === 0
           ? ''

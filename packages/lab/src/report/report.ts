@@ -1,7 +1,7 @@
 import { type ClaimVerdict, expectationText } from '../claims/verdict.ts';
 import type { Manifest } from '../runs/manifest.ts';
 import type { DrawnFigure } from '../runs/run-folder.ts';
-import type { Outcome } from '../studies/study.ts';
+import type { Assumptions, Outcome } from '../studies/study.ts';
 import { formatBytes, formatDuration } from '../terminal/quantities.ts';
 import { shownCell, type Table } from '../terminal/table.ts';
 import { reportStyle } from './style.ts';
@@ -23,6 +23,7 @@ export function htmlReport(
     figures.length > 0 ? section('figures', 'Figures', figures.map(figureOf).join('\n')) : '',
     outcome.tables.length > 0 ? section('tables', 'Tables', outcome.tables.map(tableOf).join('\n')) : '',
     provenance(outcome),
+    assumptionsSection(outcome.assumptions),
     limits(outcome.notModelled),
     manifestSection(manifest),
   ];
@@ -140,6 +141,14 @@ ${published}
 same misses. Read a speedup together with the references per walk of its baseline: a weak baseline makes any design look good.</li>
 </ul>`,
   );
+}
+
+function assumptionsSection(assumptions: Assumptions = {}): string {
+  const parts = Object.entries(assumptions)
+    .filter(([, sentences]) => sentences.length > 0)
+    .map(([name, sentences]) => `<h3>${html(name)}</h3>\n<ul>${sentences.map(item).join('')}</ul>`);
+  if (parts.length === 0) return '';
+  return section('assumptions', 'What is assumed', parts.join('\n'));
 }
 
 function limits(notModelled: readonly string[]): string {

@@ -94,6 +94,7 @@ function together(outcomes: readonly (readonly [string, PartOutcome])[], interru
     claims: all.flatMap(({ claims }) => claims),
     warnings: [...new Set(all.flatMap(({ warnings }) => warnings))],
     notModelled: [...new Set(all.flatMap(({ notModelled }) => notModelled))],
+    assumptions: Object.assign({}, ...all.map(({ assumptions }) => assumptions)),
     interrupted,
   };
 }

@@ -14,6 +14,9 @@ export interface StudyContext {
   note(text: string): void;
 }
 
+/** By name of a design or policy. */
+export type Assumptions = Readonly<Record<string, readonly string[]>>;
+
 /** What a study comes back with. */
 export interface Outcome {
   /** Goes to stats.json: deterministic, no time stamps, no paths of this machine. Also the JSON document of the command. */
@@ -27,6 +30,8 @@ export interface Outcome {
   readonly warnings: readonly string[];
   /** What the simulators used do not model, for the report. */
   readonly notModelled: readonly string[];
+  /** What stands behind the figures of each design or policy that no publication says, a sentence each, for the report. */
+  readonly assumptions?: Assumptions;
   readonly interrupted: boolean;
 }
 

@@ -56,6 +56,7 @@ export function createSweep(studies: Registry<Study>): Study {
         claims: [],
         warnings: [...new Set(outcomes.flatMap((outcome) => outcome?.warnings ?? []))],
         notModelled: [...new Set(outcomes.flatMap((outcome) => outcome?.notModelled ?? []))],
+        assumptions: Object.assign({}, ...outcomes.map((outcome) => outcome?.assumptions)),
         interrupted: complete.length < points.length,
       };
     },

@@ -1,5 +1,5 @@
 import { real, resolve, type Spec, text } from '@strata/model/machine';
-import { dimensionsOf, type Setup } from '@strata/model/translation';
+import { baselineDesign, dimensionsOf, type Setup } from '@strata/model/translation';
 import { type Configuration, isMapping } from '../config/load.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
@@ -7,10 +7,10 @@ import { applicationSpeedup, perfDocument, readWalkCounters } from './applicatio
 import { comparisonFigure } from './comparison-figure.ts';
 import { resolveFlat, split } from './configuration.ts';
 import { runCorrect } from './correct-run.ts';
-import { memoryTable, type TranslateDocument } from './document.ts';
+import { assumptionsIn, memoryTable, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
-import { designsWith } from './plugin.ts';
-import { medianOf, type Spread, seedRuns, spreadOf, spreadTable } from './spread.ts';
+import { designsWith, pluginDesigns } from './plugin.ts';
+import { medianOf, type Spread, seedRuns, spreadNotes, spreadOf, spreadTable, varying } from './spread.ts';
 import { translate } from './study.ts';
 
 const comparisonFields = {
@@ -76,12 +76,17 @@ export function pointsOf(given: Configuration): Point[] {
   const { setup = 'all', designs = 'all', walkOverhead: _, perfStat: __, ...rest } = given;
   const registry = designsWith(typeof rest.plugin === 'string' ? rest.plugin : '');
   const setups = setup === 'all' ? allSetups : [setup as Setup];
-  const wanted = designs === 'all' || (isMapping(designs) && 'all' in designs) ? undefined : designs;
+  const isAll = designs === 'all' || (isMapping(designs) && 'all' in designs);
+  const plugged = isAll ? [] : pluginDesigns(typeof rest.plugin === 'string' ? rest.plugin : '', namesOf(designs));
+  const wanted = isAll ? undefined : [...namesOf(designs), ...plugged];
   const options = isMapping(designs) ? designs : {};
   return setups.map((one) => {
-    const offered = [...registry].filter(({ name, setups: has }) =>
-      wanted === undefined ? has.includes(one) : isWanted(wanted, name) && (setup !== 'all' || has.includes(one)),
-    );
+    const has = [...registry].filter((design) => design.setups.includes(one));
+    const named = wanted === undefined ? has : has.filter(({ name }) => isWanted(wanted, name));
+    // One set-up that has none of them: the resolution says so.
+    const isRefused = setup !== 'all' && !named.some(({ name }) => name !== baselineDesign);
+    const offered =
+      isRefused && wanted !== undefined ? [...registry].filter(({ name }) => isWanted(wanted, name)) : named;
     // A name that no design has is told by the resolution.
     const unknown = wanted === undefined ? [] : namesOf(wanted).filter((name) => !registry.has(name));
     const chosen = [...offered.map(({ name }) => name), ...unknown].map((name) => [name, options[name] ?? {}]);
@@ -160,12 +165,13 @@ function outcomeOf(runs: readonly PointRun[], overhead: number, origin: string, 
     tables: [
       comparisonTable(rows),
       ...memory.slice(0, 1).map((table) => ({ ...table, rows: memory.flatMap((one) => one.rows) })),
-      ...(spread.length === 0 ? [] : [spreadTable(spread)]),
+      ...(spread.length === 0 ? [] : [spreadTable(varying(spread))]),
     ],
     figures: rows.length === 0 ? [] : [comparisonFigure(rows, documents.map(qualityOf))],
     claims: [],
-    warnings: [...new Set([...warnings, ...runs.flatMap((run) => run.warnings)])],
+    warnings: [...new Set([...spreadNotes(spread), ...warnings, ...runs.flatMap((run) => run.warnings)])],
     notModelled: notModelled.correct,
+    assumptions: assumptionsIn(documents),
     interrupted: runs.some(({ interrupted }) => interrupted),
   };
 }

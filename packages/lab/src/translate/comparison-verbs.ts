@@ -3,9 +3,10 @@ import type { Configuration } from '../config/load.ts';
 import { exitStatusOf, perform } from '../studies/perform.ts';
 import type { Outcome, Study } from '../studies/study.ts';
 import { addExamples } from '../terminal/help.ts';
-import { addOutputOptions, bold, emit, type OutputOptions } from '../terminal/output.ts';
+import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
 import { renderTable } from '../terminal/table.ts';
 import { allSetups, compare } from './compare.ts';
+import { withOfferedDesigns } from './offered.ts';
 import { addTranslateOptions, configurationOf, type TranslateOptions } from './options.ts';
 import { sensitivity } from './sensitivity.ts';
 import { variations } from './variations.ts';
@@ -55,7 +56,12 @@ export function registerSensitivity(command: Command): void {
 }
 
 async function runStudy(study: Study, options: ComparisonOptions, title: string, more: Configuration): Promise<void> {
-  const given = { ...(await configurationOf(options)), ...more };
+  const given: Configuration = { ...(await configurationOf(options)), ...more };
+  await study.prepare?.(given);
+  // Over all set-ups it goes without saying that some designs have not every one.
+  const setup = given.setup ?? (study === sensitivity ? 'virtualized' : 'all');
+  const { leftOut } = setup === 'all' ? { leftOut: [] } : withOfferedDesigns({ ...given, setup });
+  for (const sentence of leftOut) note(`strata: warning: ${sentence}`, options);
   const outcome = await perform(study, given, { ...options, title, command: process.argv.slice(2) });
   await emit({ document: outcome.stats, tables: outcome.tables, text: textOf(outcome) }, options);
   process.exitCode ||= exitStatusOf(outcome);

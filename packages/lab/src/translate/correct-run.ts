@@ -1,5 +1,6 @@
 import {
   type ActivityCounts,
+  assumptionsOf,
   createActiveSimulation,
   createSampledSimulation,
   createSimulation,
@@ -42,7 +43,13 @@ export async function runCorrect(
   const sampled = samples?.();
   const acted = activity();
   const measured = counters === undefined ? result : withApplicationSpeedups(result, counters);
-  const document = acted === undefined ? measured : { ...measured, activity: acted };
+  const document = {
+    ...measured,
+    ...(acted === undefined ? {} : { activity: acted }),
+    assumptions: Object.fromEntries(
+      Object.entries(config.designs).map(([name, options]) => [name, assumptionsOf(designs.get(name), options)]),
+    ),
+  };
   return {
     document: sampled === undefined ? document : { ...document, samples: sampled },
     warnings: [

@@ -1,5 +1,6 @@
 import type { ActivityCounts, SpaceResult } from '@strata/model/translation';
 import type { Figure } from '../figures/figure.ts';
+import type { Assumptions } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
 import type { PerfDocument } from './application.ts';
 import { type SamplesDocument, samplesTable } from './samples.ts';
@@ -55,6 +56,8 @@ export interface TranslateDocument {
   /** With --activity: what the operating systems did. */
   readonly activity?: ActivityCounts;
   readonly perf?: PerfDocument;
+  /** By design, in correct mode: what no publication says and the figures rest on. */
+  readonly assumptions?: Assumptions;
   /** With --sample: what the samples say about each other. */
   readonly samples?: SamplesDocument;
 }
@@ -391,4 +394,9 @@ function latencyFigure({ designs }: TranslateDocument): Figure {
     },
     rows,
   };
+}
+
+/** Of all designs in these documents. */
+export function assumptionsIn(documents: readonly TranslateDocument[]): Assumptions {
+  return Object.assign({}, ...documents.map(({ assumptions }) => assumptions));
 }

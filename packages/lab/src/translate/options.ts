@@ -61,7 +61,10 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
       'measured walk counters: output of perf stat (-x and --json too), or perf-*.short; gives application speedups',
     )
     .addOption(new Option('--setup <setup>', 'what lies under the process').choices(setups))
-    .option('--designs <names>', 'designs, separated by commas (strata translate designs lists them)')
+    .option(
+      '--designs <names>',
+      'designs, separated by commas, or all; those that a set-up does not have are left out (strata translate designs lists them)',
+    )
     .addOption(
       new Option('--mode <mode>', 'correct: the machine; compat: the original simulators, bit for bit').choices([
         'correct',
@@ -93,7 +96,10 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
     )
     .option('--window <n>', 'only this window of a drmemtrace, by its window markers; what comes before warms nothing')
     .option('--seed <n>', 'seed of everything random')
-    .option('--seeds <n>', 'simulate with that many seeds from --seed on; gives means with 95 % confidence intervals')
+    .option(
+      '--seeds <n>',
+      'simulate with that many seeds from --seed on; run gives means with 95 % confidence intervals, compare and sensitivity medians and the range',
+    )
     .option('--allow-truncated', 'read a truncated trace as far as it goes')
     .option(
       '--set <path=value>',

@@ -35,6 +35,12 @@ export function designsWith(path: string): Registry<Design> {
   return createRegistry('design', [...designs, ...own]);
 }
 
+/** Names of the plugin's designs; of `wanted` none, or some of them. Whoever gives a plugin and names none of its designs wants all. */
+export function pluginDesigns(path: string, wanted: readonly string[]): readonly string[] {
+  const own = (loaded.get(path) ?? []).map(({ name }) => name);
+  return own.some((name) => wanted.includes(name)) ? [] : own;
+}
+
 async function importModule(path: string): Promise<Readonly<Record<string, unknown>>> {
   const extension = extname(path);
   const source = await readFile(path, 'utf8').catch(() => {

@@ -6,10 +6,10 @@ import type { Outcome, Study } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
 import { type Point, type PointRun, pointsOf, runPoints } from './compare.ts';
 import { resolveFlat, split } from './configuration.ts';
-import type { TranslateDocument } from './document.ts';
+import { assumptionsIn, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith } from './plugin.ts';
-import { spreadTable } from './spread.ts';
+import { spreadNotes, spreadTable, varying } from './spread.ts';
 import { translate } from './study.ts';
 import { type Variation, variations } from './variations.ts';
 
@@ -105,12 +105,17 @@ function outcomeOf(runs: readonly VariedRun[]): Outcome {
       changes,
     },
     headline: headlineOf(changes, reference),
-    tables: [sensitivityTable(rows), changesTable(changes), ...(spread.length === 0 ? [] : [spreadTable(spread)])],
+    tables: [
+      sensitivityTable(rows),
+      changesTable(changes),
+      ...(spread.length === 0 ? [] : [spreadTable(varying(spread))]),
+    ],
     figures:
       rows.length === 0 ? [] : [speedupFigure(rows), failuresFigure(rows)].filter((figure) => figure.rows.length > 0),
     claims: [],
-    warnings: [...new Set(runs.flatMap(({ warnings }) => warnings))],
+    warnings: [...spreadNotes(spread), ...new Set(runs.flatMap(({ warnings }) => warnings))],
     notModelled: notModelled.correct,
+    assumptions: assumptionsIn(runs.map(({ typical }) => typical)),
     interrupted: runs.some(({ interrupted }) => interrupted),
   };
 }
@@ -209,6 +214,21 @@ function changesTable(changes: readonly Change[]): Table {
   };
 }
 
+const shapes = [
+  'circle',
+  'square',
+  'triangle-up',
+  'diamond',
+  'cross',
+  'triangle-down',
+  'triangle-right',
+  'triangle-left',
+  'wedge',
+  'arrow',
+  'M-1,-1L1,1M1,-1L-1,1M-1,0L1,0',
+  'M-1,-0.3L1,-0.3L1,0.3L-1,0.3Z',
+];
+
 function speedupFigure(rows: readonly Row[]): Figure {
   const shown = rows.filter(({ design, speedup }) => design !== 'radix' && speedup !== null);
   const several = new Set(shown.map(({ setup }) => setup)).size > 1;
@@ -217,14 +237,15 @@ function speedupFigure(rows: readonly Row[]): Figure {
     title: 'Walk speedup over radix under each assumption',
     caption:
       'Speedup of each design over radix in the same pass, one assumption about the machine or memory changed at a time.',
-    width: 'single',
+    width: 'double',
     spec: {
       mark: { type: 'point', filled: true, size: 40 },
       encoding: {
         y: { field: 'row', type: 'nominal', sort: null, title: null },
         x: { field: 'speedup', type: 'quantitative', title: 'Speedup over radix', scale: { zero: false } },
-        color: { field: 'design', type: 'nominal', title: null, legend: { orient: 'bottom', columns: 3 } },
-        shape: { field: 'design', type: 'nominal', title: null },
+        // Colours repeat after eight designs, shapes do not.
+        color: { field: 'design', type: 'nominal', sort: null, title: null, legend: { orient: 'bottom', columns: 5 } },
+        shape: { field: 'design', type: 'nominal', sort: null, title: null, scale: { range: shapes } },
       },
     },
     rows: shown.map(
@@ -237,7 +258,7 @@ function speedupFigure(rows: readonly Row[]): Figure {
   };
 }
 
-/** Requests for contiguous memory that designs made in vain, against how broken up memory is at the end. */
+/** Requests for contiguous memory that designs made in vain, against how broken up memory is at the end: a panel each, as many lie alike. */
 function failuresFigure(rows: readonly Row[]): Figure {
   const states = new Set(rows.map(({ unusableIndex }) => unusableIndex));
   const shown = rows.filter(
@@ -245,24 +266,39 @@ function failuresFigure(rows: readonly Row[]): Figure {
       typeof unusableIndex === 'number' &&
       rows.some((row) => row.design === design && Number(row.allocationFailures) > 0),
   );
+  const several = new Set(shown.map(({ setup }) => setup)).size > 1;
+  const series = { field: 'setup', type: 'nominal', sort: null, title: null };
   return {
     name: 'allocation-failures',
     title: 'Failed allocations against fragmentation',
     caption:
-      'Requests of each design for contiguous memory that failed, against the unusable free space index at 2 MiB of the memory below the process. Designs without a failure anywhere are left out.',
-    width: 'single',
+      'Requests of each design for contiguous memory that failed, against the unusable free space index at 2 MiB of the memory below the process. Designs without a failure anywhere are left out; each panel has a scale of its own.',
+    width: 'double',
     spec: {
-      height: 150,
-      mark: { type: 'line', point: true },
-      encoding: {
-        x: {
-          field: 'unusableIndex',
-          type: 'quantitative',
-          title: 'Unusable free space index at 2 MiB',
-          scale: { domain: [0, 1] },
+      facet: { field: 'design', type: 'nominal', sort: null, title: null },
+      columns: 3,
+      spacing: 14,
+      resolve: { scale: { y: 'independent' } },
+      spec: {
+        width: 150,
+        height: 75,
+        mark: { type: 'line', point: true },
+        encoding: {
+          x: {
+            field: 'unusableIndex',
+            type: 'quantitative',
+            title: 'Unusable index',
+            axis: { values: [0, 0.5, 1] },
+            scale: { domain: [0, 1] },
+          },
+          y: {
+            field: 'allocationFailures',
+            type: 'quantitative',
+            title: null,
+            axis: { tickCount: 3, format: '~s' },
+          },
+          ...(several ? { color: series, strokeDash: series } : {}),
         },
-        y: { field: 'allocationFailures', type: 'quantitative', title: 'Failed allocations' },
-        color: { field: 'line', type: 'nominal', title: null, legend: { orient: 'bottom', columns: 2 } },
       },
     },
     rows:
@@ -272,7 +308,8 @@ function failuresFigure(rows: readonly Row[]): Figure {
             .filter(({ variation }) => variation === asGiven || String(variation).startsWith('fragmented'))
             .map(
               ({ setup, design, unusableIndex, allocationFailures }): Row => ({
-                line: `${setup}, ${design}`,
+                setup,
+                design,
                 unusableIndex,
                 allocationFailures,
               }),

@@ -83,6 +83,22 @@ export function medianOf(documents: readonly TranslateDocument[]): TranslateDocu
   return { ...first, referencesPerWalk: byName.radix?.referencesPerWalk ?? null, designs: byName };
 }
 
+/** Figures that differ between seeds: the others say nothing that the tables of medians do not. */
+export function varying<T extends Spread>(spread: readonly T[]): T[] {
+  return spread.filter(({ min, max }) => min !== max);
+}
+
+/** How much of what was asked for with several seeds depends on them. */
+export function spreadNotes(spread: readonly Spread[]): string[] {
+  if (spread.length === 0) return [];
+  const seeds = Math.max(...spread.map((one) => one.seeds));
+  const count = varying(spread).length;
+  if (count === 0) return [`all ${seeds} seeds gave the same figures: nothing is random in this trace and machine.`];
+  return [
+    `figures are medians over ${seeds} seeds; ${count} of ${spread.length} differ between seeds, and are listed.`,
+  ];
+}
+
 export function spreadTable(spread: readonly (Spread & { readonly variation?: string })[]): Table {
   const isVaried = spread.some(({ variation }) => variation !== undefined);
   return {

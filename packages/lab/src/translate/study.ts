@@ -50,6 +50,7 @@ export const translate: Study = {
         ...(seeds === undefined ? [] : withoutRandomness(seeds)),
       ],
       notModelled: notModelled[input.mode],
+      ...(document.assumptions === undefined ? {} : { assumptions: document.assumptions }),
       interrupted: runs.some(({ interrupted }) => interrupted),
     };
   },

@@ -40,7 +40,23 @@ const runs = {
     workload: skewed64,
     designs: { ...flattening, pomtlb: {}, victima: {}, 'victima-unaware': { replacement: 'unaware' } },
   },
-  virtualized: { setup: 'virtualized', workload: uniform64, designs: { ecpt: {}, 'ecpt-waiting': waiting } },
+  virtualized: {
+    setup: 'virtualized',
+    workload: uniform64,
+    page: '4k',
+    designs: { ecpt: {}, 'ecpt-waiting': waiting, pvdmt: {} },
+  },
+  virtualizedHuge: {
+    setup: 'virtualized',
+    workload: uniform64,
+    page: '2m',
+    designs: {
+      ecpt: {},
+      'ecpt-near': { initialSlots: 1024 },
+      'ecpt-cached': { pmdCacheEntries: 512 },
+      pvdmt: {},
+    },
+  },
   virtualizedReused: {
     setup: 'virtualized',
     workload: skewed64,
@@ -107,6 +123,25 @@ describe('what the gain of nested elastic cuckoo page tables depends on', () => 
     expect(gains(cuckoo('virtualized', uniform1), 'ecpt')).toBe('1.12 1.05');
     expect(gains(runs.virtualized, 'ecpt')).toBe('1.20 1.11');
     expect(gains(runs.virtualized, 'ecpt-waiting')).toBe('0.96 0.98');
+  });
+});
+
+describe('what is gained in a VM with 2 MiB pages', () => {
+  it('is little, since radix is near: by fewer steps all the same, by hashing nothing', () => {
+    const { radix, pvdmt } = resultsOf(runs.virtualizedHuge);
+    expect([radix, pvdmt].map((design) => design!.cyclesPerWalk!.toFixed(0))).toEqual(['57', '37']);
+    expect(radix!.referencesPerWalk!.toFixed(1)).toBe('5.8');
+    expect(gains(runs.virtualizedHuge, 'pvdmt')).toBe('1.53 1.08');
+    expect(gains(runs.virtualizedHuge, 'ecpt')).toBe('0.58 0.87');
+    expect(gains(runs.virtualizedHuge, 'ecpt-near')).toBe('0.93 0.98');
+    expect(gains(runs.virtualizedHuge, 'ecpt-cached')).toBe('0.68 0.91');
+    const huge8: ClaimRun = { setup: 'virtualized', workload: uniform8, page: '2m', designs: { ecpt: {} } };
+    expect(gains(huge8, 'ecpt')).toBe('0.78 0.97');
+  });
+
+  it('is more with 4 KiB pages, where a walk is long', () => {
+    expect(gains(runs.virtualized, 'pvdmt')).toBe('1.29 1.16');
+    expect(resultsOf(runs.virtualized).radix!.referencesPerWalk!.toFixed(1)).toBe('8.5');
   });
 });
 

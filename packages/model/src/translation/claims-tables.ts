@@ -16,11 +16,20 @@ export interface DesignClaim {
   measure(): number;
   /** For a reader who sees both figures. */
   readonly why: string;
+  /** The published figure does not come out here, and what was tried leaves open why: the verdict is left open, both figures shown. */
+  readonly isOpen?: boolean;
 }
 
 /** Flattening alone; the other technique of the publication has claims of its own. */
 const flattening = { fpt: { prioritise: 'off' } };
-const cuckoo = (setup: 'native' | 'virtualized'): ClaimRun => ({ setup, workload: uniform64, designs: { ecpt: {} } });
+const cuckoo: ClaimRun = { setup: 'native', workload: uniform64, designs: { ecpt: {} } };
+/** Both designs on the same misses in a VM. */
+const inVm = (page: '4k' | '2m'): ClaimRun => ({
+  setup: 'virtualized',
+  workload: uniform64,
+  page,
+  designs: { ecpt: {}, pvdmt: {} },
+});
 /** One run for everything that is claimed about pages that are used again. */
 const reused = (setup: 'native' | 'virtualized'): ClaimRun => ({
   setup,
@@ -41,6 +50,7 @@ const agile: ClaimRun = {
 const changingNative: ClaimRun = { setup: 'native', workload: faultingHalf, designs: {}, changing: true };
 
 const abstracts = {
+  dmt: 'DMT, ASPLOS 2024, abstract',
   ecpt: 'Skarlatos et al., ASPLOS 2020, abstract',
   nested: 'Stojkovic et al., ASPLOS 2022, abstract',
   fpt: 'Park et al., ASPLOS 2022, abstract',
@@ -58,12 +68,12 @@ const footprints =
 function statement(
   id: string,
   paper: keyof typeof abstracts,
-  parts: Pick<Claim, 'statement' | 'published' | 'expectation'> & { unit?: string; why: string },
+  parts: Pick<Claim, 'statement' | 'published' | 'expectation'> & { unit?: string; why: string; isOpen?: boolean },
   measure: () => number,
 ): DesignClaim {
-  const { why, ...rest } = parts;
+  const { why, isOpen = false, ...rest } = parts;
   const name = `translation.${id}`;
-  return { claim: { id: name, source: abstracts[paper], unit: 'x', ...rest, measure: name }, measure, why };
+  return { claim: { id: name, source: abstracts[paper], unit: 'x', ...rest, measure: name }, measure, why, isOpen };
 }
 
 const faster = { kind: 'at-least', value: 1 } as const;
@@ -74,6 +84,28 @@ const faster = { kind: 'at-least', value: 1 } as const;
  */
 export const tableDesignClaims: readonly DesignClaim[] = [
   statement(
+    'pvdmt.application',
+    'dmt',
+    {
+      statement: 'applications in a VM run faster with pvDMT',
+      published: '1.20 on average',
+      expectation: faster,
+      why: `its walk is 1.29 times as fast as that of radix, which has 8.5 references there; ${serial}`,
+    },
+    () => applicationSpeedup(inVm('4k'), 'pvdmt'),
+  ),
+  statement(
+    'pvdmt.application-2m',
+    'dmt',
+    {
+      statement: 'applications in a VM run faster with pvDMT with 2 MiB pages, too',
+      published: '1.14 on average with THP',
+      expectation: faster,
+      why: `every page is of 2 MiB in both dimensions, and the walk of radix with its 5.8 references takes 57 cycles, of which pvDMT leaves 37; ${serial}`,
+    },
+    () => applicationSpeedup(inVm('2m'), 'pvdmt'),
+  ),
+  statement(
     'ecpt.overhead',
     'ecpt',
     {
@@ -82,7 +114,7 @@ export const tableDesignClaims: readonly DesignClaim[] = [
       expectation: { kind: 'at-most', value: 1 },
       why: `the footprint of 64 GiB is assumed, ${footprints}; a step that waits for all ways leaves 1.11, larger walk caches for either change 0.01 (claims-tables.test.ts)`,
     },
-    () => 1 / resultsOf(cuckoo('native')).ecpt!.speedup!,
+    () => 1 / resultsOf(cuckoo).ecpt!.speedup!,
   ),
   statement(
     'ecpt.application',
@@ -93,7 +125,7 @@ export const tableDesignClaims: readonly DesignClaim[] = [
       expectation: faster,
       why: `the footprint of 64 GiB is assumed, ${footprints}; 1.05 where a step waits for all ways; ${serial}`,
     },
-    () => applicationSpeedup(cuckoo('native'), 'ecpt'),
+    () => applicationSpeedup(cuckoo, 'ecpt'),
   ),
   statement(
     'nested-ecpt.steps',
@@ -105,7 +137,7 @@ export const tableDesignClaims: readonly DesignClaim[] = [
       unit: 'references',
       why: 'the nested TLB answers some of the three look-ups here',
     },
-    () => resultsOf(cuckoo('virtualized')).ecpt!.referencesPerWalk!,
+    () => resultsOf(inVm('4k')).ecpt!.referencesPerWalk!,
   ),
   statement(
     'nested-ecpt.application',
@@ -116,7 +148,19 @@ export const tableDesignClaims: readonly DesignClaim[] = [
       expectation: faster,
       why: `the footprint of 64 GiB is assumed: 1.05 with 1 GiB, 1.11 with 64 GiB, and 0.98 where a step waits for all of the up to nine lines that it probes at once; the publication’s own caches between the steps are not modelled; ${serial}`,
     },
-    () => applicationSpeedup(cuckoo('virtualized'), 'ecpt'),
+    () => applicationSpeedup(inVm('4k'), 'ecpt'),
+  ),
+  statement(
+    'nested-ecpt.application-2m',
+    'nested',
+    {
+      statement: 'applications in a VM run faster with nested elastic cuckoo page tables with huge pages, too',
+      published: '1.24 on average with huge pages',
+      expectation: faster,
+      isOpen: true,
+      why: `with pages of 2 MiB the walk of radix in a VM takes 57 cycles at 64 GiB, which three steps of hashing, walk caches and lines from the last-level cache do not beat: 0.97 with 8 GiB, 0.87 with 64 GiB, 0.96 with 256 GiB. Tables of 1,024 lines per way at first, which lie nearer, give 0.98 at 64 GiB, walk caches of 512 entries 0.91; the publication’s own caches between the steps are not modelled; ${serial}`,
+    },
+    () => applicationSpeedup(inVm('2m'), 'ecpt'),
   ),
   statement(
     'fpt.references-native',

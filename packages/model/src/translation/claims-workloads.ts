@@ -83,6 +83,8 @@ export interface ClaimRun {
   /** Beside radix, with their options; `ecpt-waiting` is a further ecpt with options of its own. */
   readonly designs: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly machine?: Readonly<Record<string, unknown>>;
+  /** Page size in every dimension; 4 KiB when absent. */
+  readonly page?: string;
   /** The process unmaps and maps again some of its pages between blocks, so that its tables change. */
   readonly changing?: boolean;
 }
@@ -116,12 +118,13 @@ function registryFor(given: ClaimRun['designs']): Registry<Design> {
   ]);
 }
 
-function simulate({ setup, workload, designs: given, machine = {}, changing = false }: ClaimRun): Results {
+function simulate({ setup, workload, designs: given, machine = {}, page = '4k', changing = false }: ClaimRun): Results {
   const { hotPages, isFilled, blocks, warmupBlocks } = workload;
   const registry = registryFor(given);
   const config = resolveTranslationConfig(
     {
       setup,
+      page,
       designs: { radix: {}, ...given },
       machine: { ...machine, cores: 1 },
       warmup: warmupBlocks * blockAccesses,

@@ -127,6 +127,8 @@ export interface Design<S extends Spec = Spec, C extends string = string> {
   /** Publication, or manual, with section. */
   readonly source: string;
   readonly setups: readonly Setup[];
+  /** What the source leaves open or the model simplifies, a sentence each; reports print them beside the assumed values of `spec`. */
+  readonly assumptions?: readonly string[];
   readonly spec: S;
   /** Name and meaning of each counter; reported under `designs.NAME.counters`. */
   readonly counters: Readonly<Record<C, string>>;

@@ -92,6 +92,38 @@ describe('a simulation', () => {
     );
   });
 
+  it('gives every design the same result wherever the trace is split, processes that appear on the way included', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.constantFrom(...setups),
+        fc.array(fc.nat(1500), { maxLength: 8 }),
+        (seed, setup, cuts) => {
+          const random = createRandom(seed);
+          // Once its first pages are there, a process walks without faulting: what is pending when the next one appears is not empty.
+          const trace = Array.from({ length: 1500 }, (_, index) => ({
+            address: 0x7f00_0000_0000 + random.below(64) * 4096,
+            process: random.below(1 + Math.floor(index / 300)),
+            thread: random.below(4),
+          }));
+          const config = configFor(setup, {
+            designs: designs.names.filter((name) => designs.get(name).setups.includes(setup)),
+          });
+          const result = (blocks: readonly number[]) => {
+            const { spaces, addProcess } = spacesFor(setup, { pages: 'thp' });
+            const simulation = createSimulation(config, (process) => (process === 0 ? spaces : addProcess()));
+            for (const block of split(trace, blocks)) simulation.feed(block);
+            return simulation.finish();
+          };
+          const whole = result([]);
+          expect(whole.trace.processes).toBe(5);
+          expect(result(cuts)).toEqual(whole);
+        },
+      ),
+      { numRuns: 10 },
+    );
+  });
+
   it('gives radix the same figures whichever designs run beside it', () => {
     const trace = randomTrace(5, 3000);
     for (const setup of ['virtualized', 'nested'] as const) {

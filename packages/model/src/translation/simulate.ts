@@ -158,6 +158,8 @@ export function createSimulation(
       all: byProcess,
       of(process: number): readonly AddressSpace[] {
         if (oneForAll) return first;
+        // A new process changes tables: the memory that designs take for its own is mapped in those below.
+        if (byProcess.length <= process) drain();
         while (byProcess.length <= process) {
           const list = given(byProcess.length);
           checkDimensions(list, config.setup);

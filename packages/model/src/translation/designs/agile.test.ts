@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PageLevel } from '../../machine/address.ts';
+import type { PageLevel, Vpn } from '../../machine/address.ts';
+import { createAddressSpaces } from '../../machine/operating-system/index.ts';
 import type { AddressSpace } from '../../machine/page-table.ts';
 import { createRandom } from '../../machine/random.ts';
 import { randomSpaces, singlePage, type TestSpaces } from '../spaces.case.ts';
@@ -145,7 +146,41 @@ describe('the policy of agile paging', () => {
     // Stored to in the first interval, quiet in the second.
     expect(references.filter((count) => count === 8)).toHaveLength(18);
     expect(references.slice(18).every((count) => count === 4)).toBe(true);
-    expect(walker.stage.result().counters).toMatchObject({ toNested: 1, toShadow: 1, fills: 2 });
+    expect(walker.stage.result()).toMatchObject({
+      counters: { toNested: 1, toShadow: 1, fills: 2, updates: 1 },
+      maintenanceCycles: (1 + 2) * 2500 + 2 * 5000,
+    });
+  });
+
+  it('forgets what the walk caches hold of the tables of the guest when a node comes back to shadow', () => {
+    const test = singlePage([small, small]);
+    const { vpn } = test.pages[0]!;
+    const walker = testWalker({
+      design: agile,
+      setup,
+      spaces: test.spaces,
+      options: { switchUpdates: 1, intervalWalks: 2 },
+    });
+    const labels = () => new Set(walker.answers().map(({ label }) => label.split(' ')[0]));
+    walker.walk(vpn);
+    walker.stage.instances[0]!.mapped!(0, vpn as Vpn, test.spaces[0]!.table.translate(vpn), 2);
+    for (let walk = 0; walk < 2; walk++) walker.walk(vpn);
+    expect(labels()).toContain('guest');
+    for (let walk = 0; walk < 3; walk++) expect(walker.walk(vpn)).toBe(test.pages[0]!.frame);
+    expect(labels()).toEqual(new Set(['shadow']));
+  });
+
+  it('begins in shadow again where a table that was in nested mode has gone and come back', () => {
+    const { spaces } = createAddressSpaces([{}, {}], createRandom(1));
+    const page = 0x7f000;
+    const touch = () => spaces.reduce((at: number, space) => space.ensure(at), page);
+    touch();
+    const walker = testWalker({ design: agile, setup, spaces, options: { switchUpdates: 1 }, machine: bareWalker });
+    walker.walk(page);
+    spaces[0]!.munmap(page, page + 1);
+    touch();
+    expect(walker.walk(page)).toBe(touch());
+    expect(walker.answers()).toHaveLength(4);
   });
 
   it.each([

@@ -27,15 +27,19 @@ type Pointer = (typeof Pointer)[keyof typeof Pointer];
  *
  * Policy: every node starts in shadow, where each store of the guest to it traps. A node that is stored to `switchUpdates` times within an
  * interval goes over to nested mode, with all below it; one that nothing was stored to for a whole interval comes back.
- * Falls back: to the guest's tables, as above; such walks are not covered. Never to 24 references: the guest's root has a known host address.
- * Assumed: the number of walks as the clock of intervals (a trace has no times); all costs; a change of mode flushes the process's walk
- * caches; only stores of leaf entries trap, as in the shadow design; the policy's own scan of dirty bits is free.
+ * Falls back: to the guest's tables, as above; such walks are not covered. What is assumed: `assumptions`.
  */
 export const agile = defineDesign({
   name: 'agile',
   summary: 'shadow paging that switches to nested paging, within one walk, where the guest changes its tables often',
   source: 'Gandhi, Hill and Swift, Agile Paging, ISCA 2016',
   setups: ['virtualized'],
+  assumptions: [
+    'Every process begins all in shadow. Shadowing is never given up altogether, so no walk takes the 24 references of nested paging: a switch at the root takes 20, as the root of the guest has a known host address.',
+    'Intervals of the policy are counted in walks, since a trace has no times.',
+    'A change of mode flushes the walk caches of the process; the policy’s own scan of dirty bits is free.',
+    'Only stores of leaf entries trap; that a guest links a new table into a shadowed one above costs no exit.',
+  ],
   spec: {
     switchUpdates: integer(2, 'stores to a node within one interval that move it to nested mode', {
       min: 1,

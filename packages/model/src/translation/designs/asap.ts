@@ -1,6 +1,6 @@
 import { entryBytes, indexAt, pageBytes } from '../../machine/address.ts';
 import { flag, integer, real } from '../../machine/fields.ts';
-import { defineDesign } from '../design.ts';
+import { type DesignInstance, defineDesign } from '../design.ts';
 import { createRadixWalker } from '../walker.ts';
 import { failedCycles } from './allocation-costs.ts';
 import { walkDimensions } from './radix.ts';
@@ -9,17 +9,28 @@ import { plainMemory } from './tea-memory.ts';
 
 const prefetched = [1, 2] as const;
 
+export interface AsapInstance extends DesignInstance {
+  /** The areas of each dimension. */
+  readonly sets: readonly TeaSet[];
+}
+
 /**
  * Address translation with prefetching. The operating system keeps the tables of the two lowest levels of a VMA side by side, so the place
  * of an entry follows from a range register; on a TLB miss both are prefetched while the ordinary walk goes on, which then finds them in
- * the cache, and which decides. Outside of the ranges the walk is radix'. In a VM each dimension has ranges of its own; the guest's tables
- * are taken to be contiguous in host memory as well (assumed), so that its prefetches need no translation.
+ * the cache, and which decides. In a VM each dimension has ranges of its own.
+ * Falls back: outside of the ranges the walk is radix'; such walks are not covered. What is assumed: `assumptions`.
  */
 export const asap = defineDesign({
   name: 'asap',
   summary: 'the two lowest levels side by side per VMA and prefetched while the ordinary walk goes on',
   source: 'ASAP, MICRO 2019, abstract; DMT artifact, processor/Formula.cs (specs/translation.md 3)',
   setups: ['native', 'virtualized'],
+  assumptions: [
+    'The tables of a guest are contiguous in host memory as well, by hypercall, so that its prefetches need no translation; the formulas of the DMT artifact translate them first.',
+    'A prefetch takes a slot of the walk in which nothing else is issued, and a line of the caches; that it takes bandwidth from other accesses is not modelled.',
+    'A range register serves both levels; those of the process are loaded at a context switch, in the order of the ranges.',
+    'Ranges are made, merged, grown and moved as the areas of DMT are; the flush after a move is charged, what it empties is not simulated.',
+  ],
   spec: {
     ranges: integer(10, 'range registers per dimension', {
       min: 1,
@@ -51,14 +62,24 @@ export const asap = defineDesign({
       source: "assumed: as DMT's",
     }),
     failedCycles,
+    rangeLoadCycles: integer(100, 'cost of loading one range register at a context switch', {
+      unit: 'cycles',
+      source: "assumed: as DMT's registers",
+    }),
+    hypercallCycles: integer(2500, 'cost of one hypercall for contiguous memory of a guest', {
+      unit: 'cycles',
+      source: "assumed: as pvDMT's",
+    }),
   },
   counters: {
     ...teaCounters,
     prefetches: 'entries prefetched',
     uncovered: 'walks, of a page in one dimension, without a range',
+    rangeLoads: 'range registers loaded at context switches',
+    hypercalls: 'hypercalls for contiguous memory of a guest, those that failed included',
   },
   keepsGuestTables: true,
-  create(spec, resources) {
+  create(spec, resources): AsapInstance {
     const { spaces, count, memory } = resources;
     const last = spaces.length - 1;
     const owned = spaces.map(() => false);
@@ -87,10 +108,15 @@ export const asap = defineDesign({
 
     function contiguousMemory(dimension: number): TeaMemory {
       return {
-        allocate: (tables) => resources.contiguous(dimension, tables),
+        allocate(tables) {
+          count.hypercalls++;
+          return resources.contiguous(dimension, tables);
+        },
         extend: () => false,
-        release: ({ frame, hostFrame }, length) =>
-          resources.releaseContiguous(dimension, { frame, hostFrame: hostFrame as number }, length),
+        release({ frame, hostFrame }, length) {
+          count.hypercalls++;
+          resources.releaseContiguous(dimension, { frame, hostFrame: hostFrame as number }, length);
+        },
       };
     }
 
@@ -123,11 +149,16 @@ export const asap = defineDesign({
     let covered = 0;
 
     return {
+      sets,
       walk(vpn) {
         direct = true;
         const frame = walker.walk(vpn);
         if (direct) covered++;
         return frame;
+      },
+      switchedIn() {
+        const { teas } = sets[0]!;
+        count.rangeLoads += Math.max(...prefetched.map((level) => teas.filter((tea) => tea.level === level).length));
       },
       mapped(dimension, vpn, _frame, level) {
         if (!owned[dimension] || level === 3) return;
@@ -144,7 +175,9 @@ export const asap = defineDesign({
       maintenanceCycles: () =>
         count.movedTables * spec.moveTableCycles +
         count.migrated * spec.flushCycles +
-        count.allocationFailures * spec.failedCycles,
+        count.allocationFailures * spec.failedCycles +
+        count.rangeLoads * spec.rangeLoadCycles +
+        count.hypercalls * spec.hypercallCycles,
       bytesMigrated: () => count.movedTables * pageBytes,
       allocationFailures: () => count.allocationFailures,
       coveredWalks: () => covered,

@@ -14,6 +14,7 @@ import { type DmtInstance, dmt } from './dmt.ts';
 import { designs } from './index.ts';
 import { pvdmt } from './pvdmt.ts';
 import { type TeaSet, teaOffset } from './tea.ts';
+import { bareWalker, testWalker } from './walks.case.ts';
 
 const setups: readonly Setup[] = ['native', 'virtualized', 'nested'];
 const none = { level5: { entries: 0 }, level4: { entries: 0 }, level3: { entries: 0 }, level2: { entries: 0 } };
@@ -109,11 +110,12 @@ describe.each([dmt, pvdmt])('$name', (design) => {
   });
 
   it('serves fewer walks directly the more fragmented memory is, and says why', () => {
+    const costs = { moveTableCycles: 11, flushCycles: 1009, failedCycles: 10_007, registerLoadCycles: 100_003 };
     const at = (fragmentation: number) => {
       const space = { memoryGiB: 2, fragmentation };
       const config = resolveTranslationConfig({
         setup: 'virtualized',
-        designs: { [design.name]: { minVmaMiB: 0 } },
+        designs: { [design.name]: { minVmaMiB: 0, ...costs } },
         machine: { cores: 1 },
         spaces: { process: space, vm: space },
       });
@@ -133,6 +135,17 @@ describe.each([dmt, pvdmt])('$name', (design) => {
     expect(aged.coverage).toBeGreaterThanOrEqual(oldest.coverage!);
     expect(oldest.coverage).toBeLessThan(fresh.coverage!);
     expect(oldest.counters.allocationFailures).toBeGreaterThan(0);
+    for (const { counters, maintenanceCycles, allocationFailures } of [fresh, aged, oldest]) {
+      const { movedTables, migrated, registerLoads, hypercalls = 0 } = counters;
+      expect(allocationFailures).toBe(counters.allocationFailures);
+      expect(maintenanceCycles).toBe(
+        11 * movedTables! +
+          1009 * migrated! +
+          10_007 * allocationFailures +
+          100_003 * registerLoads! +
+          2500 * hypercalls,
+      );
+    }
   });
 
   it('loads its registers anew whenever another process walks on the core', () => {
@@ -169,6 +182,32 @@ describe.each([dmt, pvdmt])('$name', (design) => {
     expect(run(4).coverage).toBe(1);
     expect(run(2).coverage).toBe(2 / 256);
     expect(run(2).counters.areas).toBe(4);
+  });
+
+  it('keeps the registers that a list of the most recently used areas keeps', () => {
+    const registers = 3;
+    const { spaces } = createAddressSpaces([{}], createRandom(1));
+    const vmas = [1, 2, 3, 4, 5].map((vma) => vma * 2 ** 24);
+    for (const start of vmas) {
+      spaces[0]!.mmap(start, start + 4096);
+      spaces[0]!.ensure(start);
+    }
+    const options = { minVmaMiB: 0, pageSizes: '4k', areas: 5, registers };
+    const walker = testWalker({ design: design as Design, setup: 'native', spaces, options, machine: bareWalker });
+    const random = createRandom(7);
+    const recent: number[] = [];
+    let direct = 0;
+    for (let walk = 0; walk < 400; walk++) {
+      const start = vmas[random.below(vmas.length)]!;
+      const held = recent.slice(0, registers).includes(start);
+      expect(walker.walk(start)).toBe(spaces[0]!.table.translate(start));
+      expect(walker.answers()).toHaveLength(held ? 1 : 4);
+      if (recent.includes(start)) recent.splice(recent.indexOf(start), 1);
+      recent.unshift(start);
+      if (held) direct++;
+    }
+    expect(direct).toBeGreaterThan(100);
+    expect(walker.stage.result().counters).toMatchObject({ fallbacks: 400 - direct, registerLoads: 400 - direct });
   });
 });
 

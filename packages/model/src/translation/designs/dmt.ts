@@ -64,6 +64,16 @@ export const dmtSpec = {
   }),
   failedCycles,
 };
+/** The prototype, as far as it goes, is of `specs/translation.md` 5. */
+export const dmtAssumptions = [
+  'The operating system makes an area for the whole VMA at the first fault in it, as the prototype does; ranges without a known VMA, and tables of VMs unless told otherwise, begin with 8 tables and double.',
+  'Areas for 2 MiB pages are made like those for 4 KiB pages, which alone the prototype has. The areas of both sizes are read at once; the one without the entry costs bandwidth, not time.',
+  'An area grows in place at its end only; else it moves. The flush after a move is charged; what TLBs and walk caches lose by it is not simulated.',
+  'Areas of the stack and areas reserved beyond a VMA by name, special cases of the prototype, are left out.',
+  'A larger request for contiguous memory than one that has failed is not tried, but charged, until enough has been given back.',
+  'Registers are the core’s own: they are loaded for the process at a context switch, those of VMs stay. A walk that finds its area but not its register loads it, and falls back if another had to make room.',
+] as const;
+
 export type DmtSpec = ValuesOf<typeof dmtSpec>;
 
 export const dmtCounters = { ...teaCounters, ...walkCounters };
@@ -177,6 +187,7 @@ export function createDmt(
  * Direct Memory Translation. The last-level tables of a VMA lie side by side in a translation entry area (TEA), one per page size, whose
  * place is in one of 16 registers: one reference natively, 3 in a VM (the guest's entry lies at a guest-physical address), 7 in a nested
  * VM. Without an area (a VMA too small, no slot, no contiguous memory) or without its register the walk is radix', over the same tables.
+ * What is assumed: `dmtAssumptions`.
  */
 export const dmt = defineDesign({
   name: 'dmt',
@@ -184,6 +195,7 @@ export const dmt = defineDesign({
     'last-level tables side by side per VMA: one reference per dimension and translation; radix where there is no area',
   source: `DMT, ASPLOS 2024, abstract; ${prototype}`,
   setups: ['native', 'virtualized', 'nested'],
+  assumptions: dmtAssumptions,
   spec: dmtSpec,
   counters: dmtCounters,
   keepsGuestTables: true,

@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { createAddressSpaces } from '../../machine/operating-system/index.ts';
 import type { AddressSpace } from '../../machine/page-table.ts';
 import { createRandom } from '../../machine/random.ts';
-import { dimensionsOf } from '../design.ts';
+import { type Design, dimensionsOf, type Setup } from '../design.ts';
 import { randomSpaces, singlePage } from '../spaces.case.ts';
 import type { Answer } from '../walk-memory.ts';
 import { ecpt } from './ecpt.ts';
-import { bareWalker, followLivingSystem, testWalker } from './walks.case.ts';
+import { tableNames } from './radix.ts';
+import { bareWalker, followLivingSystem, pageOf, testWalker, watchedSpaces } from './walks.case.ts';
 
 const setups = ['native', 'virtualized', 'nested'] as const;
 const small = { levels: 4, leaf: 1 } as const;
@@ -137,6 +138,100 @@ describe('the probes of a look-up', () => {
   });
 });
 
+/**
+ * Look-ups in every dimension, following what was read: the address of a guest's line is known from where it was read, and must have been
+ * looked up below just before. Walk caches are lists, page sizes are sought among all leaves.
+ */
+function createNaiveNested(
+  setup: Setup,
+  spaces: readonly AddressSpace[],
+  entries: { readonly pmd: number; readonly pud: number; readonly waitForAll: boolean },
+) {
+  const names = tableNames[setup];
+  const probes = spaces.map((space) => createNaive(space, entries.pmd, entries.pud));
+  /** By dimension and cluster of pages: the line that holds its entries. */
+  const lines = new Map<string, string>();
+
+  return function follow(vpn: number, answers: readonly Answer[]): { frame: number; cycles: number } {
+    let next = 0;
+    let cycles = 0;
+
+    /** `took`: from beginning to end, whether or not the walk waits for it. */
+    function lookUp(dimension: number, page: number, awaited: boolean): { frame: number; took: number } {
+      const space = spaces[dimension];
+      if (space === undefined) return { frame: page, took: 0 };
+      const foreseen = probes[dimension]!(page);
+      const level = space.table.leafLevel(page);
+      const size = ['', '4 KiB', '2 MiB', '1 GiB'][level]!;
+      for (let line = 0; line < foreseen.lines; line++) expect(readLine(dimension, false).what).toBe('walk table');
+      let found = 0;
+      let right = 0;
+      let slowest = 0;
+      for (let probe = 0; probe < foreseen.entries; probe++) {
+        const { what, address, took } = readLine(dimension, awaited);
+        if (what !== `${size} entry`) {
+          expect(what).toBe('other ways');
+          slowest = Math.max(slowest, took);
+          continue;
+        }
+        found++;
+        right = took;
+        const cluster = `${dimension}/${level}/${Math.floor(page / (8 * 512 ** (level - 1)))}`;
+        expect(lines.get(cluster) ?? address).toBe(address);
+        lines.set(cluster, address);
+      }
+      expect(found).toBe(1);
+      const step = 2 + 4 + (entries.waitForAll ? Math.max(0, slowest - right) : 0);
+      // The right line has counted for itself.
+      if (awaited) cycles += step;
+      const below = lookUp(dimension + 1, space.table.translate(page), awaited);
+      return { frame: below.frame, took: step + right + below.took };
+    }
+
+    /** One line of that dimension's tables, its address looked up first. */
+    function readLine(dimension: number, awaited: boolean): { what: string; address: string; took: number } {
+      const name = names[dimension] === '' ? '' : `${names[dimension]} `;
+      const ahead = answers.slice(next).findIndex(({ label }) => name === '' || label.startsWith(name));
+      const { label, frame, byteOffset } = answers[next + ahead]!;
+      const what = label.slice(name.length).split(' for ')[0]!;
+      const isAwaited = awaited && what.endsWith('entry');
+      const place = spaces.slice(dimension + 1).reduceRight((at: number, space) => pageOf(space, at), frame);
+      const below = lookUp(dimension + 1, place, isAwaited);
+      expect(below.frame).toBe(frame);
+      const answer = answers[next++]!;
+      expect(answer).toMatchObject({ label, frame, byteOffset, awaited: isAwaited });
+      if (isAwaited) cycles += answer.cycles;
+      return { what, address: `${frame}/${byteOffset}`, took: below.took + answer.cycles };
+    }
+
+    const { frame } = lookUp(0, vpn, true);
+    expect(next).toBe(answers.length);
+    return { frame, cycles };
+  };
+}
+
+describe.each(setups)('nested look-ups, %s', (setup) => {
+  it('are what a naive walker follows, line by line and cycle by cycle', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 1, max: 3 }), fc.boolean(), (seed, pmd, waitForAll) => {
+        const { spaces, pages } = randomSpaces(setup, seed, 6);
+        const pud = 1;
+        const options = { ...smallTables, pmdCacheEntries: pmd, pudCacheEntries: pud, waitForAll };
+        const { design, spaces: own } = watchedSpaces(ecpt as Design);
+        const walker = testWalker({ design, setup, spaces, options, machine: bareWalker });
+        const follow = createNaiveNested(setup, own(), { pmd, pud, waitForAll });
+        const random = createRandom(seed);
+        for (let walk = 0; walk < 10; walk++) {
+          const { vpn, frame } = pages[random.below(pages.length)]!;
+          expect(walker.walk(vpn)).toBe(frame);
+          expect(follow(vpn, walker.answers())).toEqual({ frame, cycles: walker.cycles() });
+        }
+      }),
+      { numRuns: 12 },
+    );
+  });
+});
+
 describe('elastic cuckoo page tables under a living operating system', () => {
   it.each(setups)('follow faults, unmapping, migration, collapses and splits, %s', (setup) => {
     const { counters } = followLivingSystem(ecpt, setup, smallTables).stage.result();
@@ -154,6 +249,7 @@ describe('elastic cuckoo page tables under a living operating system', () => {
     expect(before.maintenanceCycles, 'no table yet').toBe(0);
     const { kicks, moves, clearedPages } = after.counters;
     expect(after.maintenanceCycles).toBe(200 * (kicks! + moves!) + 1000 * clearedPages!);
+    expect(after.bytesMigrated).toBe(64 * (kicks! + moves!));
     // Each doubling clears as much as the table has then.
     expect(clearedPages! * 4096).toBeGreaterThan(after.tableBytes!);
     expect(after.counters.moves).toBeGreaterThan(7_500);
@@ -168,6 +264,12 @@ describe('elastic cuckoo page tables in fragmented memory', () => {
     const walker = testWalker({ design: ecpt, setup: 'native', spaces, memories, options: { initialSlots: 65_536 } });
     expect(walker.walk(pages[0]!.vpn)).toBe(pages[0]!.frame);
     expect(awaited(walker.answers())).toEqual(['frame list', '4 KiB entry']);
-    expect(walker.stage.result().counters).toMatchObject({ scatteredWays: 3, scatteredWalks: 1 });
+    const { counters, maintenanceCycles, allocationFailures } = walker.stage.result();
+    expect(counters).toMatchObject({ scatteredWays: 3, scatteredWalks: 1 });
+    expect(walker.stage.instances[0]!.coveredWalks!()).toBe(0);
+    expect(allocationFailures).toBe(3);
+    expect(maintenanceCycles).toBe(
+      200 * (counters.kicks! + counters.moves!) + 1000 * counters.clearedPages! + 2500 * 3,
+    );
   });
 });

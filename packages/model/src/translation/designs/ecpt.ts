@@ -20,15 +20,20 @@ const remembered = 'assumed: from memory of the publication, not verified';
  * Kept up to date: inserts, displacements and gradual resizing are done for real, one element moved on with each change of a table; ways
  * are cleared when they are made.
  * Falls back: a way whose memory cannot be contiguous lies in scattered frames, and a walk reads their list first; not covered.
- * Assumed: that fall-back; walk caches always show the current state of the walk tables; the machine's nested TLB stands before each host
- * look-up (the publication has caches of its own there, of sizes that are not verified); costs of elements moved, ways cleared and requests
- * for memory that fail.
+ * What is assumed: `assumptions`.
  */
 export const ecpt = defineDesign({
   name: 'ecpt',
   summary: 'elastic cuckoo hash tables per page size, probed in parallel; nested ones in VMs',
   source: 'Skarlatos et al., Elastic Cuckoo Page Tables, ASPLOS 2020; Stojkovic et al., ASPLOS 2022',
   setups: ['native', 'virtualized', 'nested'],
+  assumptions: [
+    'A way whose memory cannot be contiguous lies in scattered frames, whose list a walk reads first.',
+    'Both walk caches are asked at once, and always show the current state of the walk tables.',
+    'The machine’s nested TLB stands before each host look-up; the publication has caches of its own there, of sizes that are not verified.',
+    'The lines that say which ways to look into are fetched beside the walk: they cost bandwidth, not time.',
+    'A resize moves one element with each change of the table, by the operating system, not by walks.',
+  ],
   spec: {
     ways4k: integer(3, 'ways of the table of 4 KiB pages', { min: 2, max: 16, source: sister }),
     ways2m: integer(3, 'ways of the table of 2 MiB pages', { min: 2, max: 16, source: sister }),

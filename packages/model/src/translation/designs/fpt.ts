@@ -30,14 +30,20 @@ const topsOf = { 'L4+L3,L2+L1': [4, 2], 'L3+L2': [3], 'L2+L1': [2] } as const;
  * Maintenance: a 2 MiB node is cleared when it is made, in one go; a request for a block that fails is paid for, and the fall-back's nodes of
  * 4 KiB cost what radix' cost: nothing here; a huge leaf of the upper of two merged levels stands in the 512 slots that it covers, all of
  * which are written when it comes or goes.
- * Assumed: those costs, and that a huge leaf is repeated; with five levels the root stays a node of its own; how frequent TLB misses must
- * be, and that a data line of the set goes in any case rather than a page table's.
+ * What is assumed: `assumptions`.
  */
 export const fpt = defineDesign({
   name: 'fpt',
   summary: 'merges pairs of table levels into 2 MiB nodes where memory has a free block for them',
   source: 'Park et al., Every Walk’s a Hit, ASPLOS 2022',
   setups: ['native', 'virtualized', 'nested'],
+  assumptions: [
+    'A huge leaf of the upper of two merged levels is repeated in the 512 slots that it covers.',
+    'With five levels the root stays a node of its own.',
+    'A node that memory had no 2 MiB block for is not flattened later.',
+    'The page-walk cache of a pair’s lower level, in the size that the machine has for it, holds the entries of flattened nodes.',
+    'While the caches keep page tables, a line of data of the set goes in any case rather than one of a page table.',
+  ],
   spec: {
     flatten: choice(
       ['L4+L3,L2+L1', 'L3+L2', 'L2+L1'],

@@ -26,8 +26,7 @@ const predictorEntries = 512;
  * whatever dimension. One half is for 4 KiB pages, the other for 2 MiB; a predictor says which to read first.
  *
  * Falls back: to the radix walk, when neither half has the page; for good, when memory has no contiguous range for the structure.
- * Assumed: size, ways and predictor as remembered; a 1 GiB page is held in pieces of 2 MiB; least recently used entries give way; writes
- * of entries are free.
+ * What is assumed: `assumptions`.
  * Maintenance: a page that goes away is removed by its key. A fork takes rights away from every page of a process: its entries are removed
  * one by one, as its table is protected entry by entry, or by going through all sets, whichever costs less. When a mapping goes away in a
  * VM's own memory nobody knows which guest-virtual pages came through it, so all sets are gone through, once per burst of such changes, and
@@ -39,6 +38,12 @@ export const pomTlb = defineDesign({
   summary: 'a TLB of many megabytes in memory, read through the data caches before any walk',
   source: 'Ryoo et al., Rethinking TLB Designs in Virtualized Environments, ISCA 2017',
   setups: ['native', 'virtualized', 'nested'],
+  assumptions: [
+    'Four ways of entries of 16 bytes and a predictor of 512 regions: from memory of the publication, not verified.',
+    'A 1 GiB page is held in pieces of 2 MiB; least recently used entries give way; writes of entries are free.',
+    'The structure lies in ordinary memory: no die-stacked memory that is faster, and no predictor that bypasses the data caches.',
+    'It is made once, at boot, and cleared for free. What each event removes from it follows the header of its file.',
+  ],
   spec: {
     sizeMiB: integer(16, 'size of the structure, both halves', {
       unit: 'MiB',

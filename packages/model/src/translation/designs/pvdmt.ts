@@ -1,18 +1,23 @@
 import { integer } from '../../machine/fields.ts';
 import { defineDesign } from '../design.ts';
-import { createDmt, dmtCounters, dmtSpec } from './dmt.ts';
+import { createDmt, dmtAssumptions, dmtCounters, dmtSpec } from './dmt.ts';
 import { createGteaTable } from './gtea.ts';
 
 /**
  * DMT with the guest's help: a guest gets its areas by hypercall, contiguous in host memory (gTEAs), so the hardware finds the guest's
  * entries without translating their addresses: as many references as dimensions. The hypervisor's table of areas keeps guests out of each
- * other's memory. Where the host has no contiguous memory left, the guest makes the area itself, as with DMT.
+ * other's memory. Where the host has no contiguous memory left, the guest makes the area itself, as with DMT. What is assumed: `assumptions`.
  */
 export const pvdmt = defineDesign({
   name: 'pvdmt',
   summary: 'DMT whose guest areas come from the host by hypercall: as many references as dimensions',
   source: 'DMT, ASPLOS 2024, abstract; DMT artifact, arch/x86/kvm/x86.c (specs/translation.md 5)',
   setups: ['native', 'virtualized', 'nested'],
+  assumptions: [
+    ...dmtAssumptions,
+    'gTEAs are not limited to the 16 memory slots of the whole host that the prototype has. One that is extended moves, as more of it is another slot.',
+    'The check that an area is the guest’s own, which the prototype lacks, is made on every use of a gTEA. In nested VMs each hypervisor passes the request down.',
+  ],
   spec: {
     ...dmtSpec,
     hypercallCycles: integer(2500, 'cost of one hypercall, per hypervisor that it passes', {

@@ -14,12 +14,18 @@ const exitSource =
  * Shadow paging. In a VM the hypervisor keeps a table from guest-virtual pages to host frames, which the hardware walks as if natively. In a
  * nested VM, KVM's way with EPT: L0 keeps one table EPT02 from L2-physical pages to host frames, so that the hardware's two dimensions
  * suffice. Both are filled when the hardware first misses an entry, and every store of the guest to a table that is shadowed traps.
+ * Falls back: never, it pays exits instead. What is assumed: `assumptions`.
  */
 export const shadow = defineDesign({
   name: 'shadow',
   summary: 'the hypervisor folds the two lowest tables into one; each guest update of a folded table costs an exit',
   source: 'Adams and Agesen, ASPLOS 2006; Linux Documentation/virt/kvm/x86/mmu.rst',
   setups: ['virtualized', 'nested'],
+  assumptions: [
+    'Only stores of leaf entries trap; that a guest links a new table into a shadowed one above costs no exit.',
+    'A switch between processes of the guest costs no exit: the hypervisor keeps every process’ shadow table and its root is at hand.',
+    'Memory for shadow tables never runs out, so none is thrown away to make room.',
+  ],
   spec: {
     updateCycles: integer(2500, 'cost of one store of the guest to a shadowed table', {
       unit: 'cycles',

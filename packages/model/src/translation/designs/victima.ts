@@ -26,16 +26,19 @@ import { blockPages, TlbBlocks } from './tlb-blocks.ts';
  * Predictor: two saturating counters per cluster, of walks and of costly walks, both at their thresholds. Replacement: under pressure, when
  * the cache's policy names a block as victim, the block counts as used and the policy is asked once more.
  * Falls back: to the radix walk. Covered: walks answered by a block.
- * Assumed: widths and thresholds of the counters and of the pressure (the abstract names frequency, cost, pressure and reuse only); that
- * counters belong to clusters, not pages; a lost block leaves a dead line in the last-level cache; a block that the first-level cache
- * happens to hold is as fast as that.
- * Not modelled: blocks made of entries that the TLB evicts; blocks for the nested TLB.
+ * What is assumed: `assumptions`.
  */
 export const victima = defineDesign({
   name: 'victima',
   summary: 'blocks of the second-level cache hold TLB entries of pages whose walks are costly',
   source: 'Kanellopoulos et al., Victima, MICRO 2023',
   setups: ['native', 'virtualized'],
+  assumptions: [
+    'The abstract names frequency, cost, pressure and reuse only: widths of the counters, and that they belong to clusters of pages rather than pages, are ours.',
+    'A lost block leaves a dead line in the last-level cache; a block that the first-level cache happens to hold is as fast as that.',
+    'Natively the 8 translations of a block come with one walk, since it has read the line of their entries; in a VM only the page that was walked for.',
+    'No blocks are made of entries that the TLB evicts, and none for the nested TLB.',
+  ],
   spec: {
     costlyCycles: integer(100, 'a walk of at least so many cycles makes its cluster of pages costly', {
       unit: 'cycles',

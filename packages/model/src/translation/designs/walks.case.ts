@@ -67,6 +67,27 @@ export function testWalker({
   };
 }
 
+/** The design, and the spaces that its last instance was given: with the memory that it takes for tables of its own. */
+export function watchedSpaces(design: Design): { readonly design: Design; spaces(): readonly AddressSpace[] } {
+  let spaces: readonly AddressSpace[] = [];
+  const create: Design['create'] = (spec, resources) => {
+    spaces = resources.spaces;
+    return design.create(spec, resources);
+  };
+  return { design: { ...design, create }, spaces: () => spaces };
+}
+
+/** The page that a table maps to that frame; a frame that nothing leads to is a mistake. */
+export function pageOf({ table }: AddressSpace, frame: number): number {
+  let page = -1;
+  table.forEachLeaf((vpn, first, level) => {
+    const offset = frame - first;
+    if (offset >= 0 && offset < 512 ** (level - 1)) page = vpn + offset;
+  });
+  if (page < 0) throw new Error(`no page leads to frame ${frame}`);
+  return page;
+}
+
 /** A reference as a naive walker foresees it: `page` names the 4 KiB of a table that it falls into, without knowing its address. */
 export interface ForeseenReference {
   readonly label: string;
@@ -108,7 +129,9 @@ export function followLivingSystem(
   }));
   const { spaces, addProcess } = createAddressSpaces(dimensions, createRandom(3));
   const processes = [spaces, addProcess()];
-  const walker = testWalker({ design, setup, spaces, options });
+  // The default machine has no nested TLB.
+  const machine = { nestedTlb: { entries: 64, ways: 4 } };
+  const walker = testWalker({ design, setup, spaces, options, machine });
   walker.stage.addProcess(processes[1]!);
   const random = createRandom(9);
   const base = 0x7f000;
