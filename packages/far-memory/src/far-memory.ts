@@ -122,6 +122,7 @@ function openWith(options: FarMemoryOptions, store: RemoteStore): FarMemory {
     debug,
     countHits: resolved.countHits,
     fetches: new Map(),
+    fetching: { bytes: 0 },
     writes: new Map(),
     prefetchFeedback: new Map(),
   };
