@@ -70,6 +70,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   const frames: Buffer[] = [];
   const inFlight = new Map<number, InFlight>();
   const flying = { objects: 0, demandObjects: 0, bytes: 0, backgroundBytes: 0 };
+  const closing = new AbortController();
   let state: AgentLink['state'] = 'connecting';
   let socket: Socket | undefined;
   let isClosed = false;
@@ -93,19 +94,22 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   // --- connecting
 
   function open(): void {
-    openConnection(options.address, options.credentials, timeoutMilliseconds).then(onOpen, (error: FarAgentError) => {
-      if (isClosed) return;
-      failedAttempts++;
-      lastError = error;
-      // One greeting that was cut short is tried again before anything fails for it.
-      if (failedAttempts > 1 || error.code !== 'FAR_AGENT_CLOSED') {
-        state = 'down';
-        failQueued(error);
-      }
-      options.onDown(error);
-      retryTimer = setTimeout(open, retryMilliseconds);
-      retryMilliseconds = Math.min(longestRetryMilliseconds, retryMilliseconds * 2);
-    });
+    openConnection(options.address, options.credentials, timeoutMilliseconds, closing.signal).then(
+      onOpen,
+      (error: FarAgentError) => {
+        if (isClosed) return;
+        failedAttempts++;
+        lastError = error;
+        // One greeting that was cut short is tried again before anything fails for it.
+        if (failedAttempts > 1 || error.code !== 'FAR_AGENT_CLOSED') {
+          state = 'down';
+          failQueued(error);
+        }
+        options.onDown(error);
+        retryTimer = setTimeout(open, retryMilliseconds);
+        retryMilliseconds = Math.min(longestRetryMilliseconds, retryMilliseconds * 2);
+      },
+    );
   }
 
   function onOpen(connection: OpenConnection): void {
@@ -447,12 +451,16 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     close() {
       if (isClosed) return;
       isClosed = true;
+      closing.abort();
       clearInterval(sweeper);
       clearTimeout(retryTimer);
       lastError = agentError('FAR_AGENT_CLOSED', 'the store was closed');
       for (const entry of inFlight.values()) if (entry.kind === 'other') entry.reject(lastError);
-      if (socket === undefined) failQueued(lastError);
-      else {
+      if (socket === undefined) {
+        failQueued(lastError);
+        // Whoever waits for the first connection would wait for ever.
+        options.onDown(lastError);
+      } else {
         socket.once('close', () => failQueued(lastError));
         socket.destroy();
       }
