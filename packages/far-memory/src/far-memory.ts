@@ -63,7 +63,7 @@ export interface FarMemory extends Structures {
   stats(): FarMemoryStats;
   /** Structures that were collected without `drop()`. */
   leaks(): readonly Leak[];
-  /** Ends the runtime and its store. Objects are gone. */
+  /** Ends the runtime and its store. Objects are gone; what is under way rejects with a FarMemoryError. Resolves when all has ended. */
   close(): Promise<void>;
 }
 
@@ -122,6 +122,7 @@ function openWith(options: FarMemoryOptions, store: RemoteStore): FarMemory {
     debug,
     countHits: resolved.countHits,
     fetches: new Map(),
+    fetching: { bytes: 0 },
     writes: new Map(),
     prefetchFeedback: new Map(),
   };
@@ -144,7 +145,7 @@ function openWith(options: FarMemoryOptions, store: RemoteStore): FarMemory {
     if (debug) process.emitWarning(`${name} was collected without drop(): its objects stay`, { code: 'FAR_LEAK' });
   });
   let groups = RAW_GROUP as number;
-  let isClosed = false;
+  let closed: Promise<void> | undefined;
   const memory: Memory = {
     heap,
     objects,
@@ -158,7 +159,14 @@ function openWith(options: FarMemoryOptions, store: RemoteStore): FarMemory {
   };
 
   function requireOpen(): void {
-    if (isClosed) throw new FarMemoryError('FAR_CLOSED', 'the far memory was closed');
+    if (closed !== undefined) throw new FarMemoryError('FAR_CLOSED', 'the far memory was closed');
+  }
+
+  async function close(): Promise<void> {
+    leaks.end();
+    space.close();
+    await copier.close();
+    await heap.store.close();
   }
 
   return {
@@ -185,13 +193,9 @@ function openWith(options: FarMemoryOptions, store: RemoteStore): FarMemory {
     flush: flush.all,
     stats: () => collectStats(heap),
     leaks: leaks.found,
-    async close() {
-      if (isClosed) return;
-      isClosed = true;
-      leaks.end();
-      space.close();
-      await copier.close();
-      await heap.store.close();
+    close() {
+      closed ??= close();
+      return closed;
     },
   };
 }

@@ -95,7 +95,7 @@ export function resolveOptions(options: FarMemoryOptions): ResolvedOptions {
   if (!Number.isInteger(Math.log2(segmentBytes)))
     throw new FarUsageError(`segmentBytes is ${segmentBytes}; expected a power of two`);
   const localBytes = requireIn('localBytes', options.localBytes, FEWEST_SEGMENTS * segmentBytes, LARGEST_LOCAL_BYTES);
-  const policy = options.evacuation?.policy ?? 'clock2';
+  const policy = options.evacuation?.policy ?? 'two-queue';
   if (!(policy in evacuationPolicies))
     throw new FarUsageError(
       `evacuation.policy is "${policy}"; expected one of ${Object.keys(evacuationPolicies).join(', ')}`,

@@ -1,4 +1,5 @@
 import { FarAgentError, FarMemoryError, FarOperatorError, FarQuotaError } from '../errors.ts';
+import { readBody } from '../protocol/bytes.ts';
 import { errorCode, status } from '../protocol/frames.ts';
 
 /** An agent does not have an object of a call. */
@@ -27,4 +28,25 @@ export function refusalOf(agent: string, code: number | undefined): FarMemoryErr
       ? `agent ${agent}: the quota of this client is used up; free objects, add agents, or start the agent with a larger --quota`
       : `agent ${agent}: its memory is used up; free objects, add agents, or start the agent with more --memory`,
   );
+}
+
+/** An answer that is an error: what it means here, and in the agent's words. */
+export function readErrorAnswer(
+  agent: string,
+  body: Uint8Array,
+): { readonly error: FarMemoryError; readonly message: string } {
+  const reader = readBody(body);
+  const code = reader.u16();
+  const detail = reader.f64();
+  const message = reader.text(reader.remaining);
+  return { error: errorOfAnswer(agent, code, detail, message), message };
+}
+
+/** Which objects of a multi-put were refused, and the reasons. @throws ProtocolError */
+export function readRefusals(body: Uint8Array): ReadonlyMap<number, number> {
+  const reader = readBody(body);
+  const refusals = new Map<number, number>();
+  for (let left = reader.u32(); left > 0; left--) refusals.set(reader.u32(), reader.u32());
+  reader.end();
+  return refusals;
 }

@@ -39,6 +39,13 @@ export function settleWrite(write: Waiting<WriteRequest>, error: FarMemoryError 
   write.request.settle(error);
 }
 
+/** Fails the requests of a frame that have had no answer; those of frees stay for the agent to hear. */
+export function failEntry(entry: InFlight, error: FarMemoryError): void {
+  if (entry.kind === 'other') entry.reject(error);
+  else if (entry.kind === 'writes') for (const write of entry.writes) settleWrite(write, error);
+  else if (entry.kind === 'reads') for (const read of entry.batch.reads) settleRead(read, { kind: 'failed', error });
+}
+
 /** Takes what is past its deadline out of a queue. */
 export function expire<Request>(
   queue: Waiting<Request>[],

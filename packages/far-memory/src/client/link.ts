@@ -1,16 +1,18 @@
 import type { Socket } from 'node:net';
 import { FarAgentError, type FarMemoryError } from '../errors.ts';
 import { type AgentAddress, formatAddress } from '../protocol/address.ts';
-import { readBody, writeBody } from '../protocol/bytes.ts';
+import { writeBody } from '../protocol/bytes.ts';
 import { encodeFrame, type Frame, flag, op, ProtocolError } from '../protocol/frames.ts';
 import type { Welcome } from '../protocol/hello.ts';
-import { errorOfAnswer, refusalOf } from './answer-errors.ts';
+import { readErrorAnswer, readRefusals, refusalOf } from './answer-errors.ts';
 import { encodeFree, encodeMultiGet, encodeMultiPut, maxObjectsPerFrame } from './encode.ts';
-import { expire, type InFlight, settleRead, settleWrite, sizeOfRead, sizeOfWrite, takeBatch } from './in-flight.ts';
+import { failEntry, type InFlight, settleRead, settleWrite, sizeOfRead, sizeOfWrite, takeBatch } from './in-flight.ts';
 import { createPatientClock } from './patient-clock.ts';
+import { createQueues } from './queues.ts';
 import { createReceiver, type ReadBatch } from './receiver.ts';
 import type { FreeRequest, ReadRequest, Waiting, WriteRequest } from './requests.ts';
 import { type Credentials, type OpenConnection, openConnection } from './socket.ts';
+import { createWindow } from './window.ts';
 
 export interface LinkOptions {
   readonly address: AgentAddress;
@@ -47,10 +49,9 @@ export interface AgentLink {
 
 const firstRetryMilliseconds = 20;
 const longestRetryMilliseconds = 1000;
-/** A request that was in flight on this many connections that ended is given up: it may be what ends them. */
-const maxInterruptions = 4;
 /** Prefetches and write-backs leave this part of the window to demand reads. */
 const backgroundShare = 0.5;
+const gatheredShare = 0.25;
 const maxPutFrameBytes = 2 ** 20;
 const pingMilliseconds = 1000;
 /** A connection on which one answer is this many time-outs late is closed. */
@@ -59,16 +60,15 @@ const patience = 4;
 export function createAgentLink(options: LinkOptions): AgentLink {
   const { timeoutMilliseconds } = options;
   const name = formatAddress(options.address);
-  const demand: Waiting<ReadRequest>[] = [];
-  const prefetch: Waiting<ReadRequest>[] = [];
-  const writes: Waiting<WriteRequest>[] = [];
-  const frees: FreeRequest[] = [];
+  const queues = createQueues();
+  const { demand, prefetch, writes, frees } = queues;
   /** Other requests that wait for the connection. */
   const begins: (() => void)[] = [];
   /** Made by the pump that runs now. */
   const frames: Buffer[] = [];
   const inFlight = new Map<number, InFlight>();
-  const flying = { objects: 0, bytes: 0, backgroundBytes: 0 };
+  const flying = createWindow();
+  const closing = new AbortController();
   let state: AgentLink['state'] = 'connecting';
   let socket: Socket | undefined;
   let isClosed = false;
@@ -92,19 +92,22 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   // --- connecting
 
   function open(): void {
-    openConnection(options.address, options.credentials, timeoutMilliseconds).then(onOpen, (error: FarAgentError) => {
-      if (isClosed) return;
-      failedAttempts++;
-      lastError = error;
-      // One greeting that was cut short is tried again before anything fails for it.
-      if (failedAttempts > 1 || error.code !== 'FAR_AGENT_CLOSED') {
-        state = 'down';
-        failQueued(error);
-      }
-      options.onDown(error);
-      retryTimer = setTimeout(open, retryMilliseconds);
-      retryMilliseconds = Math.min(longestRetryMilliseconds, retryMilliseconds * 2);
-    });
+    openConnection(options.address, options.credentials, timeoutMilliseconds, closing.signal).then(
+      onOpen,
+      (error: FarAgentError) => {
+        if (isClosed) return;
+        failedAttempts++;
+        lastError = error;
+        // One greeting that was cut short is tried again before anything fails for it.
+        if (failedAttempts > 1 || error.code !== 'FAR_AGENT_CLOSED') {
+          state = 'down';
+          failQueued(error);
+        }
+        options.onDown(error);
+        retryTimer = setTimeout(open, retryMilliseconds);
+        retryMilliseconds = Math.min(longestRetryMilliseconds, retryMilliseconds * 2);
+      },
+    );
   }
 
   function onOpen(connection: OpenConnection): void {
@@ -139,42 +142,21 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   function onClose(): void {
     socket = undefined;
     state = 'connecting';
-    for (const entry of inFlight.values()) interrupt(entry);
+    for (const entry of inFlight.values()) queues.putBack(entry, lastError);
     inFlight.clear();
-    Object.assign(flying, { objects: 0, bytes: 0, backgroundBytes: 0 });
+    flying.clear();
     if (!isClosed) open();
   }
 
-  /** What was in flight goes back to its queue, unless it has been interrupted too often. */
-  function interrupt(entry: InFlight): void {
-    if (entry.kind === 'other') {
-      entry.reject(lastError);
-      return;
-    }
-    if (entry.kind === 'frees') return void frees.unshift(...entry.frees);
-    if (entry.kind === 'reads') {
-      for (const read of entry.batch.reads) {
-        if (read.settled) continue;
-        if (++read.interruptions >= maxInterruptions) settleRead(read, { kind: 'failed', error: lastError });
-        else queueOf(read.request).unshift(read);
-      }
-      return;
-    }
-    for (const write of entry.writes.toReversed())
-      if (++write.interruptions >= maxInterruptions) settleWrite(write, lastError);
-      else if (!write.settled) writes.unshift(write);
-  }
-
   function failQueued(error: FarMemoryError): void {
-    for (const read of [...demand.splice(0), ...prefetch.splice(0)]) settleRead(read, { kind: 'failed', error });
-    for (const write of writes.splice(0)) settleWrite(write, error);
+    queues.fail(error);
     for (const begin of begins.splice(0)) begin();
   }
 
   // --- sending
 
   function schedulePump(): void {
-    if (isPumpDue || demand.length + prefetch.length + writes.length + frees.length === 0) return;
+    if (isPumpDue || queues.isEmpty()) return;
     isPumpDue = true;
     // After all microtasks of this turn, so that its reads travel together.
     process.nextTick(() => {
@@ -183,8 +165,17 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     });
   }
 
+  /**
+   * Whether answers that are under way will bring more reads to send with these few. A frame of its own for each read costs both ends a
+   * system call of some 10 us, more than all else; so with many in flight they go by quarters of them. Answers call the pump again.
+   */
+  function isWorthWaiting(): boolean {
+    const isDemandOnly = prefetch.length + writes.length + frees.length === 0;
+    return isDemandOnly && demand.length < flying.demandObjects * gatheredShare;
+  }
+
   function pump(): void {
-    if (state !== 'up' || socket === undefined) return;
+    if (state !== 'up' || socket === undefined || isWorthWaiting()) return;
     while (sendFrees() || sendReads(demand, 1, false) || sendReads(prefetch, backgroundShare, true) || sendWrites());
     if (frames.length === 0) return;
     const [only] = frames;
@@ -206,6 +197,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
 
   function transmit(requestId: number, entry: InFlight, frame: Buffer): void {
     inFlight.set(requestId, entry);
+    flying.enter(entry);
     frames.push(frame);
   }
 
@@ -216,9 +208,6 @@ export function createAgentLink(options: LinkOptions): AgentLink {
       bytes: options.windowBytes * share - used,
     });
     if (reads.length === 0) return false;
-    flying.objects += reads.length;
-    flying.bytes += bytes;
-    if (isBackground) flying.backgroundBytes += bytes;
     const deadline = clock.now() + timeoutMilliseconds;
     const requestId = takeRequestId();
     const batch = createBatch(reads, () => finish(entry, requestId));
@@ -244,9 +233,6 @@ export function createAgentLink(options: LinkOptions): AgentLink {
       bytes: Math.min(maxPutFrameBytes, options.windowBytes * backgroundShare - flying.backgroundBytes),
     });
     if (batch.length === 0) return false;
-    flying.objects += batch.length;
-    flying.bytes += bytes;
-    flying.backgroundBytes += bytes;
     const deadline = clock.now() + timeoutMilliseconds;
     const requestId = takeRequestId();
     transmit(requestId, { kind: 'writes', deadline, bytes, writes: batch }, encodeMultiPut(requestId, batch));
@@ -275,15 +261,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
 
   function finish(entry: InFlight, requestId: number): void {
     inFlight.delete(requestId);
-    if (entry.kind === 'reads') {
-      flying.objects -= entry.batch.reads.length;
-      flying.bytes -= entry.bytes;
-      if (entry.isBackground) flying.backgroundBytes -= entry.bytes;
-    } else if (entry.kind === 'writes') {
-      flying.objects -= entry.writes.length;
-      flying.bytes -= entry.bytes;
-      flying.backgroundBytes -= entry.bytes;
-    }
+    flying.leave(entry);
     schedulePump();
   }
 
@@ -306,27 +284,18 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   }
 
   function onWritten(batch: readonly Waiting<WriteRequest>[], body: Uint8Array): void {
-    const reader = readBody(body);
-    const refusals = new Map<number, number>();
-    for (let left = reader.u32(); left > 0; left--) refusals.set(reader.u32(), reader.u32());
-    reader.end();
+    const refusals = readRefusals(body);
     for (const [index, write] of batch.entries()) settleWrite(write, refusalOf(name, refusals.get(index)));
   }
 
   function onError(requestId: number, entry: InFlight | undefined, body: Uint8Array): void {
-    const reader = readBody(body);
-    const code = reader.u16();
-    const detail = reader.f64();
-    const message = reader.text(reader.remaining);
-    const error = errorOfAnswer(name, code, detail, message);
+    const { error, message } = readErrorAnswer(name, body);
     if (entry === undefined) {
       // An error of the connection as a whole: the close that follows is its consequence.
       lastError = agentError('FAR_AGENT_PROTOCOL', message);
       return;
     }
-    if (entry.kind === 'other') entry.reject(error);
-    else if (entry.kind === 'writes') for (const write of entry.writes) settleWrite(write, error);
-    else if (entry.kind === 'reads') for (const read of entry.batch.reads) settleRead(read, { kind: 'failed', error });
+    failEntry(entry, error);
     finish(entry, requestId);
   }
 
@@ -336,9 +305,7 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     clock.tick();
     const now = clock.now();
     const late = agentError('FAR_AGENT_TIMEOUT', `no answer within ${timeoutMilliseconds} ms`);
-    for (const queue of [demand, prefetch])
-      expire(queue, now, (read) => settleRead(read, { kind: 'failed', error: late }));
-    expire(writes, now, (write) => settleWrite(write, late));
+    queues.expire(now, late);
     let isLate = false;
     let isHopeless = false;
     for (const [requestId, entry] of inFlight) {
@@ -346,13 +313,8 @@ export function createAgentLink(options: LinkOptions): AgentLink {
       isLate = true;
       // Answers come, but never this one.
       if (entry.deadline + timeoutMilliseconds * patience <= now) isHopeless = true;
-      if (entry.kind === 'reads')
-        for (const read of entry.batch.reads) settleRead(read, { kind: 'failed', error: late });
-      else if (entry.kind === 'writes') for (const write of entry.writes) settleWrite(write, late);
-      else if (entry.kind === 'other') {
-        entry.reject(late);
-        if (entry.operation === op.call) cancelCall(requestId);
-      }
+      failEntry(entry, late);
+      if (entry.kind === 'other' && entry.operation === op.call) cancelCall(requestId);
       // Reads stay in the table, since their bytes may still come and must be skipped.
       if (entry.kind === 'other' || entry.kind === 'writes') finish(entry, requestId);
     }
@@ -390,20 +352,6 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     });
   }
 
-  function queueOf({ priority }: ReadRequest): Waiting<ReadRequest>[] {
-    return priority === 'demand' ? demand : prefetch;
-  }
-
-  function waiting<Request>(made: Request): Waiting<Request> {
-    return {
-      request: made,
-      deadline: clock.now() + timeoutMilliseconds,
-      interruptions: 0,
-      settled: false,
-      answeredIn: undefined,
-    };
-  }
-
   open();
   return {
     name,
@@ -418,12 +366,12 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     },
     read(made) {
       if (state === 'down' || isClosed) return made.settle({ kind: 'failed', error: lastError });
-      queueOf(made).push(waiting(made));
+      queues.addRead(made, clock.now() + timeoutMilliseconds);
       schedulePump();
     },
     write(made) {
       if (state === 'down' || isClosed) return made.settle(lastError);
-      writes.push(waiting(made));
+      queues.addWrite(made, clock.now() + timeoutMilliseconds);
       schedulePump();
     },
     free(made) {
@@ -435,12 +383,16 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     close() {
       if (isClosed) return;
       isClosed = true;
+      closing.abort();
       clearInterval(sweeper);
       clearTimeout(retryTimer);
       lastError = agentError('FAR_AGENT_CLOSED', 'the store was closed');
       for (const entry of inFlight.values()) if (entry.kind === 'other') entry.reject(lastError);
-      if (socket === undefined) failQueued(lastError);
-      else {
+      if (socket === undefined) {
+        failQueued(lastError);
+        // Whoever waits for the first connection would wait for ever.
+        options.onDown(lastError);
+      } else {
         socket.once('close', () => failQueued(lastError));
         socket.destroy();
       }

@@ -50,13 +50,14 @@ export function secretOf(address: AgentAddress): Uint8Array | undefined {
 }
 
 /**
- * Connects and shakes hands.
+ * Connects and shakes hands. An abort of `signal` gives up.
  * @throws FarAgentError; its cause carries the system's code (ECONNREFUSED)
  */
 export async function openConnection(
   address: AgentAddress,
   credentials: Credentials,
   timeoutMilliseconds: number,
+  signal?: AbortSignal,
 ): Promise<OpenConnection> {
   const name = formatAddress(address);
   let onBytes: (chunk: Uint8Array) => void = () => undefined;
@@ -64,6 +65,7 @@ export async function openConnection(
   return new Promise<OpenConnection>((resolve, reject) => {
     const fail = (code: FarAgentError['code'], message: string, cause?: unknown) => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
       socket.destroy();
       const known = code as 'FAR_AGENT_CLOSED';
       reject(Object.assign(new FarAgentError(known, name, `agent ${name}: ${message}`), { cause }));
@@ -72,6 +74,8 @@ export async function openConnection(
       () => fail('FAR_AGENT_TIMEOUT', `no greeting within ${timeoutMilliseconds} ms`),
       timeoutMilliseconds,
     );
+    const onAbort = () => fail('FAR_AGENT_CLOSED', 'the store was closed');
+    signal?.addEventListener('abort', onAbort);
     const onError = (error: Error) => fail('FAR_AGENT_CLOSED', error.message, error);
     const onClose = () => fail('FAR_AGENT_CLOSED', 'the connection was closed during the greeting');
     socket.on('error', onError);
@@ -81,6 +85,7 @@ export async function openConnection(
       (frame) => socket.write(frame),
       (welcome) => {
         clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
         socket.off('error', onError);
         socket.off('close', onClose);
         resolve({

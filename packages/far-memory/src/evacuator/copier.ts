@@ -52,6 +52,7 @@ const SHORT_COPY_BYTES = 256;
 export interface Copier {
   /** Copies headers and data; calls back in this turn, or later from the event loop. */
   run(plan: MovePlan, done: () => void): void;
+  /** A copy under way is completed and called back first. */
   close(): Promise<void>;
 }
 
@@ -96,6 +97,7 @@ export function createCopier(views: Views, choice: CopierChoice): Copier {
   let worker: Worker | undefined;
   let workerFailed = false;
   let finish: (() => void) | undefined;
+  let underWay: { readonly plan: MovePlan; readonly done: () => void } | undefined;
 
   function start({ from, to, sizes }: MovePlan): Worker {
     const started = new Worker(workerProgram, {
@@ -131,8 +133,10 @@ export function createCopier(views: Views, choice: CopierChoice): Copier {
         });
       }
       const working = worker;
+      underWay = { plan, done };
       finish = () => {
         finish = undefined;
+        underWay = undefined;
         working.unref();
         done();
       };
@@ -146,6 +150,12 @@ export function createCopier(views: Views, choice: CopierChoice): Copier {
       // A copy that ends now would let go of the thread, and with it of the process that waits here for the thread's end.
       finish = undefined;
       await last?.terminate();
+      if (underWay === undefined) return;
+      // Whoever waits for these objects would wait for ever.
+      const { plan, done } = underWay;
+      underWay = undefined;
+      copyOnOwner(views, plan);
+      done();
     },
   };
 }

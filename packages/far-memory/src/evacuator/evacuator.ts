@@ -35,6 +35,8 @@ interface Waiter {
 const RETRY_MS = 2;
 /** The same after the far side refused a write. */
 const RETRY_AFTER_FAILURE_MS = 50;
+/** Many fetches at once may take this share of local memory from what is kept, no more. */
+const LARGEST_SHARE_SOON = 1 / 8;
 /** A segment that keeps being written to is left alone after so many walks. */
 const MAX_WALKS = 4;
 
@@ -150,7 +152,13 @@ export function createEvacuator(heap: Heap, writeBacks: WriteBacks, options: Eva
   }
 
   function wantsRound(): boolean {
-    return waiters.length > 0 || isRunningLow || isLow(arena.freeSegments(), arena.segments, thresholds);
+    return waiters.length > 0 || isRunningLow || isLow(spareSegments(), arena.segments, thresholds);
+  }
+
+  /** Free segments less those that will be asked for while a round runs: about as much as is being fetched now. */
+  function spareSegments(): number {
+    const soon = Math.ceil(heap.fetching.bytes / arena.segmentBytes) - 1;
+    return arena.freeSegments() - Math.max(0, Math.min(soon, arena.segments * LARGEST_SHARE_SOON));
   }
 
   function plan(): void {
@@ -160,7 +168,7 @@ export function createEvacuator(heap: Heap, writeBacks: WriteBacks, options: Eva
       else retryLater();
       return;
     }
-    if (isHigh(arena.freeSegments(), arena.segments, thresholds)) isRunningLow = false;
+    if (isHigh(spareSegments(), arena.segments, thresholds)) isRunningLow = false;
     if (waiters.length > 0) retryLater();
     else if (isRunningLow && freedInRound > 0) schedule();
     else isRunningLow = false;
@@ -189,7 +197,7 @@ export function createEvacuator(heap: Heap, writeBacks: WriteBacks, options: Eva
   return {
     check() {
       if (isScheduled || victims.length > 0) return;
-      if (!isLow(arena.freeSegments(), arena.segments, thresholds)) return;
+      if (!isLow(spareSegments(), arena.segments, thresholds)) return;
       isRunningLow = true;
       schedule();
     },

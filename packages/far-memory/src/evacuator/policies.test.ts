@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createArena, NON_TEMPORAL, TEMPORAL } from '../arena/arena.ts';
+import { createArena, NON_TEMPORAL, SURVIVOR, TEMPORAL } from '../arena/arena.ts';
 import type { Location } from '../handles/words.ts';
 import { evacuationPolicies, selectVictims } from './policies.ts';
 
@@ -26,6 +26,14 @@ describe('victim selection', () => {
   it('weighs what is freed against what is copied under cost-benefit', () => {
     // (1 - u) age / (1 + u) with u = 916 live bytes of 4096 and so on: 2.5, 0.2, 0.8, 0.05.
     expect(selectVictims(filledArena(), evacuationPolicies['cost-benefit'], 4)).toEqual([0, 2, 1, 3]);
+  });
+
+  it('takes new objects down to a quarter of the segments under two-queue, then the oldest survivors', () => {
+    const arena = createArena({ segmentBytes, segments: 8, poison: false, onFree() {} });
+    for (const kind of [SURVIVOR, TEMPORAL, SURVIVOR, TEMPORAL, TEMPORAL, TEMPORAL])
+      arena.close(arena.segmentOf(arena.place(kind, 1, 900, 0)));
+    expect(selectVictims(arena, evacuationPolicies['two-queue'], 3)).toEqual([1, 3, 0]);
+    expect(selectVictims(arena, evacuationPolicies['two-queue'], 6)).toEqual([1, 3, 0, 2, 4, 5]);
   });
 
   it('leaves what is pinned or has reads under way', () => {

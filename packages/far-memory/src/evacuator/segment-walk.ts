@@ -1,4 +1,4 @@
-import { HAS_REMOTE, NO_OBJECT, PREFETCHED, SURVIVOR } from '../arena/arena.ts';
+import { HAS_REMOTE, NO_OBJECT, PREFETCHED, SURVIVOR, TOUCHED_ONCE } from '../arena/arena.ts';
 import {
   ABSENT,
   CLEAN,
@@ -116,6 +116,14 @@ export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: S
     return !isCopying && plan.count < PLAN_OBJECTS && plan.bytes < PLAN_BYTES;
   }
 
+  /** Whether it was touched as often as the policy asks. */
+  function hasProved({ segment }: Victim, word: number, location: Location): boolean {
+    const { touchesToStay } = options.policy;
+    const wanted = arena.kinds[segment] === SURVIVOR ? touchesToStay.survivor : touchesToStay.new;
+    if (wanted === 'never') return false;
+    return (word & COLD) === 0 || (wanted === 1 && u32[location - 1]! >= TOUCHED_ONCE);
+  }
+
   /** What to do with one object. False: not now. */
   function evacuate(victim: Victim, handle: Handle, location: Location): boolean {
     const word = words[handle]!;
@@ -123,12 +131,11 @@ export function createSegmentWalk(heap: Heap, writeBacks: WriteBacks, options: S
     const underWay = writes.get(handle);
     if (underWay) follow(victim, underWay.settled);
     if (underWay || (word & EVACUATING) !== 0) return true;
-    const isHot = (word & COLD) === 0;
     const isDirty = (word & CLEAN) === 0;
     const isAlmostEmpty = arena.freeSegments() <= heap.reserveSegments;
     // Written again since its write-back was issued: it is in use, and another write might end the same way.
     const isRescue = isDirty && victim.walks > 0;
-    if (isRescue || (isHot && options.policy.keepsHot && !isAlmostEmpty)) {
+    if (isRescue || (!isAlmostEmpty && hasProved(victim, word, location))) {
       if (!canMove()) return false;
       if (planMove(victim, handle, location)) {
         if (isRescue) counters.rescued++;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createViews } from '../arena/views.ts';
 import type { Location } from '../handles/words.ts';
-import { bytes, FarUsageError, f32, f64, i16, i64, struct, u8, u16, u64, utf8, varbytes } from '../index.ts';
+import { blob, bytes, FarUsageError, f32, f64, i16, i64, struct, u8, u16, u64, utf8, varbytes } from '../index.ts';
 
 const views = createViews(new SharedArrayBuffer(4096));
 const START = 64 as Location;
@@ -30,6 +30,25 @@ const value = fc.record({
   h: fc.float(),
   i: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   j: fc.nat(65535),
+});
+
+describe('a blob', () => {
+  it('is bytes that are read and written in place, and copied where a value is asked for', () => {
+    const layout = blob(100);
+    const viewer = layout.createViewer(views, undefined);
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 100, maxLength: 100 }), (drawn) => {
+        layout.write(views, START * 4, drawn);
+        const [seen, copy] = [viewer.view(START, START * 4), layout.read(views, START * 4)];
+        expect(seen).toEqual(drawn);
+        expect(seen.buffer).toBe(views.buffer);
+        viewer.mutable(START, START * 4)[99] = drawn[99]! ^ 1;
+        expect(seen[99]).toBe(drawn[99]! ^ 1);
+        expect(copy).toEqual(drawn);
+      }),
+    );
+    expect(() => layout.write(views, 0, new Uint8Array(99))).toThrow(FarUsageError);
+  });
 });
 
 describe('a struct', () => {

@@ -52,10 +52,21 @@ function printReader<Value>(
   return new Function('array', `return (object, byteOffset) => array[byteOffset >>> ${shift}];`)(views[element]);
 }
 
+/** The same for a copy out of any memory. */
+function printRead<Value>(
+  element: NumberElement | BigElement,
+  shift: number,
+): (views: Views, byteOffset: number) => Value {
+  return new Function('views', 'byteOffset', `return views.${element}[byteOffset >>> ${shift}];`) as (
+    views: Views,
+    byteOffset: number,
+  ) => Value;
+}
+
 /** Out-of-range numbers wrap as typed arrays do. */
 function numberLayout(element: NumberElement, byteLength: 1 | 2 | 4 | 8): ScalarLayout<number> {
   const shift = Math.log2(byteLength);
-  const read = (views: Views, byteOffset: number) => views[element][byteOffset >>> shift]!;
+  const read = printRead<number>(element, shift);
   const write = (views: Views, byteOffset: number, value: number) => {
     views[element][byteOffset >>> shift] = value;
   };
@@ -76,7 +87,7 @@ function numberLayout(element: NumberElement, byteLength: 1 | 2 | 4 | 8): Scalar
 }
 
 function bigLayout(element: BigElement): ScalarLayout<bigint> {
-  const read = (views: Views, byteOffset: number) => views[element][byteOffset >>> 3]!;
+  const read = printRead<bigint>(element, 3);
   const write = (views: Views, byteOffset: number, value: bigint) => {
     views[element][byteOffset >>> 3] = value;
   };

@@ -18,6 +18,8 @@ export interface Heap {
   readonly countHits: boolean;
   /** Reads under way, by handle. */
   readonly fetches: Map<Handle, Fetch>;
+  /** What they bring. */
+  readonly fetching: { bytes: number };
   /** Writes under way, by handle: the latest of each. */
   readonly writes: Map<Handle, WriteBack>;
   /** By group: who adapts its prefetch window. */

@@ -55,6 +55,7 @@ describe('objects under forced evacuation', () => {
     ['cost-benefit', 'owner'],
     ['fifo', 'worker'],
     ['clock2', 'worker'],
+    ['two-queue', 'owner'],
   ] as const)('keep them under policy %s, copied by the %s', async (policy, copier) => {
     const counters = countersOf(await openSmall({ evacuation: { policy, copier } }));
     await incrementAtRandom(counters, 100_000, 9);

@@ -61,7 +61,7 @@ export interface Objects {
 }
 
 export function createObjects(heap: Heap, space: Space): Objects {
-  const { arena, table, store, counters, fetches } = heap;
+  const { arena, table, store, counters, fetches, fetching } = heap;
   const { words, sizes, groups, generations } = table;
   const { u32 } = arena.views;
   const { hits } = counters;
@@ -160,6 +160,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
   async function bring(handle: Handle, fetch: Fetch, placed: Location): Promise<void> {
     const id = table.remoteId(handle);
     const size = sizes[handle]!;
+    fetching.bytes += size;
     try {
       const location = placed === MISS ? await placeForFetch(size) : placed;
       const segment = arena.segmentOf(location);
@@ -177,6 +178,7 @@ export function createObjects(heap: Heap, space: Space): Objects {
         arena.settle(segment);
       }
     } finally {
+      fetching.bytes -= size;
       if (fetches.get(handle) === fetch) fetches.delete(handle);
     }
   }

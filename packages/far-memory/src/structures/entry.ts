@@ -63,8 +63,8 @@ export interface EntryView {
   valueBytes(offset: number): number;
   keyOffset(offset: number): number;
   valueOffset(offset: number): number;
-  /** Whether its key is what the codec holds. */
-  hasKey(offset: number, key: EncodedBytes, keyBytes: number): boolean;
+  /** Whether its key is that of these words, zeros after its bytes. */
+  hasKey(offset: number, words: Uint32Array, keyBytes: number): boolean;
   /** Writes header, value and key from the codecs. */
   write(offset: number, key: EncodedBytes, keyBytes: number, value: EncodedBytes, valueBytes: number): void;
 }
@@ -84,7 +84,7 @@ export function createEntryView({ u32 }: Views): EntryView {
     valueBytes,
     keyOffset,
     valueOffset: (offset) => offset + ENTRY_HEADER_BYTES,
-    hasKey(offset, { words }, length) {
+    hasKey(offset, words, length) {
       if (keyBytes(offset) !== length) return false;
       const start = keyOffset(offset) >>> 2;
       const count = (length + 3) >>> 2;

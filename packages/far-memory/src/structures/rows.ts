@@ -91,10 +91,10 @@ export function createRows<Value, View, Mutable>(
     return handle;
   }
 
-  async function get(index: number, nt: boolean): Promise<Location> {
+  async function get(index: number): Promise<Location> {
     const handle = handleOf(index);
     const location = objects.tryGet(handle);
-    return location === MISS ? objects.get(handle, { nt }) : location;
+    return location === MISS ? objects.get(handle) : location;
   }
 
   async function mut(index: number): Promise<Location> {
@@ -118,7 +118,10 @@ export function createRows<Value, View, Mutable>(
       record: strides.record,
     }),
     async at(index, readOptions) {
-      const location = await get(index, readOptions?.nt ?? false);
+      const handle = handleOf(index);
+      let location = objects.tryGet(handle);
+      // Each async function more on the way of a miss costs as much as ten hits.
+      if (location === MISS) location = await objects.get(handle, readOptions);
       return viewer.view(location, byteOffset(location, index));
     },
     atSync(index) {
@@ -149,7 +152,7 @@ export function createRows<Value, View, Mutable>(
     },
     async getMany(indices) {
       const read = async (index: number) => {
-        const location = await get(index, false);
+        const location = await get(index);
         return layout.read(views, byteOffset(location, index));
       };
       return Promise.all(Array.from(indices, read));

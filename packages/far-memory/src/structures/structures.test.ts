@@ -193,6 +193,18 @@ describe('a vector', () => {
 const binaryKey = fc.uint8Array({ minLength: 4, maxLength: 4, max: 3 });
 
 describe('a hash map', () => {
+  it('finds many keys at once, those that are not there too, while its index grows', async () => {
+    const far = await openSmall({ localBytes: 1024 * 4096 });
+    const map = far.map({ key: utf8(12), value: u32 });
+    for (let size = 0; size < 3000; size++) {
+      expect(map.trySet(`key ${size}`, size)).toBe(true);
+      if (size % 97 !== 0) continue;
+      const asked = Array.from({ length: 80 }, (_, at) => (size + at * 7919) % (2 * size + 2));
+      const found = map.tryGetMany(asked.map((number) => `key ${number}`));
+      expect(found).toEqual(asked.map((number) => (number <= size ? number : undefined)));
+    }
+  });
+
   behavesAs('with binary keys behaves as a Map', {
     make: (far) => ({ model: new Map<string, number>(), real: far.map({ key: bytes(4), value: u32 }) }),
     operations: (on) =>
@@ -218,8 +230,11 @@ describe('a hash map', () => {
           cell.value += 1;
           model.set(key.join(), (model.get(key.join())! + 1) >>> 0);
         }),
-        on(fc.array(binaryKey, { maxLength: 20 }), async (model, real, keys) => {
-          expect(await real.getMany(keys)).toEqual(keys.map((key) => model.get(key.join())));
+        on(fc.array(binaryKey, { maxLength: 70 }), async (model, real, keys) => {
+          const expected = keys.map((key) => model.get(key.join()));
+          const before = real.tryGetMany(keys);
+          if (before !== PENDING) expect(before).toEqual(expected);
+          expect(await real.getMany(keys)).toEqual(expected);
         }),
       ),
     async check(model, real) {
@@ -250,6 +265,10 @@ describe('a hash map', () => {
         }),
         on(text, async (model, real, key) => {
           expect(await real.delete(key)).toBe(model.delete(key));
+        }),
+        on(fc.array(text, { maxLength: 40 }), async (model, real, keys) => {
+          const found = real.tryGetMany(keys);
+          if (found !== PENDING) expect(found).toEqual(keys.map((key) => model.get(key)));
         }),
         on(text, async (model, real, key) => {
           await real.set(key, new Uint8Array(0));

@@ -1,4 +1,4 @@
-import { bytes, FarMemory, u32 } from '@strata/far-memory';
+import { blob, bytes, FarMemory, PENDING, u32 } from '@strata/far-memory';
 import { type Cluster, connectAgents } from '@strata/far-memory/cluster';
 import { StrataError } from '@strata/model/machine';
 import { startAgentProcess, startRedis, temporaryFolder } from './child-processes.ts';
@@ -58,12 +58,10 @@ export async function localFarKeys(count: number): Promise<KeyStore & { close():
       for (let at = 0; at < total; at++) if (!map.trySet(keyAt(at), valueAt(at))) await map.set(keyAt(at), valueAt(at));
     },
     sum(wanted) {
+      const values = map.tryGetMany(wanted);
+      if (values === PENDING) throw new Error('a key that was loaded is not local');
       let sum = 0;
-      for (const key of wanted) {
-        const value = map.tryGet(key);
-        if (typeof value !== 'number') throw new Error('a key that was loaded is not local');
-        sum += value;
-      }
+      for (const value of values) sum += value!;
       return sum;
     },
     close: () => far.close(),
@@ -80,7 +78,7 @@ export async function farObjects(objectBytes: number, count: number, localBytes:
     const segmentBytes = localBytes >= 2 ** 24 || objectBytes > 2 ** 14 ? 2 ** 20 : 2 ** 16;
     const whole = Math.max(16, Math.ceil(localBytes / segmentBytes)) * segmentBytes;
     const far = await FarMemory.open({ localBytes: whole, segmentBytes, store, countHits: true });
-    const array = far.array(bytes(objectBytes), count);
+    const array = far.array(blob(objectBytes), count);
     let before = far.stats();
     return {
       async load(total, objectAt) {
