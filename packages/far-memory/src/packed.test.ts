@@ -1,26 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { cloneRoot } from '../../../testing/components.ts';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 /** A user's folder, outside the workspace. */
-const folder = mkdtempSync(join(tmpdir(), 'strata-packed-'));
+const folder = temporaryFolder('packed');
 const installed = join(folder, 'node_modules/@strata/far-memory');
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function run(program: string, words: readonly string[], cwd = folder): string {
   const { stdout, stderr, status } = spawnSync(program, words, { cwd, encoding: 'utf8' });

@@ -1,18 +1,18 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FarMemory } from '@strata/far-memory';
 import { startAgent } from '@strata/far-memory/agent';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { hasProgram, strataCommand } from '../../../../testing/components.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { runCommandLine } from '../command-line.ts';
 import { targetsOf } from './bench/bench.ts';
 import { freeBytes, shrinkFor } from './bench/scale.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'far-lab-test-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('far-lab-test');
 afterEach(() => {
   vi.restoreAllMocks();
   process.exitCode = undefined;
