@@ -15,7 +15,7 @@ import { createObjects, type ReadOptions } from './objects/objects.ts';
 import { createWriteBacks } from './objects/write-back.ts';
 import { type FarMemoryOptions, resolveOptions } from './options.ts';
 import { createLink } from './prefetch/link.ts';
-import type { RemoteStore } from './remote-store.ts';
+import type { HealthReport, RemoteStore } from './remote-store.ts';
 import { createGuard } from './scope/guard.ts';
 import { createPinned, type Pinned } from './scope/pinned.ts';
 import { createScopes, type Scope } from './scope/scope.ts';
@@ -61,6 +61,10 @@ export interface FarMemory extends Structures {
   /** Resolves when the far side holds everything written so far: in its memory, not on disk. */
   flush(): Promise<void>;
   stats(): FarMemoryStats;
+  /** What the agents hold, and what is lost or has too few replicas, counted now; undefined without agents. */
+  health(): HealthReport | undefined;
+  /** Resolves when every object on agents has the replicas that it can have. */
+  repaired(): Promise<void>;
   /** Structures that were collected without `drop()`. */
   leaks(): readonly Leak[];
   /** Ends the runtime and its store. Objects are gone; what is under way rejects with a FarMemoryError. Resolves when all has ended. */
@@ -192,6 +196,8 @@ function openWith(options: FarMemoryOptions, store: RemoteStore): FarMemory {
     reclaimSync: space.reclaimSync,
     flush: flush.all,
     stats: () => collectStats(heap),
+    health: () => heap.store.health?.(),
+    repaired: async () => heap.store.repaired?.(),
     leaks: leaks.found,
     close() {
       closed ??= close();

@@ -44,11 +44,17 @@ export interface RemoteStore {
   /** What the store has seen so far. */
   stats(): RemoteStoreStats;
 
+  /** What is where and how safely, counted now; absent where nothing can be lost but with this process. */
+  health?(): HealthReport;
+
+  /** Resolves when every object has the replicas that it can have; absent where there are none. */
+  repaired?(): Promise<void>;
+
   /** Ends all connections; further calls reject. */
   close(): Promise<void>;
 }
 
-/** Demand reads overtake prefetches, which overtake write-backs (specs/far-memory.md A2.3 item 6). */
+/** Demand reads overtake prefetches, which overtake write-backs. */
 export type ReadPriority = 'demand' | 'prefetch';
 
 /** Counters of a store, all from zero at its opening. */
@@ -71,4 +77,31 @@ export interface AgentStats {
   readonly inFlight: number;
   /** Objects whose only holder this agent was when it died. */
   readonly lost: number;
+}
+
+/** What the store holds and how safely, counted by going through all objects. */
+export interface HealthReport {
+  readonly objects: number;
+  readonly replicas: number;
+  /** Objects with at least one holder that can be reached, but fewer than `replicas`. */
+  readonly underReplicated: number;
+  /** Objects whose holders are all out of reach for now. */
+  readonly unreachable: number;
+  /** Objects whose holders are all dead, or have forgotten them. */
+  readonly lost: number;
+  readonly isRepairing: boolean;
+  readonly agents: readonly AgentHealth[];
+}
+
+export interface AgentHealth {
+  readonly address: string;
+  readonly state: 'connected' | 'connecting' | 'dead';
+  /** Whether its last requests went unanswered. */
+  readonly isSuspect: boolean;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly lost: number;
+  /** Answers that were not what was asked for: wrong id, length, version or checksum. */
+  readonly wrongAnswers: number;
+  readonly lastError: string | undefined;
 }

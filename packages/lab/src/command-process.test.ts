@@ -1,16 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { strataCommand } from '../../../testing/components.ts';
+import { temporaryFolder } from '../../../testing/temporary-folder.ts';
 
 /** What only a real process shows: exit codes, pipes, signals, start-up. */
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'strata-process-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('process');
 
 function strata(...args: string[]) {
   return spawnSync(process.execPath, [strataCommand, ...args], { cwd: folder, encoding: 'utf8' });

@@ -1,19 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { status } from '../protocol/frames.ts';
 import { hashObject } from '../protocol/object-index.ts';
 import { createObjectLog, type ObjectLog, recordBytes } from './object-log.ts';
 import { createSegmentPool } from './segments.ts';
 import { openSpillFile } from './spill.ts';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'strata-log-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('log');
 
 const memoryBytes = 2 ** 20;
 let spills = 0;

@@ -1,17 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { hasProgram } from '../../../../testing/components.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { connectAgents } from '../cluster/index.ts';
 import { startAgentProcess } from '../testing/agent-process.case.ts';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'strata-tls-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('tls');
 
 /** A certificate for 127.0.0.1, made for this run. */
 function makeCertificate(): { cert: string; key: string } {

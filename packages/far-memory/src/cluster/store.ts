@@ -11,9 +11,9 @@ import { formatAddress, parseAddress } from '../protocol/address.ts';
 import { writeBody } from '../protocol/bytes.ts';
 import { op } from '../protocol/frames.ts';
 import { clientIdBytes } from '../protocol/hello.ts';
-import type { AgentStats, RemoteStore } from '../remote-store.ts';
+import type { AgentStats, HealthReport, RemoteStore } from '../remote-store.ts';
 import { callOperator } from './calls.ts';
-import { type HealthReport, healthOf } from './health.ts';
+import { healthOf } from './health.ts';
 import { createMembership } from './membership.ts';
 import { readObject } from './reads.ts';
 import { createRepairer } from './repair.ts';
@@ -69,9 +69,12 @@ const forgetMilliseconds = 1000;
  */
 export async function connectAgents(options: ClusterOptions): Promise<Cluster> {
   if (options.agents.length === 0) throw new FarUsageError('no agent is named; expected at least one address');
+  const replicas = options.replicas ?? 1;
+  if (!(Number.isInteger(replicas) && replicas >= 1 && replicas <= 3))
+    throw new FarUsageError(`replicas is ${replicas}; expected 1, 2 or 3`);
   const timeoutMilliseconds = options.timeoutMilliseconds ?? 2000;
   const operators = createOperatorTable([...builtIns, ...(options.operators ?? [])]);
-  const state = createState(options.replicas ?? 1, options.integrity === 'crc32');
+  const state = createState(replicas, options.integrity === 'crc32');
   const repairer = createRepairer(state);
   const membership = createMembership(state, repairer.schedule, options.deadAfterMilliseconds);
   const clientId = options.clientId ?? randomBytes(clientIdBytes);

@@ -210,6 +210,21 @@ describe('debug mode', () => {
     expect(far.views.u32[await far.get(moved)]).toBe(7);
   });
 
+  it('poisons what was freed under a pin when the pin ends, and not before', async () => {
+    const far = await openSmall();
+    const scope = far.open();
+    const handle = far.alloc(4000);
+    const at = await scope.mut(handle);
+    far.views.u32[at] = 42;
+    far.free(handle);
+    expect(far.views.u32[at]).toBe(42);
+    // Closes the segment, which nothing but the pin holds any more.
+    await far.mut(far.alloc(4000));
+    expect(far.views.u32[at]).toBe(42);
+    scope.close();
+    expect(far.views.u32[at]).toBe(0xdbdbdbdb);
+  });
+
   it('lets a pinned cursor be used across awaits', async () => {
     const far = await openSmall();
     const churn = churnOf(far);

@@ -291,6 +291,28 @@ describe('a far memory on agents', () => {
     await far.close();
   });
 
+  it('reports the health of what the agents hold, and refuses replicas that cannot be', async () => {
+    const [first, ...others] = await agents(3);
+    const far = await FarMemory.open({ localBytes: 2 ** 23, agents: [first!, ...others], replicas: 2 });
+    ends.push(() => far.close());
+    const numbers = far.vector(u32);
+    await numbers.push(Array.from({ length: 10_000 }, (_, at) => at));
+    await far.flush();
+    await far.repaired();
+    expect(far.health()).toMatchObject({ objects: 10, replicas: 2, underReplicated: 0, unreachable: 0, lost: 0 });
+    expect(far.health()!.agents.map(({ state, wrongAnswers }) => [state, wrongAnswers])).toEqual(
+      Array.from({ length: 3 }, () => ['connected', 0]),
+    );
+    const here = await FarMemory.open({ localBytes: 2 ** 23 });
+    expect(here.health()).toBeUndefined();
+    await here.repaired();
+    await here.close();
+    for (const replicas of [0, 4, 1.5])
+      await expect(FarMemory.open({ localBytes: 2 ** 23, agents: [first!], replicas: replicas as 1 })).rejects.toThrow(
+        `replicas is ${replicas}; expected 1, 2 or 3`,
+      );
+  });
+
   it('refuses agents and a store together, and agents that are not there', async () => {
     const { createLocalStore } = await import('../index.ts');
     const localBytes = 8 * 2 ** 20;

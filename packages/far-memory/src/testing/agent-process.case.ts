@@ -4,6 +4,8 @@ import { strataCommand } from '../../../../testing/components.ts';
 /** An agent in a process of its own, as the command starts it from the build. */
 export interface AgentProcess {
   readonly address: string;
+  /** Where its OpenMetrics are, when the options ask for them. */
+  readonly metrics: string | undefined;
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
   /** kill -9. */
@@ -14,11 +16,13 @@ export async function startAgentProcess(...options: string[]): Promise<AgentProc
   const words = ['far', 'agent', '--listen', '127.0.0.1:0', '--memory', '256MiB', ...options];
   const child = spawn(process.execPath, [strataCommand, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
-  const address = await new Promise<string>((resolve, reject) => {
+  const announced = options.includes('--metrics') ? 2 : 1;
+  const [address, metrics] = await new Promise<string[]>((resolve, reject) => {
     let said = '';
     child.stdout.on('data', (text) => {
       said += String(text);
-      if (said.includes('\n')) resolve(said.slice(0, said.indexOf('\n')));
+      const lines = said.split('\n').slice(0, -1);
+      if (lines.length >= announced) resolve(lines);
     });
     child.stderr.on('data', (text) => {
       said += String(text);
@@ -26,7 +30,8 @@ export async function startAgentProcess(...options: string[]): Promise<AgentProc
     child.on('exit', () => reject(new Error(`the agent ended: ${said}`)));
   });
   return {
-    address,
+    address: address!,
+    metrics,
     child,
     ended,
     async kill() {

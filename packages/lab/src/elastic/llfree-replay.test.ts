@@ -1,19 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { StrataError } from '@strata/model/machine';
 import { createVectorParser } from '@strata/traces/llfree';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { strataCommand } from '../../../../testing/components.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { replayVectors } from './llfree-replay.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/elastic/${name}.csv.gz`, import.meta.url));
 const text = (name: string) => gunzipSync(readFileSync(fixture(name))).toString();
-const folder = mkdtempSync(join(tmpdir(), 'strata-llfree-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('llfree');
 
 function written(content: string): string {
   const path = join(folder, 'vectors.csv');

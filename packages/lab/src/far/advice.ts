@@ -1,17 +1,15 @@
-import { StrataError } from '@strata/model/machine';
 import {
   type Advice,
   type AdvicePoint,
-  defaultPagingCosts,
   type Granularity,
   granularities,
   type PagingCosts,
-  pagingCostSources,
   pagingSeconds,
 } from '@strata/model/paging';
 import type { Figure } from '../figures/figure.ts';
 import { formatBytes, formatCount } from '../terminal/quantities.ts';
 import { renderTable, type Table, tableOf } from '../terminal/table.ts';
+import { sourcesOf } from './costs.ts';
 
 export interface CurveRow extends AdvicePoint {
   /** Modelled, of all accesses. */
@@ -28,7 +26,7 @@ export interface AdviceDocument {
   readonly samplingRate: number;
   readonly footprint: { readonly objectBytes: number; readonly pageBytes: number };
   readonly costs: PagingCosts;
-  readonly costSources: typeof pagingCostSources;
+  readonly costSources: Readonly<Record<keyof PagingCosts, string>>;
   readonly advice: {
     /** The amount of local memory that the choice is made for. */
     readonly localBytes: number;
@@ -75,7 +73,7 @@ export function adviceDocument({ trace, format, objectBytes, advice, costs, loca
     samplingRate: advice.samplingRate,
     footprint: { objectBytes: advice.objectFootprintBytes, pageBytes: advice.pageFootprintBytes },
     costs,
-    costSources: pagingCostSources,
+    costSources: sourcesOf(costs),
     advice: {
       localBytes: decisive,
       granularity,
@@ -140,34 +138,6 @@ export function adviceText(document: AdviceDocument): string {
     '',
     renderTable(adviceTable(document)),
   ].join('\n');
-}
-
-export interface CostOptions {
-  readonly rtt?: string;
-  readonly bandwidth?: string;
-  readonly inFlight?: string;
-}
-
-/** @throws StrataError `usage.number` */
-export function costsOf({ rtt, bandwidth, inFlight }: CostOptions): PagingCosts {
-  return {
-    ...defaultPagingCosts,
-    ...(rtt !== undefined && { roundTripNs: 1000 * positive(rtt, '--rtt') }),
-    ...(bandwidth !== undefined && { bytesPerSecond: positive(bandwidth, '--bandwidth') }),
-    ...(inFlight !== undefined && { inFlight: Math.max(1, positive(inFlight, '--in-flight')) }),
-  };
-}
-
-function positive(text: string, where: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value > 0 && value < Infinity) return value;
-  throw new StrataError({
-    code: 'usage.number',
-    what: 'not a number above 0',
-    where,
-    expected: 'such as 30',
-    found: text,
-  });
 }
 
 export function adviceFigure({ curve, trace, samplingRate }: AdviceDocument): Figure {

@@ -8,17 +8,15 @@ import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/ou
 import { createProgress, type Progress } from '../terminal/progress.ts';
 import { parseCount, parseSize } from '../terminal/quantities.ts';
 import { addReadingOptions, openOptionsOf, type ReadingOptions } from '../trace/options.ts';
-import { adviceDocument, adviceFigure, adviceTable, adviceText, costsOf } from './advice.ts';
+import { adviceDocument, adviceFigure, adviceTable, adviceText } from './advice.ts';
+import { addCostOptions, type CostOptions, costsOf } from './costs.ts';
 import { isObjectLog, objectAccesses } from './object-log.ts';
 import { writeFigure } from './write-figure.ts';
 
-interface AdviseOptions extends ReadingOptions, OutputOptions {
+interface AdviseOptions extends ReadingOptions, OutputOptions, CostOptions {
   readonly objectBytes: string;
   readonly local?: string;
   readonly track: string;
-  readonly rtt?: string;
-  readonly bandwidth?: string;
-  readonly inFlight?: string;
   readonly figure?: string;
 }
 
@@ -33,11 +31,8 @@ export function registerAdvise(parent: Command): void {
     .option('--object-bytes <size>', 'an object of a trace of addresses is an aligned block of so much', '64')
     .option('--local <sizes>', 'amounts of local memory to answer for exactly, such as 1MiB,64MiB; the first decides')
     .option('--track <count>', 'objects or pages followed exactly; beyond it pages are sampled', '2M')
-    .option('--rtt <us>', 'round trip to the far side, us (30)')
-    .option('--bandwidth <bytes>', 'bytes per second of the link (1.2e9)')
-    .option('--in-flight <count>', 'object fetches on the way at a time (1)')
     .option('--figure <file>', 'draw the curves: .svg or .png');
-  addExamples(addOutputOptions(command), [
+  addExamples(addOutputOptions(addCostOptions(command)), [
     'strata far advise gen:zipf,size=16MiB,accesses=1e5',
     'strata far advise gen:gups,size=4MiB,accesses=1e5 --local 1MiB --object-bytes 256 --json',
   ]).action(advise);

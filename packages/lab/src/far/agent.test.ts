@@ -1,19 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { connectAgents } from '@strata/far-memory/cluster';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { strataCommand } from '../../../../testing/components.ts';
 import { strataIn } from '../../../../testing/in-process.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { startAgentProcess } from '../../../far-memory/src/testing/agent-process.case.ts';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'strata-far-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('far');
 
 describe('strata far agent', () => {
   it('serves clients, and ends cleanly at Ctrl-C: exit code 130, no socket and no spill file left', async () => {

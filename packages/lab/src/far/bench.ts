@@ -9,6 +9,7 @@ import { renderTable, tableOf } from '../terminal/table.ts';
 import { type Bench, type BenchRow, competitors, targetsOf, type Workload } from './bench/bench.ts';
 import { hashTable } from './bench/hash-table.ts';
 import { micro } from './bench/micro.ts';
+import { shrinkOf } from './bench/scale.ts';
 import { taxi } from './bench/taxi.ts';
 import { webFrontEnd } from './bench/web.ts';
 import { requireFigureName, writeFigure } from './write-figure.ts';
@@ -32,7 +33,11 @@ export function registerBench(parent: Command): void {
     )
     .option('--against <names>', `some of ${competitors.join(',')}`, competitors.join(','))
     .option('--workload <names>', `some of ${workloadNames.join(',')}`, workloadNames.join(','))
-    .option('--shrink <factor>', 'divide the data by a power of two, 1 to 64 (1: 2^20 keys, 128 MiB of objects)', '1')
+    .option(
+      '--shrink <factor>',
+      'divide the data by a power of two, 1 to 64 (1: 2^20 keys, 128 MiB of objects, 2^20 trips), or auto: the least that leaves half of the free memory',
+      'auto',
+    )
     .option('--requests <count>', 'requests of the web front end', '20000')
     .option('--figure <file>', 'draw the web front end: .svg or .png');
   addExamples(addOutputOptions(command), [
@@ -46,6 +51,8 @@ export function registerBench(parent: Command): void {
     const requests = Math.max(1, parseCount(options.requests, '--requests'));
     const todo = workloads.filter(({ name }) => chosen.includes(name));
     const steps = todo.reduce((sum, workload) => sum + workload.steps(against), 0);
+    if (shrink > 1 && options.shrink === 'auto')
+      note(`far bench: data divided by ${shrink}, to fit free memory`, options);
     const rows: BenchRow[] = [];
     const isInterrupted = await interruptible(async (signal) => {
       const bench: Bench = {
@@ -119,18 +126,6 @@ function namesOf<Name extends string>(text: string, known: readonly Name[], wher
     const found = known.find((name) => name === one.trim());
     if (found !== undefined) return found;
     throw new StrataError({ code: 'usage.name', what: 'unknown name', where, expected: known.join(', '), found: one });
-  });
-}
-
-function shrinkOf(text: string): number {
-  const shrink = Number(text);
-  if ([1, 2, 4, 8, 16, 32, 64].includes(shrink)) return shrink;
-  throw new StrataError({
-    code: 'usage.number',
-    what: 'not a factor',
-    where: '--shrink',
-    expected: 'a power of two from 1 to 64',
-    found: text,
   });
 }
 

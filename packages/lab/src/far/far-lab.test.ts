@@ -1,17 +1,18 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FarMemory } from '@strata/far-memory';
 import { startAgent } from '@strata/far-memory/agent';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { hasProgram, strataCommand } from '../../../../testing/components.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { runCommandLine } from '../command-line.ts';
 import { targetsOf } from './bench/bench.ts';
+import { freeBytes, shrinkFor } from './bench/scale.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'far-lab-test-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('far-lab-test');
 afterEach(() => {
   vi.restoreAllMocks();
   process.exitCode = undefined;
@@ -130,6 +131,34 @@ describe('strata far bench', () => {
     expect(code).toBe(3);
     expect(err).toMatch(/redis-server is not installed.*apt-get install redis-server/s);
   }, 60_000);
+
+  test('has the same keys in every document and row, and draws its figure', async () => {
+    const figure = join(folder, 'bench.svg');
+    const { code, out } = await far(
+      ...['bench', '--against', 'map,lmdb', '--workload', 'web,taxi,hash,micro', '--shrink', '64', '--requests', '64'],
+      ...['--figure', figure, '--json'],
+    );
+    expect(code).toBe(0);
+    const document = JSON.parse(out);
+    expect(Object.keys(document).sort()).toEqual(
+      [
+        ...['against', 'interrupted', 'node', 'requests', 'results', 'schemaVersion', 'shrink', 'targets'],
+        'workloads',
+      ].sort(),
+    );
+    const row = ['inFlight', 'localShare', 'measure', 'missRatio', 'system', 'unit', 'value', 'workload'];
+    for (const result of document.results) expect(Object.keys(result).sort()).toEqual(row);
+    for (const target of document.targets)
+      expect(Object.keys(target).sort()).toEqual(['holds', 'measured', 'name', 'target']);
+    const measured = document.results.map(({ workload, system }: Record<string, string>) => `${workload}: ${system}`);
+    for (const system of ['map', 'far 50 %', 'far 25 %', 'lmdb']) expect(measured).toContain(`taxi: ${system}`);
+    expect(readFileSync(figure, 'utf8')).toMatch(/^<svg[\s\S]*us per request/);
+  }, 300_000);
+
+  test('divides the data to leave half of the free memory, and no more than it must', () => {
+    expect([64, 3, 2.9, 1, 0.2, 0.01].map((gibibytes) => shrinkFor(gibibytes * 2 ** 30))).toEqual([1, 1, 2, 4, 16, 64]);
+    expect(freeBytes()).toBeGreaterThan(2 ** 20);
+  });
 
   test.runIf(hasRedis)(
     'runs each competitor and finds the same in all',

@@ -80,7 +80,7 @@ async function top(endpoints: readonly string[], { interval, once = false, json 
     while (!signal.aborted) {
       const agents = await Promise.all(urls.map((url) => look(url, before)));
       if (json) print(once ? `${jsonDocument({ agents })}\n` : `${JSON.stringify({ schemaVersion: 1, agents })}\n`);
-      else print(`${live ? '\x1b[H\x1b[2J' : ''}${agents.map(lineOf).join('\n')}\n`);
+      else print(`${live ? '\x1b[H\x1b[2J' : ''}${agents.flatMap(linesOf).join('\n')}\n`);
       if (once) {
         const down = agents.find((view) => view.state === 'down');
         if (down?.state === 'down') throw unreachable(down);
@@ -170,15 +170,13 @@ export function runtimeViewOf(endpoint: string, text: string): RuntimeView {
   };
 }
 
-function runtimeLineOf(view: RuntimeView): string {
+function runtimeLinesOf(view: RuntimeView): string[] {
   return [
-    view.endpoint,
-    `hits ${view.hitRatio === null ? '-' : `${(view.hitRatio * 100).toFixed(1)} %`}, ${formatCount(view.misses)} misses`,
+    `hits ${view.hitRatio === null ? '-' : `${(view.hitRatio * 100).toFixed(1)} %`}, ${formatCount(view.misses)} misses, waited ${view.waitMs.toFixed(0)} ms`,
     `${view.freeSegments} of ${view.segments} segments free, ${view.pinnedSegments} pinned`,
     `evacuation: ${formatCount(view.evacuated)} moved, ${formatCount(view.cleanDropped)} dropped, ${formatCount(view.dirtyWritten)} written, longest ${view.longestTickMs.toFixed(1)} ms`,
-    `waited ${view.waitMs.toFixed(0)} ms`,
-    ...view.agents.map(({ address, state, objects }) => `${address} ${state} ${formatCount(objects)} objects`),
-  ].join('  ');
+    ...view.agents.map(({ address, state, objects }) => `${address}: ${state}, ${formatCount(objects)} objects`),
+  ];
 }
 
 function downView(endpoint: string, problem: string): AgentView {
@@ -200,20 +198,19 @@ function downView(endpoint: string, problem: string): AgentView {
   };
 }
 
-function lineOf(view: View): string {
-  if ('hits' in view) return runtimeLineOf(view);
-  if (view.state === 'down') return `${view.endpoint}  down: ${view.problem}`;
+/** The endpoint, and below it what is known of it: lines that a terminal does not break. */
+function linesOf(view: View): string[] {
+  if (view.state === 'down') return [view.endpoint, `  down: ${view.problem}`];
+  return [view.endpoint, ...('hits' in view ? runtimeLinesOf(view) : agentLinesOf(view)).map((line) => `  ${line}`)];
+}
+
+function agentLinesOf(view: AgentView): string[] {
   const count = (value: number | null) => (value === null ? '-' : formatCount(Math.round(value)));
   const bytes = (value: number | null) => (value === null ? '-' : formatBytes(value));
   return [
-    view.endpoint,
-    `${count(view.objects)} objects, ${bytes(view.liveBytes)} live in ${bytes(view.memoryBytes)} of ${bytes(view.memoryLimitBytes)}`,
-    `spilled ${bytes(view.spillBytes)}`,
-    `${count(view.readsPerSecond)} reads/s, ${count(view.writesPerSecond)} writes/s`,
-    `found ${view.hitRatio === null ? '-' : `${(view.hitRatio * 100).toFixed(1)} %`}`,
-    `${count(view.segmentsCleaned)} segments cleaned`,
-    `${count(view.clients)} clients`,
-  ].join('  ');
+    `${count(view.objects)} objects of ${count(view.clients)} clients, ${bytes(view.liveBytes)} live in ${bytes(view.memoryBytes)} of ${bytes(view.memoryLimitBytes)}, ${bytes(view.spillBytes)} spilled`,
+    `${count(view.readsPerSecond)} reads/s, ${count(view.writesPerSecond)} writes/s, found ${view.hitRatio === null ? '-' : `${(view.hitRatio * 100).toFixed(1)} %`}, ${count(view.segmentsCleaned)} segments cleaned`,
+  ];
 }
 
 function unreachable({ endpoint, problem }: AgentView): StrataError {

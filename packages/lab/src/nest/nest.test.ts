@@ -1,14 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createExitModel, parseProfile, profiles } from '@strata/model/nesting';
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { runCommandLine } from '../command-line.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'strata-nest-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('nest');
 afterEach(() => {
   vi.restoreAllMocks();
   process.exitCode = undefined;

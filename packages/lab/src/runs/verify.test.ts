@@ -1,17 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { perform } from '../studies/perform.ts';
 import { studies } from '../studies/registry.ts';
 import { recordFile } from './manifest.ts';
 import { holdsUp, verifyRun } from './verify.ts';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'strata-verify-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('verify');
 
 const trace = 'gen:gups,size=1MiB,accesses=100';
 const quick: readonly (readonly [string, unknown])[] = [

@@ -1,26 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { strataCommand } from '../../../../testing/components.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { createPageSet } from './page-set.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'strata-trace-'));
+const folder = temporaryFolder('trace');
 spawnSync('mkfifo', [join(folder, 'pipe')]);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function strata(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [strataCommand, ...args], {

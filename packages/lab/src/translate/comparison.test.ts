@@ -1,17 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dimensionsOf } from '@strata/model/translation';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cloneRoot, strataCommand } from '../../../../testing/components.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { applicationSpeedup } from './application.ts';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'strata-compare-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('compare');
 
 function strata(...args: string[]) {
   const options = { cwd: folder, encoding: 'utf8' } as const;

@@ -1,13 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { noQuirks, renderReport } from '@strata/model/translation/compat';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { type CompatRunOptions, runCompat } from './compat-run.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'strata-compat-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('compat');
 
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);

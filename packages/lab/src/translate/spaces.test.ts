@@ -1,20 +1,15 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPageTable, guestPage, indexAt, type PageTable, pagesIn } from '@strata/model/machine';
 import { resolveTranslationConfig } from '@strata/model/translation';
 import { writeDmtDump } from '@strata/traces/tables';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import { split } from './configuration.ts';
 import { prepareSpaces } from './spaces.ts';
 import { translate } from './study.ts';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'strata-spaces-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('spaces');
 
 const base = 0x7f12_34400;
 

@@ -29,6 +29,7 @@ describe('the reference results of specification A3.3', () => {
     ],
     ['sequential 64 B (E11)', { pattern: { kind: 'sequential' } as Pattern }, 1_000_000, 0, 15_625, 0],
     ['Zipf 0.85 with the hot set together', { pattern: zipf }, 317_303, 0, 312_678, 0],
+    ['Zipf 0.85 with the hot set scattered', { pattern: { ...zipf, isScattered: true } }, 317_303, 0, 602_474, 0],
   ])('%s', (_name, changed, objectMisses, objectWrites, pageMisses, pageWrites) => {
     const object = simulatePaging({ ...uniform, ...changed });
     const page = simulatePaging({ ...uniform, ...changed, granularity: 'page' });
@@ -42,6 +43,33 @@ describe('the reference results of specification A3.3', () => {
     expect(simulatePaging(changed).misses).toBe(752_268);
     expect(simulatePaging({ ...changed, granularity: 'page' }).misses).toBe(749_895);
   });
+});
+
+test('page-sized objects, half of the accesses writes: the same misses and bytes either way (A3.3)', () => {
+  const changed = {
+    ...uniform,
+    objects: 16_384,
+    objectBytes: 4096,
+    localBytes: 16 * mib,
+    accesses: 500_000,
+    writes: true,
+  };
+  const object = simulatePaging(changed);
+  expect(object.misses).toBe(375_905);
+  expect(simulatePaging({ ...changed, granularity: 'page' })).toEqual(object);
+});
+
+test('scattering moves every object to a place of its own, whatever their number', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 2 ** 32 - 1 }), (objects, seed) => {
+      const config = { ...uniform, objects, accesses: 2000, seed, localBytes: 64 * objects };
+      const misses = (isScattered: boolean) =>
+        simulatePaging({ ...config, pattern: { kind: 'zipf', exponent: 0.85, isScattered } }).misses;
+      // With room for all, misses are the distinct objects.
+      expect(misses(true)).toBe(misses(false));
+    }),
+    { numRuns: 50 },
+  );
 });
 
 describe('against a list that is searched from the front', () => {

@@ -2,11 +2,14 @@ import { StrataError } from '../machine/errors.ts';
 import { createHybridPool, pageBytes } from './hybrid-pool.ts';
 import { createLruPool } from './lru-pool.ts';
 
-/** How accesses choose objects: evenly at random, one after the other from the start again and again, or by Zipf's law with an exponent. */
+/**
+ * How accesses choose objects: evenly at random, one after the other from the start again and again, or by Zipf's law with an exponent. Then
+ * the popular objects lie side by side, or `scattered` over all pages: what is fetched as objects is the same, as pages it is not.
+ */
 export type Pattern =
   | { readonly kind: 'uniform' }
   | { readonly kind: 'sequential' }
-  | { readonly kind: 'zipf'; readonly exponent: number };
+  | { readonly kind: 'zipf'; readonly exponent: number; readonly isScattered?: boolean };
 
 /**
  * `object`: what is fetched and evicted is one object; `page`: every page that an object lies on; `hybrid`: pages that are used densely as
@@ -84,8 +87,8 @@ function simulateHybrid(config: PagingConfig): PagingResult {
   return { misses, fetches, bytesIn, bytesOut, writeBacks };
 }
 
-/** Marsaglia's 32-bit xorshift (13, 17, 5), the generator of the reference results. */
-function createXorshift(seed: number): () => number {
+/** Marsaglia's 32-bit xorshift (13, 17, 5), the generator of the reference results; the seed is not 0. */
+export function createXorshift(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state ^= state << 13;
@@ -105,11 +108,27 @@ function indexSource({ objects, pattern }: PagingConfig, random: () => number): 
       return index;
     };
   }
-  return zipfSource(objects, pattern.exponent, random);
+  const rank = zipfSource(objects, pattern.exponent, random);
+  if (!pattern.isScattered) return rank;
+  const step = scatteringStep(objects);
+  return () => (rank() * step) % objects;
 }
 
-/** Object 0 is the most popular, its neighbours follow: the hot set lies together. */
-function zipfSource(objects: number, exponent: number, random: () => number): () => number {
+/** Knuth's multiplier for 16 bits, which the reference results use; the next that has no divisor in common, so that no two ranks meet. */
+const scattering = 40_503;
+
+function scatteringStep(objects: number): number {
+  let step = scattering;
+  while (greatestCommonDivisor(step, objects) !== 1) step++;
+  return step;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+/** Draws by Zipf's law from `objects` of them. Object 0 is the most popular, its neighbours follow: the hot set lies together. */
+export function zipfSource(objects: number, exponent: number, random: () => number): () => number {
   const upTo = new Float64Array(objects);
   let sum = 0;
   for (let rank = 0; rank < objects; rank++) {

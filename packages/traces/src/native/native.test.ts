@@ -1,14 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AccessBlock, AccessKind, createBlock, createRandom, StrataError } from '@strata/model/machine';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../../../testing/temporary-folder.ts';
 import type { ReadOptions } from '../reader.ts';
 import { createNativeWriter, openNative } from './index.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'strata-native-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('native');
 let files = 0;
 const newPath = () => join(folder, `${files++}.strata`);
 

@@ -1,4 +1,5 @@
 import { createCipheriv } from 'node:crypto';
+import { createXorshift, zipfSource } from '@strata/model/paging';
 import { type Bench, turn, type Workload } from './bench.ts';
 import {
   farObjects,
@@ -30,14 +31,14 @@ export interface WebWorkload {
 export function webWorkload(shrink: number, requests: number, seed: number): WebWorkload {
   const kinds = full.kinds / shrink;
   const objects = full.objects / shrink;
-  const random = xorshift(seed);
+  const random = createXorshift(seed);
   const letters = Buffer.alloc(kinds * 10, 'a');
   for (let at = 0; at < letters.length; at++) letters[at] = 97 + (random() % 26);
   const key = Buffer.alloc(keyBytes);
   return {
     kinds,
     objects,
-    requests: zipfDraws(kinds, requests, random),
+    requests: Uint32Array.from({ length: requests }, zipfSource(kinds, skew, random)),
     keyAt(index) {
       const kind = Math.floor(index / lookups);
       const suffix = index % lookups;
@@ -48,33 +49,6 @@ export function webWorkload(shrink: number, requests: number, seed: number): Web
     },
     valueAt: (index) => (index % lookups === 0 ? index / lookups : 0),
   };
-}
-
-function xorshift(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-function zipfDraws(kinds: number, count: number, random: () => number): Uint32Array {
-  const upTo = new Float64Array(kinds);
-  let sum = 0;
-  for (let rank = 0; rank < kinds; rank++) upTo[rank] = sum += (rank + 1) ** -skew;
-  return Uint32Array.from({ length: count }, () => {
-    const wanted = (random() / 2 ** 32) * sum;
-    let low = 0;
-    let high = kinds - 1;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (upTo[middle]! > wanted) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  });
 }
 
 interface System {
