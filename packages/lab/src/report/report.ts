@@ -69,7 +69,7 @@ function claimsSection(claims: readonly ClaimVerdict[]): string {
 <td>${html(claim.published)}<div class="small">${html(claim.source)}</div></td>
 <td class="number">${measured === undefined ? '–' : html(numeral(measured))}${claim.unit ? ` <span class="small">${html(claim.unit)}</span>` : ''}
 <div class="small">expected ${html(expectationText(claim.expectation))}</div></td>
-<td><span class="verdict ${verdictClass[verdict]}">${verdictMark[verdict]} ${verdict}</span></td>
+<td><span class="verdict ${verdictClass[verdict]}">${verdictMark[verdict]} ${verdict}</span>${restsOn(claim)}</td>
 </tr>`,
   );
   return section(
@@ -78,6 +78,10 @@ function claimsSection(claims: readonly ClaimVerdict[]): string {
     `<table class="claims"><thead><tr><th>Statement</th><th>Published</th><th class="number">Measured</th><th>Verdict</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table>`,
   );
+}
+
+function restsOn({ rests }: ClaimVerdict['claim']): string {
+  return rests === undefined ? '' : `<div class="small"><b>${rests.on}</b>: ${html(rests.what)}</div>`;
 }
 
 const verdictClass = { holds: 'good', 'does not hold': 'bad', open: 'open' } as const;

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { ioClaims, ioComparisons, ioMeasurements, protectionSchemes } from '@strata/model/io';
+import { ioMeasuredClaims, protectionSchemes } from '@strata/model/io';
+import type { Claim } from '@strata/model/machine';
 import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
 import { kneesOf, type SweepPoint, sweep } from '../io/sweep.ts';
@@ -17,7 +18,7 @@ export const ioPart: Part = {
   name: 'io',
   summary: 'I/O address translation, HyperSIO/HyperTRIO (ISCA 2020), Fast and Safe, rIOMMU, DAMN',
   inputs: () => [{ role: 'log', path: recording }],
-  claims: async () => verdicts(),
+  claims: async (context) => (await judged(context)).map(({ verdict }) => verdict),
   async run(context) {
     const tenants = [1, 4, 16, 64, 256, 1024];
     const designs = ['base', 'ptb32', 'ptb48', 'hypertrio'];
@@ -32,7 +33,8 @@ export const ioPart: Part = {
       },
       context,
     );
-    const comparisons = await compared(context);
+    const judgements = await judged(context);
+    const comparisons = judgements.map(comparison);
     return {
       stats: { architectures, schemes, comparisons, knees: kneesOf([...architectures, ...schemes]) },
       tables: [
@@ -46,8 +48,8 @@ export const ioPart: Part = {
         ),
         tableOf('io_published', comparisons),
       ],
-      figures: [utilizationFigure(architectures), nestedFigure(comparisons)],
-      claims: verdicts(),
+      figures: [utilizationFigure(architectures), nestedFigure(judgements)],
+      claims: judgements.map(({ verdict }) => verdict),
       warnings: [
         'io: sizes of IOTLBs and walk caches, and costs of cores and commands, are assumptions unless their source says otherwise: protection schemes show directions, not figures.',
       ],
@@ -58,19 +60,31 @@ export const ioPart: Part = {
   },
 };
 
-/** Published figures beside ours, one at a time so that an interrupt gets in between. */
-async function compared({ signal }: StudyContext): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const { id, statement, source, published, unit, measure, why } of ioComparisons) {
+/** One at a time, so that an interrupt gets in between. What does not come out is open, with both figures and the reason. */
+async function judged({ signal }: Pick<StudyContext, 'signal'>): Promise<{ verdict: ClaimVerdict; value: number }[]> {
+  const judgements: { verdict: ClaimVerdict; value: number }[] = [];
+  for (const { claim, value: measure, open } of ioMeasuredClaims) {
     await breathe();
     signal.throwIfAborted();
-    rows.push({ id, statement, published, measured: measure(), unit, why, source });
+    const value = measure();
+    const verdict =
+      open === undefined
+        ? judge(claim, value, basis(claim))
+        : judge(claim, undefined, `open: the model gives ${Number(value.toPrecision(4))}; ${open}`);
+    judgements.push({ verdict, value });
   }
-  return rows;
+  return judgements;
 }
 
-function verdicts(): ClaimVerdict[] {
-  return ioClaims.map((claim) => judge(claim, ioMeasurements.get(claim.measure)?.(), 'generated iperf3 pattern'));
+function basis({ rests }: Claim): string {
+  return rests === undefined ? 'modelled' : `modelled, ${rests.on} constants`;
+}
+
+/** Every published figure beside ours. */
+function comparison({ verdict: { claim, verdict, how }, value }: Awaited<ReturnType<typeof judged>>[number]): Row {
+  const { id, statement, published, unit, source, rests } = claim;
+  const basis = rests?.on ?? '';
+  return { id, statement, published, measured: value, unit: unit ?? '', verdict, basis, how: how ?? '', source };
 }
 
 function utilizationFigure(points: readonly SweepPoint[]): Figure {
@@ -95,13 +109,13 @@ function utilizationFigure(points: readonly SweepPoint[]): Figure {
 
 const coresOf = /^io\.nested-(\d+)-cores$/;
 
-function nestedFigure(comparisons: readonly Row[]): Figure {
-  const rows = comparisons.flatMap(({ id, published, measured }): Row[] => {
-    const cores = Number(coresOf.exec(String(id))?.[1]);
-    if (Number.isNaN(cores)) return [];
+function nestedFigure(judgements: Awaited<ReturnType<typeof judged>>): Figure {
+  const rows = judgements.flatMap(({ verdict: { claim }, value }): Row[] => {
+    const cores = Number(coresOf.exec(claim.id)?.[1]);
+    if (Number.isNaN(cores) || claim.expectation.kind !== 'equals') return [];
     return [
-      { cores, gbps: published, what: 'published' },
-      { cores, gbps: measured, what: 'simulated' },
+      { cores, gbps: claim.expectation.value, what: 'published' },
+      { cores, gbps: value, what: 'simulated' },
     ];
   });
   return {
