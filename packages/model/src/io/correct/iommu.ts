@@ -10,6 +10,7 @@ import type { Requests } from './requests.ts';
 import { PageCache, PartitionedCache, type TranslationCache } from './translation-cache.ts';
 import { UtilityCache } from './utility-cache.ts';
 import { readName, Walk, type WalkCaches } from './walk.ts';
+import { WideDomains } from './wide-addresses.ts';
 
 const lineBits = 64 * 8;
 /** A context entry and a root entry; an entry of the PASID directory and one of a PASID table. */
@@ -66,6 +67,7 @@ export class Iommu {
   readonly #waiting = new Fifo(2);
   /** Of each page on its way: the request that leads, walking or waiting. */
   readonly #leaders = new Map<number, number>();
+  readonly #wide = new WideDomains();
 
   constructor(
     machine: IoMachine,
@@ -81,7 +83,12 @@ export class Iommu {
     this.#probe = probe;
     this.#readOccupancyNs = lineBits / machine.memoryGbps;
     const hostLevel: PageLevel = machine.hostPages === '2m' ? 2 : 1;
-    this.spaces = new AddressSpaces(machine.dimensions === '2' ? hostLevel : 0, hasRecording);
+    this.spaces = new AddressSpaces({
+      hostPages: machine.dimensions === '2' ? hostLevel : 0,
+      levels: machine.levels === '5' ? 5 : 4,
+      hostLevels: machine.hostLevels === '5' ? 5 : 4,
+      hasRecording,
+    });
     const spread = machine.index === 'domain';
     const made = (shape: ConstructorParameters<typeof PartitionedCache>[0]) =>
       new PartitionedCache(shape, spread, random);
@@ -91,6 +98,7 @@ export class Iommu {
       made(machine.l2Cache),
       made(machine.l3Cache),
       made(machine.l4Cache),
+      made(machine.l5Cache),
     ];
     this.iotlb = new PageCache(
       machine.utility ? new UtilityCache(machine.iotlb, machine.utilityInterval, spread) : made(machine.iotlb),
@@ -102,6 +110,7 @@ export class Iommu {
       hostTables: levels(),
       nested: made(machine.nestedCache),
       rootLevel: Number(machine.levels),
+      hostRootLevel: Number(machine.hostLevels),
     };
     this.#walker = new Int32Array(machine.walkers).fill(-1);
     this.#done = new Uint8Array(machine.walkers);
@@ -162,7 +171,7 @@ export class Iommu {
   }
 
   #pageKey(request: number): number {
-    return this.#requests.domain[request]! * 2 ** 36 + this.#requests.vpn[request]!;
+    return this.#wide.pageKey(this.#requests.domain[request]!, this.#requests.vpn[request]!);
   }
 
   #begin(walker: number, request: number, time: number): void {
@@ -285,7 +294,7 @@ export class Iommu {
   invalidate(domain: number, vpn: number, pages: number, leavesOnly: boolean): void {
     this.iotlb.invalidate(domain, vpn, pages);
     if (!leavesOnly) {
-      for (let level = 2; level <= 4; level++) {
+      for (let level = 2; level <= this.caches.rootLevel; level++) {
         const size = 512 ** (level - 1);
         const last = Math.floor((vpn + pages - 1) / size);
         for (let region = Math.floor(vpn / size); region <= last; region++)

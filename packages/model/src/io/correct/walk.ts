@@ -3,19 +3,20 @@ import { entryKind, entryTarget, type PageTable } from '../../machine/page-table
 import type { Space } from './address-spaces.ts';
 import { regionOf, type TranslationCache } from './translation-cache.ts';
 
-const hostRootLevel = 4;
 const leaf = 2;
-/** Reads of the largest walk (24 of tables, 4 of context and PASID entries) and what it may fill. */
-const longest = 32;
+/** Reads of the largest walk (35 of tables) and what it may fill. */
+const longest = 48;
 
-/** The caches beside the walkers; those per level are indexed by the level of the entries that they hold, 2 to 4. */
+/** The caches beside the walkers; those per level are indexed by the level of the entries that they hold, 2 to 5. */
 export interface WalkCaches {
   readonly tables: readonly (TranslationCache | undefined)[];
   readonly hostTables: readonly (TranslationCache | undefined)[];
   /** Guest-physical pages; used with two dimensions. */
   readonly nested: TranslationCache;
-  /** Level of a domain's root: 3 or 4. */
+  /** Level of a domain's root: 3, 4 or 5. */
   readonly rootLevel: number;
+  /** Level of the root of the host's tables: 4 or 5. */
+  readonly hostRootLevel: number;
 }
 
 /** One page walk: what it reads, and what it leaves in the caches when it is done. Used again for the next. */
@@ -41,7 +42,7 @@ export class Walk {
     const { table, host } = space;
     const { rootLevel } = caches;
     // A table of three levels is the part below one entry of the fourth, which is no memory of its own.
-    let node = rootLevel === hostRootLevel ? 0 : table.nodeAt(vpn, rootLevel);
+    let node = rootLevel === table.levels ? 0 : table.nodeAt(vpn, rootLevel);
     let level = rootLevel;
     if (node === -1) {
       this.read[this.reads++] = level;
@@ -87,8 +88,8 @@ export class Walk {
     const known = caches.nested.lookup(domain, page, 1);
     if (known >= 0) return known;
     let node = 0;
-    let level = hostRootLevel;
-    for (let cached = 2; cached <= hostRootLevel; cached++) {
+    let level = caches.hostRootLevel;
+    for (let cached = 2; cached <= caches.hostRootLevel; cached++) {
       const child = caches.hostTables[cached]!.lookup(domain, regionOf(page, cached), cached);
       if (child < 0) continue;
       node = child;
