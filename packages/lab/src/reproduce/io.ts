@@ -3,7 +3,7 @@ import { ioMeasuredClaims, protectionSchemes } from '@strata/model/io';
 import type { Claim } from '@strata/model/machine';
 import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
-import { kneesOf, type SweepPoint, sweep } from '../io/sweep.ts';
+import { kneesOf, rowOfPoint, type SweepPoint, sweep } from '../io/sweep.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { type Row, tableOf } from '../terminal/table.ts';
 import { breathe } from './breathe.ts';
@@ -38,14 +38,8 @@ export const ioPart: Part = {
     return {
       stats: { architectures, schemes, comparisons, knees: kneesOf([...architectures, ...schemes]) },
       tables: [
-        tableOf(
-          'io_architectures',
-          architectures.map((point) => ({ ...point })),
-        ),
-        tableOf(
-          'io_schemes',
-          schemes.map((point) => ({ ...point })),
-        ),
+        tableOf('io_architectures', architectures.map(rowOfPoint)),
+        tableOf('io_schemes', schemes.map(rowOfPoint)),
         tableOf('io_published', comparisons),
       ],
       figures: [utilizationFigure(architectures), nestedFigure(judgements)],
@@ -97,13 +91,19 @@ function utilizationFigure(points: readonly SweepPoint[]): Figure {
     spec: {
       mark: { type: 'line', point: true },
       encoding: {
-        x: { field: 'tenants', type: 'quantitative', title: 'Tenants', scale: { type: 'log', base: 2 } },
+        x: {
+          field: 'tenants',
+          type: 'quantitative',
+          title: 'Tenants',
+          scale: { type: 'log', base: 2, nice: false },
+          axis: { values: [...new Set(points.map(({ tenants }) => tenants))], labelOverlap: false, labelFlush: false },
+        },
         y: { field: 'utilization', type: 'quantitative', title: 'Share of the link', scale: { domain: [0, 1.05] } },
         color: { field: 'design', type: 'nominal', title: null },
         shape: { field: 'design', type: 'nominal', legend: null },
       },
     },
-    rows: points.map((point) => ({ ...point })),
+    rows: points.map(rowOfPoint),
   };
 }
 

@@ -59,7 +59,8 @@ export type SchemePromise =
 
 /**
  * How a driver protects memory from devices. Adding a scheme is one file and one line in `registry.ts`; that yields its parameters in
- * `--set scheme.NAME`, its line in `--help`, its row in the documentation, and its place in the contract suite.
+ * `--set scheme.NAME` and as sweep axes, their checks, lines in `--help`, rows in the documentation, JSON Schema, and its place in the
+ * contract suite.
  */
 export interface ProtectionScheme<S extends Spec = Spec> extends Named {
   readonly source: string;
