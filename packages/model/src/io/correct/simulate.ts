@@ -278,6 +278,9 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
       case EventKind.interrupt:
         driver.interrupted(argument);
         break;
+      case EventKind.pageMapped:
+        device.pageMapped(argument);
+        break;
       case EventKind.pageResponse:
         device.pageResponded(argument);
         break;
