@@ -127,6 +127,7 @@ export class Iommu {
     let missing = 0;
     if (this.context.lookup(requester[request]!, 0, 1) < 0) missing |= noContext;
     if (scalable && this.pasids.lookup(requester[request]!, pasid[request]!, 1) < 0) missing |= noPasid;
+    if (request === this.#probe.request) this.#markContext(missing);
     // Without the context there is no domain to look up the IOTLB with.
     if (missing === 0) {
       const frame = this.iotlb.lookup(domain[request]!, vpn[request]!);
@@ -140,6 +141,11 @@ export class Iommu {
     if (request === this.#probe.request)
       this.#probe.note(now + iotlbNs, 'IOTLB', missing === 0 ? 'miss' : 'no context or PASID entry');
     this.#lead(request, missing);
+  }
+
+  #markContext(missing: number): void {
+    this.#probe.mark('context cache', (missing & noContext) === 0 ? 'hit' : 'miss');
+    if (this.#machine.scalable) this.#probe.mark('PASID cache', (missing & noPasid) === 0 ? 'hit' : 'miss');
   }
 
   #answer(request: number, frame: number, level: number): void {
@@ -189,7 +195,9 @@ export class Iommu {
     const request = this.#walker[walker]!;
     const { domain, vpn } = this.#requests;
     this.walks++;
-    this.#walk[walker]!.plan(this.caches, this.spaces.of(domain[request]!), domain[request]!, vpn[request]!);
+    const walk = this.#walk[walker]!;
+    walk.lookups = request === this.#probe.request ? [] : undefined;
+    walk.plan(this.caches, this.spaces.of(domain[request]!), domain[request]!, vpn[request]!);
   }
 
   #read(walker: number, time: number): void {
@@ -227,11 +235,17 @@ export class Iommu {
   #noteRead(walker: number, index: number): void {
     const prelude = this.#prelude[walker]!;
     const skipped = this.#requests.missing[this.#walker[walker]!] === noPasid ? readsPerEntry : 0;
+    const walk = this.#walk[walker]!;
+    if (index >= prelude) this.#markLookups(walk, index - prelude);
     const what =
-      index < prelude
-        ? `read of the ${preludeNames[skipped + index]}`
-        : readName(this.#walk[walker]!.read[index - prelude]!);
+      index < prelude ? `read of the ${preludeNames[skipped + index]}` : readName(walk.read[index - prelude]!);
     this.#probe.note(this.#events.now, what, 'memory');
+    // What is found in a cache behind the last read.
+    if (index >= prelude && index - prelude === walk.reads - 1) this.#markLookups(walk, walk.reads);
+  }
+
+  #markLookups({ lookups = [] }: Walk, before: number): void {
+    for (const { read, cache, isHit } of lookups) if (read === before) this.#probe.mark(cache, isHit ? 'hit' : 'miss');
   }
 
   /** Context and PASID are known: now the IOTLB can be asked, and the tables walked if need be. */
@@ -247,6 +261,7 @@ export class Iommu {
       this.#release(walker, frame, this.iotlb.level);
       return;
     }
+    if (request === this.#probe.request) this.#probe.mark('IOTLB', 'miss');
     this.#planTables(walker);
     this.#read(walker, now);
   }

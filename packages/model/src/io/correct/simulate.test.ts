@@ -6,6 +6,7 @@ import { generateTranslations, parseIoGenerator } from '../workloads/generate.ts
 import { resolveIoMachine } from './config.ts';
 import { simulateNaively } from './naive-model.case.ts';
 import { Probe } from './probe.ts';
+import type { IoCacheName } from './result.ts';
 import { createIoSimulation } from './simulate.ts';
 
 function run(workload: string, scheme = 'persistent-pools', machine: Record<string, unknown> = {}) {
@@ -149,9 +150,17 @@ describe('the machine behind the link', () => {
     const simulation = createIoSimulation({ machine, ...resolveScheme('persistent-pools'), probe });
     const [block] = [...generateTranslations(parseIoGenerator('nvme,tenants=1,packets=1'))];
     simulation.feed(slice(block!, 0, 1));
-    const { memoryReads, tenants } = simulation.finish();
+    const { memoryReads, tenants, caches } = simulation.finish();
     expect(memoryReads).toBe(reads);
     expect(probe.steps.filter(({ what }) => what.startsWith('read of'))).toHaveLength(reads);
+    // Each cache asked is a step too.
+    const asked = (of: RegExp) => probe.steps.filter(({ what }) => of.test(what)).length;
+    const counted = (...names: IoCacheName[]) =>
+      names.reduce((sum, name) => sum + caches[name].hit + caches[name].miss, 0);
+    expect(asked(/^level-\d cache$/)).toBe(counted('L2PAGE', 'L3PAGE', 'L4PAGE', 'L5PAGE'));
+    expect(asked(/^host's level-\d cache$/)).toBe(counted('HOSTL2', 'HOSTL3', 'HOSTL4', 'HOSTL5'));
+    expect(asked(/^nested cache$/)).toBe(counted('NESTED'));
+    expect([asked(/^context cache$/), asked(/^PASID cache$/)]).toEqual([counted('CC'), counted('PASID')]);
     // The steps add up to the packet's latency: four crossings of PCI Express, both look-ups, 50 ns per read.
     const total = probe.steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0);
     expect(total).toBeCloseTo(tenants[0]!.maxNs, 6);

@@ -19,6 +19,12 @@ export interface WalkCaches {
   readonly hostRootLevel: number;
 }
 
+export interface WalkLookup {
+  readonly read: number;
+  readonly cache: string;
+  readonly isHit: boolean;
+}
+
 /** One page walk: what it reads, and what it leaves in the caches when it is done. Used again for the next. */
 export class Walk {
   reads = 0;
@@ -33,6 +39,9 @@ export class Walk {
   readonly #fillRegion = new Float64Array(longest);
   readonly #fillLevel = new Uint8Array(longest);
   readonly #fillPayload = new Float64Array(longest);
+
+  /** Of a walk that is explained: each look-up in a cache, and the read that it came before. */
+  lookups: WalkLookup[] | undefined;
 
   /** Follows the tables as they are now; caches are looked up, not filled. */
   plan(caches: WalkCaches, space: Space, domain: number, vpn: number): void {
@@ -52,6 +61,7 @@ export class Walk {
     let isLocated = false;
     for (let cached = 2; cached <= rootLevel; cached++) {
       const child = caches.tables[cached]!.lookup(domain, regionOf(vpn, cached), cached);
+      this.lookups?.push({ read: this.reads, cache: `level-${cached} cache`, isHit: child >= 0 });
       if (child < 0) continue;
       node = child;
       level = cached - 1;
@@ -86,11 +96,13 @@ export class Walk {
   /** Frame of the machine that backs a frame of the guest; the host's walk, unless the nested cache knows. */
   #locate(caches: WalkCaches, host: PageTable, domain: number, page: number): number {
     const known = caches.nested.lookup(domain, page, 1);
+    this.lookups?.push({ read: this.reads, cache: 'nested cache', isHit: known >= 0 });
     if (known >= 0) return known;
     let node = 0;
     let level = caches.hostRootLevel;
     for (let cached = 2; cached <= caches.hostRootLevel; cached++) {
       const child = caches.hostTables[cached]!.lookup(domain, regionOf(page, cached), cached);
+      this.lookups?.push({ read: this.reads, cache: `host's level-${cached} cache`, isHit: child >= 0 });
       if (child < 0) continue;
       node = child;
       level = cached - 1;
