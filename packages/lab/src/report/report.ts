@@ -65,11 +65,11 @@ ${claims}
 function claimsSection(claims: readonly ClaimVerdict[]): string {
   const rows = claims.map(
     ({ claim, measured, verdict, how }) => `<tr>
-<td>${html(claim.statement)}<div class="small">${html(claim.id)}${how ? ` · ${html(how)}` : ''}</div></td>
+<td>${html(claim.statement)}<div class="small">${html(claim.id)}${how ? ` · ${html(how)}` : ''}${restsOn(claim)}</div></td>
 <td>${html(claim.published)}<div class="small">${html(claim.source)}</div></td>
 <td class="number">${measured === undefined ? '–' : html(numeral(measured))}${claim.unit ? ` <span class="small">${html(claim.unit)}</span>` : ''}
 <div class="small">expected ${html(expectationText(claim.expectation))}</div></td>
-<td><span class="verdict ${verdictClass[verdict]}">${verdictMark[verdict]} ${verdict}</span>${restsOn(claim)}</td>
+<td><span class="verdict ${verdictClass[verdict]}">${verdictMark[verdict]} ${verdict}</span>${claim.rests === undefined ? '' : `<div class="small basis">${claim.rests.on}</div>`}</td>
 </tr>`,
   );
   return section(
@@ -81,7 +81,7 @@ function claimsSection(claims: readonly ClaimVerdict[]): string {
 }
 
 function restsOn({ rests }: ClaimVerdict['claim']): string {
-  return rests === undefined ? '' : `<div class="small"><b>${rests.on}</b>: ${html(rests.what)}</div>`;
+  return rests === undefined ? '' : ` · <b>${rests.on}</b>: ${html(rests.what)}`;
 }
 
 const verdictClass = { holds: 'good', 'does not hold': 'bad', open: 'open' } as const;

@@ -1,11 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { ioMeasuredClaims, protectionSchemes } from '@strata/model/io';
-import type { Claim } from '@strata/model/machine';
 import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
 import { kneesOf, rowOfPoint, type SweepPoint, sweep } from '../io/sweep.ts';
 import type { StudyContext } from '../studies/study.ts';
-import { type Row, tableOf } from '../terminal/table.ts';
+import { type Column, type Row, type Table, tableOf } from '../terminal/table.ts';
 import { breathe } from './breathe.ts';
 import type { Part } from './part.ts';
 
@@ -38,8 +37,8 @@ export const ioPart: Part = {
     return {
       stats: { architectures, schemes, comparisons, knees: kneesOf([...architectures, ...schemes]) },
       tables: [
-        tableOf('io_architectures', architectures.map(rowOfPoint)),
-        tableOf('io_schemes', schemes.map(rowOfPoint)),
+        sweepTable('io_architectures', architectures),
+        sweepTable('io_schemes', schemes),
         tableOf('io_published', comparisons),
       ],
       figures: [utilizationFigure(architectures), nestedFigure(judgements)],
@@ -63,22 +62,37 @@ async function judged({ signal }: Pick<StudyContext, 'signal'>): Promise<{ verdi
     const value = measure();
     const verdict =
       open === undefined
-        ? judge(claim, value, basis(claim))
+        ? judge(claim, value, 'modelled')
         : judge(claim, undefined, `open: the model gives ${Number(value.toPrecision(4))}; ${open}`);
     judgements.push({ verdict, value });
   }
   return judgements;
 }
 
-function basis({ rests }: Claim): string {
-  return rests === undefined ? 'modelled' : `modelled, ${rests.on} constants`;
+/** Every published figure beside ours; what its measurement rests on stands with the claim. */
+function comparison({ verdict: { claim, verdict }, value }: Awaited<ReturnType<typeof judged>>[number]): Row {
+  const { id, published, unit, rests } = claim;
+  return { claim: id, published, measured: value, unit: unit ?? '', verdict, basis: rests?.on ?? '' };
 }
 
-/** Every published figure beside ours. */
-function comparison({ verdict: { claim, verdict, how }, value }: Awaited<ReturnType<typeof judged>>[number]): Row {
-  const { id, statement, published, unit, source, rests } = claim;
-  const basis = rests?.on ?? '';
-  return { id, statement, published, measured: value, unit: unit ?? '', verdict, basis, how: how ?? '', source };
+/** Headings short enough for a page. */
+const headings: Readonly<Record<string, string>> = {
+  utilization: 'of the link',
+  packetsDropped: 'dropped',
+  iotlbHitRate: 'IOTLB hits',
+  readsPerTranslation: 'reads',
+  worstTenantP99Ns: 'worst p99 ns',
+  windowMeanNs: 'window ns',
+};
+
+function sweepTable(name: string, points: readonly SweepPoint[]): Table {
+  const table = tableOf(name, points.map(rowOfPoint));
+  const titled = (column: Column): Column => {
+    const title = headings[column.name];
+    const decimals = column.name.endsWith('Ns') || column.name === 'mbps' ? { decimals: 0 } : {};
+    return { ...column, ...(title === undefined ? {} : { title }), ...decimals };
+  };
+  return { ...table, columns: table.columns.map(titled) };
 }
 
 function utilizationFigure(points: readonly SweepPoint[]): Figure {
