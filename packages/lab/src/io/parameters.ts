@@ -3,6 +3,13 @@ import { flatten, type Spec } from '@strata/model/machine';
 
 const widest = 100;
 
+/** Why there is no `--tables` here. */
+export const noDumps = [
+  'Dumps of page tables (--tables of strata translate) are not read here: they are indexed by the virtual addresses of a process or a VM,',
+  'devices use those of their domain. Logs and traces have the entry and level of each page used, and tables are built around those; where a',
+  'table lies in memory changes nothing, as every read takes memoryNs.',
+].join('\n');
+
 /** What `--set` takes, for `--help`: the machine's parameters and each scheme's, with defaults, units and what they mean. */
 export function parameterHelp(): string {
   const schemes = [...protectionSchemes].map(({ name, summary, spec }) =>
@@ -19,6 +26,8 @@ export function parameterHelp(): string {
     '',
     'Architectures (--designs of strata io sweep); each sets caches and pending translations of the machine:',
     ...architectures,
+    '',
+    noDumps,
     '',
   ].join('\n');
 }

@@ -53,7 +53,7 @@ function replay(elements: readonly Element[], machine: Record<string, unknown>, 
     block.entryLo[at] = element.frame * 4096 + 3;
   }
   simulation.feedRecorded(block);
-  return { result: simulation.finish(), accessed };
+  return { result: simulation.finish(), accessed, simulation };
 }
 
 /** What each DMA of a page must have got, in order: the entry recorded with it. */
@@ -147,6 +147,18 @@ describe('a recording', () => {
     expect(without.walks).toBe(undisturbed.walks);
     expect(without.misses).toBeGreaterThan(undisturbed.misses);
     expect(contextMisses([{ kind: 'context', domain: 2 }])).toEqual(undisturbed);
+  });
+
+  it.each(['1', '2'])('leaves a page reachable until the recording takes it away, in %s dimension(s)', (dimensions) => {
+    const dma: Element = { kind: 'dma', domain: 1, vpn: 1027, level: 2, frame: 512 };
+    const reachable = (...after: Element[]) => {
+      const { simulation } = replay([dma, dma, dma, ...after], { dimensions });
+      return [1027, 1030].map((vpn) => simulation.isReachable(1, vpn));
+    };
+    expect(reachable()).toEqual([true, true]);
+    expect(reachable({ kind: 'pages', domain: 1, vpn: 1027, pages: 1 })).toEqual([true, true]);
+    expect(reachable({ kind: 'unmapped', domain: 1, vpn: 1027, pages: 1 })).toEqual([false, false]);
+    expect(reachable({ kind: 'unmapped', domain: 2, vpn: 1027, pages: 1 })).toEqual([true, true]);
   });
 
   it('changes a mapping by a command of its own where the recording has none', () => {

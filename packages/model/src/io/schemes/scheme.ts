@@ -55,7 +55,9 @@ export type SchemePromise =
   /** Unreachable when it goes back. */
   | { readonly kind: 'strict' }
   /** Unreachable after a time. */
-  | { readonly kind: 'window'; readonly what: string };
+  | { readonly kind: 'window'; readonly what: string }
+  /** What the driver of a recording promised: a page is reachable until the recording takes it away. */
+  | { readonly kind: 'recorded' };
 
 /**
  * How a driver protects memory from devices. Adding a scheme is one file and one line in `registry.ts`; that yields its parameters in
