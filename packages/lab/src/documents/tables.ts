@@ -1,4 +1,12 @@
-import { ioArchitectures, ioMachineSpec, ioWorkloads, protectionSchemes } from '@strata/model/io';
+import {
+  arrivalSpec,
+  ioArchitectures,
+  ioGeneratorSpec,
+  ioMachineSpec,
+  ioWorkloads,
+  protectionSchemes,
+  queueWorkloads,
+} from '@strata/model/io';
 import { flatten, machineSpec, machines } from '@strata/model/machine';
 import { designs } from '@strata/model/translation';
 import { formats, generators } from '@strata/traces';
@@ -90,6 +98,14 @@ function ioPage(): string {
     table(
       ['workload', 'what'],
       [...ioWorkloads].map(({ name, summary }) => [code(name), summary]),
+    ),
+    '\nEach is `--trace gen:NAME,key=value,...`:\n',
+    parameters(ioGeneratorSpec, ''),
+    '## Workloads of queues\n',
+    'Packets for rings whose buffers the driver maps (correct mode): `--trace gen:NAME,key=value,...` with the keys of arrivals, and its own.\n',
+    parameters(arrivalSpec, ''),
+    ...[...queueWorkloads].map(({ name, summary, spec }) =>
+      [`### ${name}\n`, `${summary}.\n`, parameters(spec, '')].join('\n'),
     ),
     '\n## Parameters of the machine\n',
     parameters(ioMachineSpec, ''),

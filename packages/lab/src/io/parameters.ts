@@ -1,4 +1,12 @@
-import { ioArchitectures, ioMachineSpec, protectionSchemes } from '@strata/model/io';
+import {
+  arrivalSpec,
+  ioArchitectures,
+  ioGeneratorSpec,
+  ioMachineSpec,
+  ioWorkloads,
+  protectionSchemes,
+  queueWorkloads,
+} from '@strata/model/io';
 import { flatten, type Spec } from '@strata/model/machine';
 
 const widest = 100;
@@ -26,6 +34,16 @@ export function parameterHelp(): string {
     '',
     'Architectures (--designs of strata io sweep); each sets caches and pending translations of the machine:',
     ...architectures,
+    '',
+    'Recorded patterns (--trace gen:NAME,key=value,...):',
+    ...[...ioWorkloads].map(({ name, summary }) => `  ${name}: ${summary}`),
+    ...rows(ioGeneratorSpec, '').map((row) => `  ${row}`),
+    '',
+    'Packets for queues, whose buffers the driver maps (--trace gen:NAME,key=value,..., correct):',
+    ...rows(arrivalSpec, '').map((row) => `  ${row}`),
+    ...[...queueWorkloads].map(({ name, summary, spec }) =>
+      [`  ${name}: ${summary}`, ...rows(spec, '').map((row) => `  ${row}`)].join('\n'),
+    ),
     '',
     noDumps,
     '',
