@@ -47,6 +47,8 @@ export function claimsTable(verdicts: readonly ClaimVerdict[]): Table {
       { name: 'measured', type: 'real', decimals: 3 },
       { name: 'unit', type: 'text' },
       { name: 'verdict', type: 'text' },
+      { name: 'basis', type: 'text' },
+      { name: 'restsOn', type: 'text' },
       { name: 'source', type: 'text' },
       { name: 'how', type: 'text' },
     ],
@@ -58,10 +60,23 @@ export function claimsTable(verdicts: readonly ClaimVerdict[]): Table {
       measured,
       unit: claim.unit ?? '',
       verdict,
+      basis: claim.rests?.on ?? '',
+      restsOn: claim.rests?.what ?? '',
       source: claim.source,
       how: how ?? '',
     })),
   };
+}
+
+/** What claims rest on that is fitted or assumed, one paragraph for each such constant and the claims that share it. */
+export function basesOf(verdicts: readonly ClaimVerdict[]): string[] {
+  const byBasis = new Map<string, string[]>();
+  for (const { claim } of verdicts) {
+    if (claim.rests === undefined) continue;
+    const text = `${claim.rests.on}: ${claim.rests.what}`;
+    byBasis.set(text, [...(byBasis.get(text) ?? []), claim.id]);
+  }
+  return [...byBasis].map(([text, claims]) => `${text}\n  ${claims.join(', ')}`);
 }
 
 /** Why a claim is open or does not hold, one paragraph each: beneath the table, whose columns leave no room for it. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { claimsTable, reasonsOf } from '../claims/verdict.ts';
+import { basesOf, claimsTable, reasonsOf } from '../claims/verdict.ts';
 import { evaluateClaims } from '../reproduce/reproduce.ts';
 import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
@@ -23,13 +23,15 @@ export function register(command: Command): void {
       evaluateClaims(options.only, { signal, progress, workers: 1, note: (text) => note(`strata: ${text}`, options) }),
     ).finally(() => progress.end());
     const table = claimsTable(verdicts);
-    const shown = table.columns.filter(({ name }) => ['statement', 'published', 'measured', 'verdict'].includes(name));
+    const shown = table.columns.filter(({ name }) =>
+      ['statement', 'published', 'measured', 'verdict', 'basis'].includes(name),
+    );
     const terminal = { ...table, columns: shown };
     await emit(
       {
         document: { claims: table.rows },
         tables: [table],
-        text: [renderTable(terminal, bold), ...reasonsOf(verdicts)].join('\n\n'),
+        text: [renderTable(terminal, bold), ...reasonsOf(verdicts), ...basesOf(verdicts)].join('\n\n'),
       },
       options,
     );

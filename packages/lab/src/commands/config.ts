@@ -1,3 +1,4 @@
+import { ioConfigurationSchema } from '@strata/model/io';
 import { jsonSchemaOf, machineSpec, machines } from '@strata/model/machine';
 import { designs, studyFields } from '@strata/model/translation';
 import { Argument, type Command } from 'commander';
@@ -32,12 +33,14 @@ export function register(command: Command): void {
   const schema = command
     .command('schema')
     .description('JSON Schema, for editors')
-    .addArgument(new Argument('[of]', 'of what').choices(['translate', 'machine']).default('translate'))
+    .addArgument(new Argument('[of]', 'of what').choices(['translate', 'machine', 'io']).default('translate'))
     .option('--json', 'print one JSON document (a schema is one in any case)')
-    .action((of: string) =>
-      print(`${JSON.stringify(of === 'machine' ? machineSchema() : translateSchema(), null, 2)}\n`),
-    );
-  addExamples(schema, ['strata config schema > translate.schema.json', 'strata config schema machine']);
+    .action((of: SchemaName) => print(`${JSON.stringify(schemas[of](), null, 2)}\n`));
+  addExamples(schema, [
+    'strata config schema > translate.schema.json',
+    'strata config schema machine',
+    'strata config schema io > io.schema.json',
+  ]);
 
   const presets = command
     .command('presets')
@@ -48,6 +51,22 @@ export function register(command: Command): void {
       await emit({ document: { presets: rows }, tables: [tableOf('presets', rows)] }, options);
     });
   addExamples(presets, ['strata config presets', 'strata config presets --json']);
+}
+
+const schemas = { translate: translateSchema, machine: machineSchema, io: ioSchema } as const;
+type SchemaName = keyof typeof schemas;
+
+function ioSchema(): Record<string, unknown> {
+  const schema = ioConfigurationSchema();
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Strata I/O translation (strata io run --config FILE.yaml)',
+    ...schema,
+    properties: {
+      extends: { type: ['string', 'array'], items: { type: 'string' }, description: 'files that this one builds on' },
+      ...(schema.properties as object),
+    },
+  };
 }
 
 function machineSchema(): Record<string, unknown> {

@@ -10,11 +10,23 @@ import {
   correctDocument,
   correctTables,
   defaultScheme,
+  loadIoConfiguration,
   type RunInput,
   runCompat,
   runCorrect,
 } from '../io/run.ts';
-import { type Knee, kneeShare, kneesOf, sweep, sweepDesigns } from '../io/sweep.ts';
+import { parseIoAxis } from '../io/settings.ts';
+import {
+  type Knee,
+  kneeShare,
+  kneesOf,
+  type Plateau,
+  plateausOf,
+  rowOfPoint,
+  type SweepPoint,
+  sweep,
+  sweepDesigns,
+} from '../io/sweep.ts';
 import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
 import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
@@ -76,24 +88,40 @@ function registerBuild(command: Command): void {
 }
 
 type RunFlags = OutputOptions &
-  RunInput & { readonly mode: 'compat' | 'correct'; readonly scheme?: string; readonly set?: readonly string[] };
+  Omit<RunInput, 'queue' | 'gbps'> & {
+    readonly queue?: number;
+    readonly gbps?: number;
+    readonly mode: 'compat' | 'correct';
+    readonly scheme?: string;
+    readonly set?: readonly string[];
+  };
 
-async function withScheme<T extends { readonly trace: string; readonly scheme?: string }>(
-  options: T,
-): Promise<T & { readonly scheme: string }> {
-  return { ...options, scheme: options.scheme ?? (await defaultScheme(options.trace)) };
+const defaultQueue = 1;
+const defaultGbps = 200;
+
+function filled<T extends Pick<RunFlags, 'queue' | 'gbps'>>(flags: T): T & { queue: number; gbps: number } {
+  return { ...flags, queue: flags.queue ?? defaultQueue, gbps: flags.gbps ?? defaultGbps };
+}
+
+async function correctInput<T extends RunFlags>(flags: T) {
+  const { trace, config, queue, gbps } = flags;
+  const configuration = await loadIoConfiguration(config);
+  const scheme = flags.scheme ?? (await defaultScheme(trace, configuration));
+  const given = { ...(queue !== undefined && { queueEntries: queue }), ...(gbps !== undefined && { gbps }) };
+  return { ...filled(flags), scheme, ...(configuration && { configuration, given }) };
 }
 
 function registerRun(command: Command): void {
-  addOutputOptions(addRunOptions(command).addOption(modeOption())).action(async ({ mode, ...options }: RunFlags) => {
+  addOutputOptions(addRunOptions(command).addOption(modeOption())).action(async (options: RunFlags) => {
     const { document, tables } = await withProgress('simulating', 'translations', options, async (context) => {
-      if (mode === 'correct') {
-        const input = await withScheme(options);
+      if (options.mode === 'correct') {
+        const input = await correctInput(options);
         const result = await runCorrect(input, context);
         return { document: correctDocument(input, result), tables: correctTables(result) };
       }
-      const result = await runCompat(options, context);
-      return { document: compatDocument(options, result), tables: compatTables(result) };
+      const input = filled(options);
+      const result = await runCompat(input, context);
+      return { document: compatDocument(input, result), tables: compatTables(result) };
     });
     await emit({ document, tables }, options);
   });
@@ -110,9 +138,21 @@ function addRunOptions(command: Command): Command {
       '--trace <file>',
       '..._iotlb_trace.bin; in correct mode a log as it is; gen:iperf3,tenants=1024,packets=50,...; and there gen:nic,queues=8,...',
     )
-    .option('--config <file>', 'caches: a .cfg file, or base or hypertrio', 'base')
-    .option('--queue <entries>', 'pending translation buffer, in translations', positive, 1)
-    .option('--gbps <rate>', 'link rate', positiveReal, 200)
+    .option(
+      '--config <file>',
+      'caches: a .cfg file, or base or hypertrio; in correct mode also a YAML or JSON file (strata config schema io)',
+      'base',
+    )
+    .addOption(
+      new Option('--queue <entries>', 'pending translation buffer, in translations')
+        .argParser(positive)
+        .default(undefined, `${defaultQueue}, or the configuration's`),
+    )
+    .addOption(
+      new Option('--gbps <rate>', 'link rate')
+        .argParser(positiveReal)
+        .default(undefined, `${defaultGbps}, or the configuration's`),
+    )
     .addOption(
       new Option('--replacement <policy>', 'of the device TLB').choices(['lru', 'lfu', 'oracle']).default('lru'),
     )
@@ -141,6 +181,8 @@ interface SweepFlags extends OutputOptions {
   readonly seed: number;
   readonly mode: 'compat' | 'correct';
   readonly workers?: number;
+  readonly set?: readonly string[];
+  readonly axis: readonly string[];
 }
 
 function registerSweep(command: Command): void {
@@ -158,26 +200,32 @@ function registerSweep(command: Command): void {
       .option('--gbps <rate>', 'link rate', positiveReal, 200)
       .option('--queue <entries>', 'pending translations in correct mode', positive, 32)
       .option('--seed <number>', 'of everything random', positive, 42)
+      .option('--set <key=value...>', 'parameters of every point (correct), as of strata io run')
+      .option(
+        '--axis <key=values>',
+        'a parameter of the machine or the scheme and its values (correct); repeat for more: walkers=1,2,4, scheme.batch=16,64',
+        (text: string, before: readonly string[]) => [...before, text],
+        [] as readonly string[],
+      )
       .option('--workers <n>', 'worker threads (default: one per core); the result is the same', positive)
       .addOption(modeOption()),
-  ).action(async ({ workers = availableParallelism(), ...options }: SweepFlags) => {
+  ).action(async ({ workers = availableParallelism(), axis, ...options }: SweepFlags) => {
+    const axes = axis.map(parseIoAxis);
     const designs = options.designs ?? sweepDesigns(options.mode);
     const points = await withProgress('sweeping', 'points', options, (context) =>
-      sweep({ ...options, designs }, { ...context, workers }),
+      sweep({ ...options, designs, axes }, { ...context, workers }),
     );
     const knees = kneesOf(points);
+    const plateaus = plateausOf(points);
     const { mode, workload, packets, order, gbps, seed } = options;
-    const tables = [
-      tableOf(
-        'io_sweep',
-        points.map((point) => ({ ...point })),
-      ),
-    ];
+    const tables = [tableOf('io_sweep', points.map(rowOfPoint))];
+    const severalTenants = options.tenants.length > 1;
+    const sentences = [...(severalTenants ? knees.map(kneeText) : []), ...plateaus.map(plateauText)];
     await emit(
       {
-        document: { mode, workload, packets, order, gbps, seed, points, knees },
+        document: { mode, workload, packets, order, gbps, seed, points, knees, plateaus },
         tables,
-        text: [renderTable(tables[0]!, bold), ...knees.map(kneeText)].join('\n'),
+        text: [renderTable(tables[0]!, bold), ...sentences].join('\n'),
       },
       options,
     );
@@ -185,22 +233,33 @@ function registerSweep(command: Command): void {
   addExamples(command, [
     'strata io sweep --tenants 1,16,64 --designs base,hypertrio --packets 20 --mode compat',
     'strata io sweep --tenants 1,64 --designs strict,huge-pages --packets 20 --json',
+    'strata io sweep --tenants 8 --designs deferred --axis scheme.batch=16,64,256 --axis walkers=1,4 --packets 200',
   ]);
 }
 
-function kneeText({ design, bestUtilization, lastGood, firstBad }: Knee): string {
-  const best = `${(bestUtilization * 100).toFixed(1)} %`;
-  return firstBad === null
-    ? `${design}: no knee; at least ${kneeShare * 100} % of its best ${best} throughout`
-    : `${design}: knee between ${lastGood} and ${firstBad} tenants (below ${kneeShare * 100} % of its best ${best})`;
+function placeText(design: string, axes: SweepPoint['axes']): string {
+  return [design, ...Object.entries(axes ?? {}).map(([path, value]) => `${path}=${value}`)].join(', ');
 }
 
-interface ExplainFlags extends OutputOptions, RunInput {
-  readonly scheme?: string;
-  readonly set?: readonly string[];
-  readonly translation: number;
-  readonly mode: 'compat' | 'correct';
+function plateauText({ design, along, tenants, axes, bestUtilization, from, to, isFlat }: Plateau): string {
+  const best = `${(bestUtilization * 100).toFixed(1)} %`;
+  const where = isFlat
+    ? `for all values of ${along}`
+    : from === to
+      ? `at ${along}=${from} only`
+      : `from ${along}=${from} to ${to}`;
+  return `${placeText(design, axes)}, ${tenants} tenants: at least ${kneeShare * 100} % of its best ${best} ${where}`;
 }
+
+function kneeText({ design, axes, bestUtilization, lastGood, firstBad }: Knee): string {
+  const best = `${(bestUtilization * 100).toFixed(1)} %`;
+  const place = placeText(design, axes);
+  return firstBad === null
+    ? `${place}: no knee; at least ${kneeShare * 100} % of its best ${best} throughout`
+    : `${place}: knee between ${lastGood} and ${firstBad} tenants (below ${kneeShare * 100} % of its best ${best})`;
+}
+
+type ExplainFlags = RunFlags & { readonly translation: number };
 
 function registerExplain(command: Command): void {
   addOutputOptions(
@@ -216,7 +275,7 @@ function registerExplain(command: Command): void {
 }
 
 async function explained(flags: ExplainFlags): Promise<void> {
-  const options = await withScheme(flags);
+  const options = await correctInput(flags);
   const { descriptor, steps } = await withProgress('simulating', 'translations', options, (context) =>
     explainTranslation(options, context),
   );
@@ -236,7 +295,8 @@ async function explained(flags: ExplainFlags): Promise<void> {
   );
 }
 
-async function explainedCompat(options: ExplainFlags): Promise<void> {
+async function explainedCompat(flags: ExplainFlags): Promise<void> {
+  const options = filled(flags);
   const { descriptor, steps, reportedNs } = await withProgress('simulating', 'translations', options, (context) =>
     explainCompat(options, context),
   );

@@ -1,8 +1,17 @@
-import { ioArchitectures, ioMachineSpec, ioWorkloads, protectionSchemes } from '@strata/model/io';
+import {
+  arrivalSpec,
+  ioArchitectures,
+  ioGeneratorSpec,
+  ioMachineSpec,
+  ioWorkloads,
+  protectionSchemes,
+  queueWorkloads,
+} from '@strata/model/io';
 import { flatten, machineSpec, machines } from '@strata/model/machine';
 import { designs } from '@strata/model/translation';
 import { formats, generators } from '@strata/traces';
 import { tableFormats } from '@strata/traces/tables';
+import { noDumps } from '../io/parameters.ts';
 
 /** The reference tables of `docs/`, generated from the code that implements what they list. File name to content. */
 export function referenceTables(): ReadonlyMap<string, string> {
@@ -75,7 +84,8 @@ function generatorsPage(): string {
 
 function ioPage(): string {
   return page('I/O address translation', [
-    '`strata io run --set NAME=VALUE` sets a parameter of the machine, `--set scheme.NAME=VALUE` one of the scheme.\n',
+    '`strata io run --set NAME=VALUE` sets a parameter of the machine, `--set scheme.NAME=VALUE` one of the scheme; `--axis` of `strata io sweep` varies either. The same names stand in a file for `--config`, whose JSON Schema `strata config schema io` prints.\n',
+    `${noDumps.replaceAll('\n', ' ')}\n`,
     '## Protection schemes\n',
     ...[...protectionSchemes].map(({ name, summary, source, spec }) =>
       [`### ${name}\n`, `${summary}.\n`, `Source: ${source}.\n`, parameters(spec, 'scheme.')].join('\n'),
@@ -89,6 +99,14 @@ function ioPage(): string {
     table(
       ['workload', 'what'],
       [...ioWorkloads].map(({ name, summary }) => [code(name), summary]),
+    ),
+    '\nEach is `--trace gen:NAME,key=value,...`:\n',
+    parameters(ioGeneratorSpec, ''),
+    '## Workloads of queues\n',
+    'Packets for rings whose buffers the driver maps (correct mode): `--trace gen:NAME,key=value,...` with the keys of arrivals, and its own.\n',
+    parameters(arrivalSpec, ''),
+    ...[...queueWorkloads].map(({ name, summary, spec }) =>
+      [`### ${name}\n`, `${summary}.\n`, parameters(spec, '')].join('\n'),
     ),
     '\n## Parameters of the machine\n',
     parameters(ioMachineSpec, ''),

@@ -116,6 +116,42 @@ describe('strata io', () => {
     expect(long! - short!).toBeLessThan(24 * 1024);
   });
 
+  it('sweeps over parameters of a scheme and of the machine, and says from where to where each is good', () => {
+    const options = [
+      ...['sweep', '--tenants', '8', '--designs', 'deferred', '--packets', '120', '--set', 'cores=1'],
+      ...['--axis', 'scheme.batch=4,64', '--axis', 'walkers=1,4', '--axis', 'index=domain,address'],
+    ];
+    const [one, three] = ['1', '3'].map((workers) => strata(...options, '--json', '--workers', workers));
+    expect(three).toEqual(one);
+    const { points, plateaus } = JSON.parse(one!.stdout);
+    expect(points.map(({ axes }: { axes: object }) => Object.values(axes).join())).toEqual(
+      ['4', '64'].flatMap((batch) =>
+        ['1', '4'].flatMap((walkers) => ['domain', 'address'].map((index) => `${batch},${walkers},${index}`)),
+      ),
+    );
+    // Axes of words have no from and to.
+    expect([...new Set(plateaus.map(({ along }: { along: string }) => along))]).toEqual(['scheme.batch', 'walkers']);
+    expect(plateaus).toContainEqual(
+      expect.objectContaining({ along: 'walkers', axes: { 'scheme.batch': 4, index: 'domain' }, from: 4, to: 4 }),
+    );
+  });
+
+  it('runs a configuration from a file, over which the command line wins', () => {
+    const yaml = 'architecture: hypertrio\nscheme: { deferred: { batch: 32 } }\nmachine: { iotlb: { entries: 64 } }\n';
+    writeFileSync(join(folder, 'run.yaml'), yaml);
+    const args = ['run', '--trace', 'gen:iperf3,tenants=2,packets=20', '--config', 'run.yaml'];
+    expect(document(...args)).toMatchObject({
+      scheme: 'deferred',
+      schemeValues: { batch: 32 },
+      machine: { queueEntries: 32, gbps: 200, iotlb: { entries: 64, ways: 8 }, deviceTlb: { partitions: 8 } },
+    });
+    const given = document(...args, '--queue', '4', '--gbps', '100', '--scheme', 'strict', '--set', 'iotlb.entries=32');
+    expect(given).toMatchObject({
+      scheme: 'strict',
+      machine: { queueEntries: 4, gbps: 100, iotlb: { entries: 32, ways: 8 } },
+    });
+  });
+
   it('explains one DMA with steps that add up', () => {
     const explained = document('explain', '--trace', 'gen:iperf3,tenants=4,packets=20', '--translation', '100');
     const steps = explained.steps as { what: string; nanoseconds: number }[];
@@ -173,6 +209,15 @@ describe('strata io', () => {
       /01:00\.0, SID 0x100/,
     ],
     ['an unknown quirk', ['build', '--log', fixture, '--tenants', '1', '--out', 'x', '--quirks', 'wrap'], /wrapAround/],
+    ['an axis without values', ['sweep', '--axis', 'walkers'], /walkers=1,2,4/],
+    ['a parameter that the scheme lacks', ['sweep', '--designs', 'strict', '--axis', 'scheme.batch=4'], /key batch/],
+    ['an axis in compat mode', ['sweep', '--axis', 'walkers=4', '--mode', 'compat'], /Use --mode correct/],
+    ['a key of a configuration', ['run', '--trace', trace, '--config', 'key.yaml'], /key\.yaml.*machine\.walkers/],
+    [
+      'a configuration of the machine in compat mode',
+      ['run', '--trace', trace, '--config', 'key.yaml', '--mode', 'compat'],
+      /Use --mode correct/,
+    ],
     ['an order that is none', ['build', '--log', fixture, '--tenants', '1', '--out', 'x', '--order', 'up'], /rr, rand/],
     ['no such translation', ['explain', '--trace', trace, '--translation', '999'], /from 0 to 239/],
   ])('%s is one sentence and exit code 2, with nothing written', (_, args, message) => {
@@ -182,6 +227,7 @@ describe('strata io', () => {
     writeFileSync(join(folder, 'late.log'), late);
     writeFileSync(join(folder, 'torn.log'), late.slice(0, late.indexOf('gpa')));
     writeFileSync(join(folder, 'notes.txt'), 'Shopping list: two network cards, one disk, and a page of notes.\n');
+    writeFileSync(join(folder, 'key.yaml'), 'walkers: 3\n');
     const record = [1, 1 << 16, 0x1000, 0, 0xfffff000, 0xffffffff, 1, 0, 3, 0, 0xffffffff, 0xffffffff];
     writeFileSync(join(folder, 'torn.bin'), new Uint32Array([...record, ...record]));
     truncateSync(join(folder, 'torn.bin'), 90);

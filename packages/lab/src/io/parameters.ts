@@ -1,7 +1,22 @@
-import { ioArchitectures, ioMachineSpec, protectionSchemes } from '@strata/model/io';
+import {
+  arrivalSpec,
+  ioArchitectures,
+  ioGeneratorSpec,
+  ioMachineSpec,
+  ioWorkloads,
+  protectionSchemes,
+  queueWorkloads,
+} from '@strata/model/io';
 import { flatten, type Spec } from '@strata/model/machine';
 
 const widest = 100;
+
+/** Why there is no `--tables` here. */
+export const noDumps = [
+  'Dumps of page tables (--tables of strata translate) are not read here: they are indexed by the virtual addresses of a process or a VM,',
+  'devices use those of their domain. Logs and traces have the entry and level of each page used, and tables are built around those; where a',
+  'table lies in memory changes nothing, as every read takes memoryNs.',
+].join('\n');
 
 /** What `--set` takes, for `--help`: the machine's parameters and each scheme's, with defaults, units and what they mean. */
 export function parameterHelp(): string {
@@ -19,6 +34,18 @@ export function parameterHelp(): string {
     '',
     'Architectures (--designs of strata io sweep); each sets caches and pending translations of the machine:',
     ...architectures,
+    '',
+    'Recorded patterns (--trace gen:NAME,key=value,...):',
+    ...[...ioWorkloads].map(({ name, summary }) => `  ${name}: ${summary}`),
+    ...rows(ioGeneratorSpec, '').map((row) => `  ${row}`),
+    '',
+    'Packets for queues, whose buffers the driver maps (--trace gen:NAME,key=value,..., correct):',
+    ...rows(arrivalSpec, '').map((row) => `  ${row}`),
+    ...[...queueWorkloads].map(({ name, summary, spec }) =>
+      [`  ${name}: ${summary}`, ...rows(spec, '').map((row) => `  ${row}`)].join('\n'),
+    ),
+    '',
+    noDumps,
     '',
   ].join('\n');
 }

@@ -7,19 +7,23 @@ import {
   configurationPresets,
   createCompatSimulation,
   createIoSimulation,
-  type IoMachine,
-  ioMachineSpec,
+  type IoConfiguration,
+  type IoSetup,
   machineFields,
+  machineFieldsIn,
   type Probe,
-  type ProtectionScheme,
   parseConfigurationFile,
-  protectionSchemes,
+  parseIoConfiguration,
+  resolveIoConfiguration,
   resolveIoMachine,
   resolveScheme,
+  schemeIn,
 } from '@strata/model/io';
-import { type Field, flatten, type Spec, StrataError } from '@strata/model/machine';
+import { StrataError } from '@strata/model/machine';
+import { loadConfiguration as readConfiguration } from '../config/load.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
+import { assigned } from './settings.ts';
 import { isFile, isIoLog, openIoInput, openTranslations } from './trace.ts';
 
 export interface RunInput {
@@ -41,6 +45,14 @@ export interface RunContext {
 export function loadConfiguration(nameOrPath: string): ConfigurationFile {
   const preset = configurationPresets.get(nameOrPath);
   if (preset !== undefined) return preset;
+  if (configurationFile.test(nameOrPath))
+    throw new StrataError({
+      code: 'io.config-of-machine',
+      what: "a configuration of the machine, which the original's model does not have",
+      where: nameOrPath,
+      expected: `a .cfg file, or one of ${[...configurationPresets.keys()].join(', ')}`,
+      mend: 'Use --mode correct.',
+    });
   let text: string;
   try {
     text = readFileSync(nameOrPath, 'utf8');
@@ -50,7 +62,7 @@ export function loadConfiguration(nameOrPath: string): ConfigurationFile {
       code: 'io.config-unreadable',
       what: code === 'ENOENT' ? 'no such configuration' : `cannot read the configuration: ${message}`,
       where: nameOrPath,
-      expected: `a .cfg file, or one of ${[...configurationPresets.keys()].join(', ')}`,
+      expected: `a .cfg file, one of ${[...configurationPresets.keys()].join(', ')}, or (correct) a .yaml or .json file`,
     });
   }
   return parseConfigurationFile(text, nameOrPath);
@@ -159,22 +171,34 @@ export interface CorrectInput extends RunInput {
   readonly scheme: string;
   /** `key=value` of the machine or the scheme: `walkers=4`, `iotlb.entries=64`, `scheme.batch=64`. */
   readonly set?: readonly string[];
+  /** Of a YAML or JSON file in `config`, which has no caches of the original then. */
+  readonly configuration?: IoConfiguration;
+  /** What the command line says of the machine; with a file, only that wins over it. */
+  readonly given?: { readonly queueEntries?: number; readonly gbps?: number };
 }
 
-/** The scheme of a run that names none: a log is run as its driver did. */
-export async function defaultScheme(trace: string): Promise<string> {
+const configurationFile = /\.(ya?ml|json)$/i;
+
+/** The configuration of the machine in a YAML or JSON file; undefined for a `.cfg` and for names. @throws StrataError `config.*` */
+export async function loadIoConfiguration(path: string): Promise<IoConfiguration | undefined> {
+  if (!configurationFile.test(path)) return undefined;
+  const parsed = parseIoConfiguration(await readConfiguration(path), path);
+  resolveIoConfiguration(parsed, `${path}: machine`);
+  return parsed;
+}
+
+/** The scheme of a run that names none: the configuration's; a log is run as its driver did. */
+export async function defaultScheme(trace: string, configuration?: IoConfiguration): Promise<string> {
+  const ofFile = configuration === undefined ? undefined : schemeIn(configuration);
+  if (ofFile !== undefined) return ofFile.name;
   return (await isIoLog(trace)) ? 'recorded' : 'persistent-pools';
 }
 
-/** What of `--set` is the scheme's: `scheme.batch=64`. */
-const schemePrefix = 'scheme.';
-
-/** The machine and the scheme of a run, from the configuration's caches, the options and `--set`. */
-export function correctSetup(input: CorrectInput): {
-  readonly machine: IoMachine;
-  readonly scheme: ProtectionScheme;
-  readonly values: ReturnType<typeof resolveScheme>['values'];
-} {
+/**
+ * The machine and the scheme of a run: a configuration file or the caches of a `.cfg`, what the command line says, and `--set`, later ones
+ * winning.
+ */
+export function correctSetup(input: CorrectInput): IoSetup {
   if (input.inOrder || input.selective || input.replacement !== 'lru')
     throw new StrataError({
       code: 'io.compat-only',
@@ -182,43 +206,17 @@ export function correctSetup(input: CorrectInput): {
       where: 'options',
       mend: 'Add --mode compat.',
     });
-  const machine: Record<string, unknown> = {
-    ...machineFields(loadConfiguration(input.config)),
-    gbps: input.gbps,
-    queueEntries: input.queue,
-  };
-  const values: Record<string, unknown> = {};
-  const known = protectionSchemes.get(input.scheme);
-  for (const setting of input.set ?? [])
-    if (setting.startsWith(schemePrefix)) assign(values, setting.slice(schemePrefix.length), known.spec);
-    else assign(machine, setting, ioMachineSpec);
+  const { configuration, given } = input;
+  const ofFile = configuration === undefined ? undefined : schemeIn(configuration);
+  const fields =
+    configuration === undefined
+      ? { ...machineFields(loadConfiguration(input.config)), gbps: input.gbps, queueEntries: input.queue }
+      : { ...machineFieldsIn(configuration), ...given };
+  const { machine, values } = assigned(input.set ?? [], input.scheme, {
+    machine: fields,
+    ...(ofFile?.name === input.scheme && { values: ofFile.values }),
+  });
   return { machine: resolveIoMachine(machine), ...resolveScheme(input.scheme, values) };
-}
-
-/** `path=value` into an object of the spec's fields; what the value is, the field says. */
-function assign(given: Record<string, unknown>, setting: string, spec: Spec): void {
-  const equals = setting.indexOf('=');
-  if (equals < 1)
-    throw new StrataError({
-      code: 'io.setting',
-      what: 'a setting is malformed',
-      where: '--set',
-      expected: 'key=value, such as walkers=4 or iotlb.entries=64',
-      found: setting,
-    });
-  const path = setting.slice(0, equals);
-  const text = setting.slice(equals + 1);
-  const field = flatten(spec).find((row) => row.path === path)?.field;
-  const [name = '', member] = path.split('.');
-  const value = settingValue(field?.kind, text);
-  if (member === undefined) given[name] = value;
-  else given[name] = { ...(given[name] as Record<string, unknown> | undefined), [member]: value };
-}
-
-function settingValue(kind: Field['kind'] | undefined, text: string): unknown {
-  if (kind === 'flag') return text === 'true' ? true : text === 'false' ? false : text;
-  if (kind === 'choice' || kind === 'text' || text === '' || Number.isNaN(Number(text))) return text;
-  return Number(text);
 }
 
 /** @param probe watches one translation; the run ends when its packet is through */

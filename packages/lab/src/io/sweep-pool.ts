@@ -6,6 +6,8 @@ export interface PointRequest {
   readonly index: number;
   readonly design: string;
   readonly tenants: number;
+  /** Values on the axes: `walkers=4`. */
+  readonly settings: readonly string[];
   readonly input: SweepInput;
 }
 
@@ -68,6 +70,6 @@ export async function sweepOnThreads(
   return requests.map(({ index }) => points.get(index)!);
 }
 
-function placeOf({ design, tenants }: PointRequest): string {
-  return `design=${design}, tenants=${tenants}`;
+function placeOf({ design, tenants, settings }: PointRequest): string {
+  return [`design=${design}`, `tenants=${tenants}`, ...settings].join(', ');
 }

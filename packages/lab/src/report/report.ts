@@ -66,11 +66,11 @@ ${claims}
 function claimsSection(claims: readonly ClaimVerdict[]): string {
   const rows = claims.map(
     ({ claim, measured, verdict, how }) => `<tr>
-<td>${html(claim.statement)}<div class="small">${html(claim.id)}${how ? ` · ${html(how)}` : ''}</div></td>
+<td>${html(claim.statement)}<div class="small">${html(claim.id)}${how ? ` · ${html(how)}` : ''}${restsOn(claim)}</div></td>
 <td>${html(claim.published)}<div class="small">${html(claim.source)}</div></td>
 <td class="number">${measured === undefined ? '–' : html(numeral(measured))}${claim.unit ? ` <span class="small">${html(claim.unit)}</span>` : ''}
 <div class="small">expected ${html(expectationText(claim.expectation))}</div></td>
-<td><span class="verdict ${verdictClass[verdict]}">${verdictMark[verdict]} ${verdict}</span></td>
+<td><span class="verdict ${verdictClass[verdict]}">${verdictMark[verdict]} ${verdict}</span>${claim.rests === undefined ? '' : `<div class="small basis">${claim.rests.on}</div>`}</td>
 </tr>`,
   );
   return section(
@@ -79,6 +79,10 @@ function claimsSection(claims: readonly ClaimVerdict[]): string {
     `<table class="claims"><thead><tr><th>Statement</th><th>Published</th><th class="number">Measured</th><th>Verdict</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table>`,
   );
+}
+
+function restsOn({ rests }: ClaimVerdict['claim']): string {
+  return rests === undefined ? '' : ` · <b>${rests.on}</b>: ${html(rests.what)}`;
 }
 
 const verdictClass = { holds: 'good', 'does not hold': 'bad', open: 'open' } as const;

@@ -27,7 +27,8 @@ td.number { white-space: nowrap; }
 .claims .small { overflow-wrap: anywhere; }
 .scroll th, .scroll td { padding-right: .55rem; }
 .claims th:first-child { width: 42%; } .claims th:nth-child(2) { width: 28%; }
-.verdict { white-space: nowrap; font-weight: 600; }
+.verdict, .basis { white-space: nowrap; }
+.verdict { font-weight: 600; }
 .good { color: var(--good); } .bad { color: var(--bad); } .open { color: var(--soft); }
 .warning { border-left: 4px solid var(--bad); padding-left: .8rem; }
 figure { margin: 1.2rem 0 1.8rem; }

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { ioClaims, ioComparisons, ioMeasurements, protectionSchemes } from '@strata/model/io';
+import { ioMeasuredClaims, protectionSchemes } from '@strata/model/io';
 import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
-import { kneesOf, type SweepPoint, sweep } from '../io/sweep.ts';
+import { kneesOf, rowOfPoint, type SweepPoint, sweep } from '../io/sweep.ts';
 import type { StudyContext } from '../studies/study.ts';
-import { type Row, tableOf } from '../terminal/table.ts';
+import { type Column, type Row, type Table, tableOf } from '../terminal/table.ts';
 import { breathe } from './breathe.ts';
 import type { Part } from './part.ts';
 
@@ -17,7 +17,7 @@ export const ioPart: Part = {
   name: 'io',
   summary: 'I/O address translation, HyperSIO/HyperTRIO (ISCA 2020), Fast and Safe, rIOMMU, DAMN',
   inputs: () => [{ role: 'log', path: recording }],
-  claims: async () => verdicts(),
+  claims: async (context) => (await judged(context)).map(({ verdict }) => verdict),
   async run(context) {
     const tenants = [1, 4, 16, 64, 256, 1024];
     const designs = ['base', 'ptb32', 'ptb48', 'hypertrio'];
@@ -32,22 +32,17 @@ export const ioPart: Part = {
       },
       context,
     );
-    const comparisons = await compared(context);
+    const judgements = await judged(context);
+    const comparisons = judgements.map(comparison);
     return {
       stats: { architectures, schemes, comparisons, knees: kneesOf([...architectures, ...schemes]) },
       tables: [
-        tableOf(
-          'io_architectures',
-          architectures.map((point) => ({ ...point })),
-        ),
-        tableOf(
-          'io_schemes',
-          schemes.map((point) => ({ ...point })),
-        ),
+        sweepTable('io_architectures', architectures),
+        sweepTable('io_schemes', schemes),
         tableOf('io_published', comparisons),
       ],
-      figures: [utilizationFigure(architectures), nestedFigure(comparisons)],
-      claims: verdicts(),
+      figures: [utilizationFigure(architectures), nestedFigure(judgements)],
+      claims: judgements.map(({ verdict }) => verdict),
       warnings: [
         'io: sizes of IOTLBs and walk caches, and costs of cores and commands, are assumptions unless their source says otherwise: protection schemes show directions, not figures.',
       ],
@@ -58,19 +53,46 @@ export const ioPart: Part = {
   },
 };
 
-/** Published figures beside ours, one at a time so that an interrupt gets in between. */
-async function compared({ signal }: StudyContext): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const { id, statement, source, published, unit, measure, why } of ioComparisons) {
+/** One at a time, so that an interrupt gets in between. What does not come out is open, with both figures and the reason. */
+async function judged({ signal }: Pick<StudyContext, 'signal'>): Promise<{ verdict: ClaimVerdict; value: number }[]> {
+  const judgements: { verdict: ClaimVerdict; value: number }[] = [];
+  for (const { claim, value: measure, open } of ioMeasuredClaims) {
     await breathe();
     signal.throwIfAborted();
-    rows.push({ id, statement, published, measured: measure(), unit, why, source });
+    const value = measure();
+    const verdict =
+      open === undefined
+        ? judge(claim, value, 'modelled')
+        : judge(claim, undefined, `open: the model gives ${Number(value.toPrecision(4))}; ${open}`);
+    judgements.push({ verdict, value });
   }
-  return rows;
+  return judgements;
 }
 
-function verdicts(): ClaimVerdict[] {
-  return ioClaims.map((claim) => judge(claim, ioMeasurements.get(claim.measure)?.(), 'generated iperf3 pattern'));
+/** Every published figure beside ours; what its measurement rests on stands with the claim. */
+function comparison({ verdict: { claim, verdict }, value }: Awaited<ReturnType<typeof judged>>[number]): Row {
+  const { id, published, unit, rests } = claim;
+  return { claim: id, published, measured: value, unit: unit ?? '', verdict, basis: rests?.on ?? '' };
+}
+
+/** Headings short enough for a page. */
+const headings: Readonly<Record<string, string>> = {
+  utilization: 'of the link',
+  packetsDropped: 'dropped',
+  iotlbHitRate: 'IOTLB hits',
+  readsPerTranslation: 'reads',
+  worstTenantP99Ns: 'worst p99 ns',
+  windowMeanNs: 'window ns',
+};
+
+function sweepTable(name: string, points: readonly SweepPoint[]): Table {
+  const table = tableOf(name, points.map(rowOfPoint));
+  const titled = (column: Column): Column => {
+    const title = headings[column.name];
+    const decimals = column.name.endsWith('Ns') || column.name === 'mbps' ? { decimals: 0 } : {};
+    return { ...column, ...(title === undefined ? {} : { title }), ...decimals };
+  };
+  return { ...table, columns: table.columns.map(titled) };
 }
 
 function utilizationFigure(points: readonly SweepPoint[]): Figure {
@@ -83,25 +105,31 @@ function utilizationFigure(points: readonly SweepPoint[]): Figure {
     spec: {
       mark: { type: 'line', point: true },
       encoding: {
-        x: { field: 'tenants', type: 'quantitative', title: 'Tenants', scale: { type: 'log', base: 2 } },
+        x: {
+          field: 'tenants',
+          type: 'quantitative',
+          title: 'Tenants',
+          scale: { type: 'log', base: 2, nice: false },
+          axis: { values: [...new Set(points.map(({ tenants }) => tenants))], labelOverlap: false, labelFlush: false },
+        },
         y: { field: 'utilization', type: 'quantitative', title: 'Share of the link', scale: { domain: [0, 1.05] } },
         color: { field: 'design', type: 'nominal', title: null },
         shape: { field: 'design', type: 'nominal', legend: null },
       },
     },
-    rows: points.map((point) => ({ ...point })),
+    rows: points.map(rowOfPoint),
   };
 }
 
 const coresOf = /^io\.nested-(\d+)-cores$/;
 
-function nestedFigure(comparisons: readonly Row[]): Figure {
-  const rows = comparisons.flatMap(({ id, published, measured }): Row[] => {
-    const cores = Number(coresOf.exec(String(id))?.[1]);
-    if (Number.isNaN(cores)) return [];
+function nestedFigure(judgements: Awaited<ReturnType<typeof judged>>): Figure {
+  const rows = judgements.flatMap(({ verdict: { claim }, value }): Row[] => {
+    const cores = Number(coresOf.exec(claim.id)?.[1]);
+    if (Number.isNaN(cores) || claim.expectation.kind !== 'equals') return [];
     return [
-      { cores, gbps: published, what: 'published' },
-      { cores, gbps: measured, what: 'simulated' },
+      { cores, gbps: claim.expectation.value, what: 'published' },
+      { cores, gbps: value, what: 'simulated' },
     ];
   });
   return {

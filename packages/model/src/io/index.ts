@@ -9,6 +9,7 @@ export * from './compat/merge.ts';
 export * from './compat/presets.ts';
 export * from './compat/records.ts';
 export * from './compat/simulate.ts';
+export * from './configuration.ts';
 export * from './correct/config.ts';
 export * from './correct/latency.ts';
 export * from './correct/packet-block.ts';

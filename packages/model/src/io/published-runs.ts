@@ -9,6 +9,8 @@ import { generatePackets, parseQueueGenerator } from './workloads/queues/generat
 
 /** The set-ups of publications on the machine of `correct`: what they say of theirs, and what is assumed where they say nothing. */
 
+const pageBytes = 4096;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function runQueues(generator: string, scheme: string, machine: Fields, values: Fields = {}): CorrectIoResult {
@@ -22,8 +24,6 @@ function runQueues(generator: string, scheme: string, machine: Fields, values: F
   return simulation.finish();
 }
 
-const pageBytes = 4096;
-
 /** Per 4 KiB of data, as Fast and Safe counts. */
 export interface PerPage {
   readonly gbps: number;
@@ -33,6 +33,20 @@ export interface PerPage {
   readonly l2: number;
   readonly l3: number;
   readonly reads: number;
+  readonly invalidations: number;
+}
+
+export function perPage({ mbps, timeNs, caches, tableReads, invalidations }: CorrectIoResult): PerPage {
+  const pages = (mbps * timeNs) / 1000 / 8 / pageBytes;
+  return {
+    gbps: mbps / 1000,
+    iotlb: caches.IOTLB.miss / pages,
+    l1: caches.L4PAGE.miss / pages,
+    l2: caches.L3PAGE.miss / pages,
+    l3: caches.L2PAGE.miss / pages,
+    reads: tableReads / pages,
+    invalidations: invalidations / pages,
+  };
 }
 
 /**
@@ -58,18 +72,17 @@ const fastAndSafeMachine = {
   moderationNs: 20_000,
 };
 
-export function fastAndSafe(flows: number, scheme: 'strict' | 'contiguous'): PerPage {
-  const generator = `nic,tenants=1,queues=${flows},packets=30000,mtu=4096,acks=4,spread=rand`;
-  const { mbps, timeNs, caches, tableReads } = runQueues(generator, scheme, fastAndSafeMachine);
-  const pages = (mbps * timeNs) / 1000 / 8 / pageBytes;
-  return {
-    gbps: mbps / 1000,
-    iotlb: caches.IOTLB.miss / pages,
-    l1: caches.L4PAGE.miss / pages,
-    l2: caches.L3PAGE.miss / pages,
-    l3: caches.L2PAGE.miss / pages,
-    reads: tableReads / pages,
-  };
+/** Commands that come as close together as they can. */
+const quickCosts = { invalidationNs: 50, submitNs: 20, mapNs: 20, unmapNs: 20, iovaNs: 20 };
+
+/** @param acks packets per acknowledgement @param costs of the driver and of commands: as by default, or quick ones */
+export function fastAndSafe(
+  flows: number,
+  scheme: 'strict' | 'contiguous',
+  { acks = 4, costs = 'default' }: { readonly acks?: number; readonly costs?: 'default' | 'quick' } = {},
+): PerPage {
+  const generator = `nic,tenants=1,queues=${flows},packets=30000,mtu=4096,acks=${acks},spread=rand`;
+  return perPage(runQueues(generator, scheme, { ...fastAndSafeMachine, ...(costs === 'quick' && quickCosts) }));
 }
 
 /**
@@ -111,11 +124,8 @@ export function longLived(scheme: 'persistent-pools' | 'huge-pages'): number {
   return runQueues('nic,tenants=1,queues=16,packets=40000,mtu=1500,ring=512,spread=rand', scheme, machine).utilization;
 }
 
-/**
- * One core with 586 ns of stack per packet of 1500 bytes (assumption), the other costs at their defaults: Gb/s. The ratios follow from these:
- * with 300 ns of stack and 660 ns per address range rIOMMU is at 0.73 of passthrough and 6.4 times strict.
- */
-export function oneCore(scheme: string): number {
+/** One core with 586 ns of stack per packet of 1500 bytes (assumption), the other costs at their defaults: Gb/s. */
+export function oneCore(scheme: string, given: Fields = {}, values: Fields = {}): number {
   const machine = {
     gbps: 200,
     ats: false,
@@ -126,8 +136,10 @@ export function oneCore(scheme: string): number {
     packetNs: 586,
     moderationPackets: 64,
     moderationNs: 20_000,
+    ...given,
   };
-  return runQueues('nic,tenants=1,queues=1,packets=15000,mtu=1500,ring=512,split=true', scheme, machine).mbps / 1000;
+  const generator = 'nic,tenants=1,queues=1,packets=15000,mtu=1500,ring=512,split=true';
+  return runQueues(generator, scheme, machine, values).mbps / 1000;
 }
 
 /** Share of 200 Gb/s on the machine, tenants in round robin that wait instead of losing. */

@@ -19,6 +19,13 @@ export interface Claim {
   readonly published: string;
   readonly expectation: Expectation;
   readonly unit?: string;
+  /** What the measured value rests on besides inputs that have a source; shown beside the verdict. Absent: nothing. */
+  readonly rests?: {
+    /** fitted: constants were chosen so that published figures come out; assumed: constants that nobody published. */
+    readonly on: 'fitted' | 'assumed';
+    /** Which constants, and to which figures. */
+    readonly what: string;
+  };
   /** Name of the measurement that yields the value; the laboratory maps names to code. */
   readonly measure: string;
 }

@@ -5,7 +5,7 @@ import { type IoMachine, type ioMachineSpec, resolveIoMachine } from '../correct
 
 /**
  * How translation is built: the caches and how many translations may be pending. Adding one is one file and one line in `registry.ts`; that
- * yields its place in `strata io sweep` in either mode, in the documentation and in the contract suite.
+ * yields its place in `strata io sweep` in either mode, in the schema, in the documentation and in the contract suite.
  */
 export interface IoArchitecture extends Named {
   readonly source: string;
@@ -37,12 +37,26 @@ export function machineFields({
   };
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What an architecture sets of the machine. */
+export function fieldsOfArchitecture({ configuration, queueEntries, machine }: IoArchitecture): Fields {
+  return { ...machineFields(configuration), queueEntries, ...machine };
+}
+
+/** `over` wins, in groups (`iotlb`) field by field. */
+export function merged(base: Fields, over: Fields): Fields {
+  const isGroup = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+  const both = Object.entries(over).map(([name, value]) => {
+    const below = base[name];
+    return [name, isGroup(below) && isGroup(value) ? { ...below, ...value } : value];
+  });
+  return { ...base, ...Object.fromEntries(both) };
+}
+
 /** The machine of `correct` with that architecture. @param given fields that override it @throws StrataError `config.*` */
-export function machineOfArchitecture(
-  { configuration, queueEntries, machine }: IoArchitecture,
-  given: Readonly<Record<string, unknown>> = {},
-): IoMachine {
-  return resolveIoMachine({ ...machineFields(configuration), queueEntries, ...machine, ...given });
+export function machineOfArchitecture(architecture: IoArchitecture, given: Fields = {}): IoMachine {
+  return resolveIoMachine(merged(fieldsOfArchitecture(architecture), given));
 }
 
 /** Whether the original's model can run it. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createCompatSimulation } from '../compat/simulate.ts';
+import { ioConfigurationSchema, resolveIoConfiguration } from '../configuration.ts';
 import { createIoSimulation } from '../correct/simulate.ts';
 import { UtilityCache } from '../correct/utility-cache.ts';
 import { resolveScheme } from '../schemes/registry.ts';
@@ -22,6 +23,17 @@ describe.each([...ioArchitectures.names])('architecture %s', (name) => {
       expect(result.vulnerabilityWindowNs.exposedPages).toBe(0);
       expect(run(name, 'websearch,tenants=12,packets=60,order=rand', scheme).result).toEqual(result);
     }
+  });
+
+  it('is in the schema of configurations, whose machine fields win over its own, group by group', () => {
+    const { properties } = ioConfigurationSchema() as { properties: { architecture: { enum: string[] } } };
+    expect(properties.architecture.enum).toContain(name);
+    const own = machineOfArchitecture(ioArchitectures.get(name));
+    const resolved = resolveIoConfiguration({
+      architecture: name,
+      machine: { walkers: 3, iotlb: { entries: 2 * own.iotlb.entries } },
+    });
+    expect(resolved.machine).toEqual({ ...own, walkers: 3, iotlb: { ...own.iotlb, entries: 2 * own.iotlb.entries } });
   });
 
   it.runIf(isOfOriginal(ioArchitectures.get(name)))("runs in the original's model", () => {

@@ -10,6 +10,20 @@ export interface Space {
   readonly host: MutablePageTable | undefined;
 }
 
+export interface AddressSpacesOptions {
+  /** 0 = one dimension, else level of the host's pages. */
+  readonly hostPages: PageLevel | 0;
+  /** Of a domain's tables: those of three levels are the part below one entry of four. */
+  readonly levels: 4 | 5;
+  readonly hostLevels: 4 | 5;
+  /** Recorded mappings name frames: those that are made up for tables and rings lie above them. */
+  readonly hasRecording: boolean;
+}
+
+function tableOf(levels: 4 | 5, rootFrame: Frame): MutablePageTable {
+  return createPageTable({ levels, rootFrame, addresses: 'physical', keepsEmptyNodes: true });
+}
+
 /**
  * Page tables and frames of all domains. With one dimension the frames are the machine's; with two they are the guest's, and each is backed
  * in the host's table when it is first handed out.
@@ -17,6 +31,8 @@ export interface Space {
 export class AddressSpaces {
   readonly #spaces = new Map<number, GuestSpace>();
   readonly #hostLevel: PageLevel | 0;
+  readonly #levels: 4 | 5;
+  readonly #hostLevels: 4 | 5;
   /** The machine's frames, shared by all domains. */
   readonly #machine: Frames;
   readonly #firstGuestFrame: number;
@@ -24,14 +40,12 @@ export class AddressSpaces {
   #mapping: GuestSpace | undefined;
   readonly #frameForNode = (): Frame => this.#take(this.#mapping!, 1);
 
-  /**
-   * @param hostLevel 0 = one dimension, else level of the host's pages
-   * @param hasRecording recorded mappings name frames: those that are made up for tables and rings lie above them
-   */
-  constructor(hostLevel: PageLevel | 0, hasRecording = false) {
-    this.#hostLevel = hostLevel;
+  constructor({ hostPages, levels, hostLevels, hasRecording }: AddressSpacesOptions) {
+    this.#hostLevel = hostPages;
+    this.#levels = levels;
+    this.#hostLevels = hostLevels;
     const above = hasRecording ? aboveRecorded : 1;
-    this.#machine = new Frames(hostLevel === 0 ? above : 1);
+    this.#machine = new Frames(hostPages === 0 ? above : 1);
     this.#firstGuestFrame = above;
   }
 
@@ -85,7 +99,12 @@ export class AddressSpaces {
     const size = fits ? pagesIn[level] : 1;
     this.#mapping = space;
     space.table.map(vpn - (vpn % size), frame - (vpn % size), fits ? level : 1, this.#frameForNode);
-    if (space.host !== undefined) this.#back(space.host, frame, 1);
+  }
+
+  /** Backs the guest's frame of a mapped page in the host's table: of a large page only what is used has to be there. */
+  back(domain: number, vpn: number): void {
+    const { table, host } = this.#of(domain);
+    if (host !== undefined) this.#back(host, table.translate(vpn), 1);
   }
 
   /** Frame of the machine that a page leads to, through both dimensions; -1 when it is not mapped. */
@@ -105,28 +124,14 @@ export class AddressSpaces {
 
   #create(): GuestSpace {
     if (this.#hostLevel === 0) {
-      const table = createPageTable({
-        levels: 4,
-        rootFrame: this.#machine.take(1),
-        addresses: 'physical',
-        keepsEmptyNodes: true,
-      });
+      const table = tableOf(this.#levels, this.#machine.take(1));
       return { table, host: undefined, frames: this.#machine };
     }
-    const host = createPageTable({
-      levels: 4,
-      rootFrame: this.#machine.take(1),
-      addresses: 'physical',
-      keepsEmptyNodes: true,
-    });
+    const host = tableOf(this.#hostLevels, this.#machine.take(1));
     const frames = new Frames(this.#firstGuestFrame);
     const rootFrame = frames.take(1);
     this.#back(host, rootFrame, 1);
-    return {
-      table: createPageTable({ levels: 4, rootFrame, addresses: 'physical', keepsEmptyNodes: true }),
-      host,
-      frames,
-    };
+    return { table: tableOf(this.#levels, rootFrame), host, frames };
   }
 
   #take(space: GuestSpace, count: number): Frame {

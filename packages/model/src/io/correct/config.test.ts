@@ -10,7 +10,9 @@ describe('the configuration of the machine', () => {
     'l2Cache',
     'l3Cache',
     'l4Cache',
+    'l5Cache',
     'nestedCache',
+    'interruptCache',
   ] as const;
 
   it.each(caches)(

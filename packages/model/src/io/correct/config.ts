@@ -80,7 +80,8 @@ export const ioMachineSpec = {
   iotlb: cache(128, 8, 'leaf entries of the IOMMU'),
   l2Cache: cache(512, 16, 'page-directory entries, 2 MiB of reach each', 'specs/io.md 3.3'),
   l3Cache: cache(1024, 16, 'page-directory-pointer entries, 1 GiB of reach each', 'specs/io.md 3.3'),
-  l4Cache: cache(16, 16, 'top-level entries, 512 GiB of reach each'),
+  l4Cache: cache(16, 16, 'entries of the fourth level, 512 GiB of reach each'),
+  l5Cache: cache(16, 16, 'entries of the fifth level, 256 TiB of reach each'),
   nestedCache: cache(256, 8, 'two dimensions: guest-physical pages of tables and leaves'),
   interruptCache: cache(64, 8, 'interrupt-remapping entries'),
   index: choice(
@@ -103,9 +104,17 @@ export const ioMachineSpec = {
     source: 'specs/io.md 4.2, Scalable IOV',
   }),
   dimensions: choice(['1', '2'], '1', 'one: second-level tables; two: the guest has tables of its own above them'),
-  levels: choice(['3', '4'], '4', 'of the tables of a domain: 39 or 48 bits of address', {
+  levels: choice(['3', '4', '5'], '4', 'of the tables of a domain: 39, 48 or 57 bits of address', {
     source: 'VT-d specification 3.7: adjusted guest address width',
   }),
+  hostLevels: choice(
+    ['4', '5'],
+    '4',
+    "two dimensions: of the host's tables, which guest-physical addresses go through",
+    {
+      source: 'VT-d specification 3.7',
+    },
+  ),
   hostPages: choice(['4k', '2m'], '4k', 'two dimensions: pages that back guest memory'),
   walkers: integer(8, 'page walks at a time', { min: 1, max: 1024, source: assumption }),
 
@@ -183,7 +192,9 @@ export function resolveIoMachine(given: unknown, where = 'machine'): IoMachine {
     'l2Cache',
     'l3Cache',
     'l4Cache',
+    'l5Cache',
     'nestedCache',
+    'interruptCache',
   ] as const) {
     const { entries, ways, partitions } = machine[name];
     const sets = ways === 0 ? 0 : Math.max(1, Math.floor(entries / ways));

@@ -120,8 +120,7 @@ export class Device {
     } else if (this.usesAts) this.#lookup(request);
     else {
       const sent = this.up.send(events.now, requests.bytes[request]!);
-      if (request === probe.request)
-        probe.note(sent + machine.pcieNs, 'PCI Express', `${requests.bytes[request]} bytes`);
+      if (request === probe.request) this.#noteCrossing(this.up, sent, events.now, `${requests.bytes[request]} bytes`);
       events.push(sent + machine.pcieNs, EventKind.agent, request);
     }
   }
@@ -152,9 +151,16 @@ export class Device {
 
   #ask(request: number, time: number): void {
     const { events, machine, probe } = this.#resources;
-    const arrives = this.up.send(time, 0) + machine.pcieNs;
-    if (request === probe.request) probe.note(arrives, 'PCI Express', 'translation request');
-    events.push(arrives, EventKind.agent, request);
+    const sent = this.up.send(time, 0);
+    if (request === probe.request) this.#noteCrossing(this.up, sent, time, 'translation request');
+    events.push(sent + machine.pcieNs, EventKind.agent, request);
+  }
+
+  /** What the DMA watched has just been given to a link: the wait for what was given before it, and the crossing. */
+  #noteCrossing(link: Link, sent: number, wanted: number, what: string): void {
+    const { probe, machine } = this.#resources;
+    if (link.began > wanted) probe.note(link.began, 'PCI Express', 'waits for those before it');
+    probe.note(sent + machine.pcieNs, 'PCI Express', what);
   }
 
   #prefetch(domain: number, vpn: number, time: number): void {
@@ -214,9 +220,9 @@ export class Device {
   answered(request: number): void {
     const { events, machine, requests, probe } = this.#resources;
     if (this.usesAts) {
-      const arrives = this.down.send(events.now, 0) + machine.pcieNs;
-      if (request === probe.request) probe.note(arrives, 'PCI Express', 'completion');
-      events.push(arrives, EventKind.deviceAnswer, request);
+      const sent = this.down.send(events.now, 0);
+      if (request === probe.request) this.#noteCrossing(this.down, sent, events.now, 'completion');
+      events.push(sent + machine.pcieNs, EventKind.deviceAnswer, request);
       return;
     }
     if (requests.frame[request]! < 0 && this.#isAskedFor(request)) return;
@@ -246,11 +252,19 @@ export class Device {
     const { machine, events, probe } = this.#resources;
     if (machine.faults !== 'page-request') return false;
     this.pageRequests++;
-    const asked = this.up.send(events.now, 0) + machine.pcieNs;
-    const responded = this.down.send(asked + machine.pageRequestNs, 0) + machine.pcieNs;
-    if (request === probe.request) probe.note(responded, 'page request', 'mapped by software');
-    events.push(responded, EventKind.pageResponse, request);
+    const sent = this.up.send(events.now, 0);
+    if (request === probe.request) this.#noteCrossing(this.up, sent, events.now, 'page request');
+    events.push(sent + machine.pcieNs + machine.pageRequestNs, EventKind.pageMapped, request);
     return true;
+  }
+
+  /** Software has mapped the page: its response crosses PCI Express. */
+  pageMapped(request: number): void {
+    const { machine, events, probe } = this.#resources;
+    if (request === probe.request) probe.note(events.now, 'software', 'maps the page');
+    const sent = this.down.send(events.now, 0);
+    if (request === probe.request) this.#noteCrossing(this.down, sent, events.now, 'page response');
+    events.push(sent + machine.pcieNs, EventKind.pageResponse, request);
   }
 
   pageResponded(request: number): void {
@@ -268,7 +282,7 @@ export class Device {
   #translated(request: number, time: number): void {
     const { events, machine, requests, probe } = this.#resources;
     const sent = this.up.send(time, requests.bytes[request]!);
-    if (request === probe.request) probe.note(sent + machine.pcieNs, 'PCI Express', `${requests.bytes[request]} bytes`);
+    if (request === probe.request) this.#noteCrossing(this.up, sent, time, `${requests.bytes[request]} bytes`);
     events.push(sent + machine.pcieNs, EventKind.access, request);
     this.inFlight--;
     this.#admit();

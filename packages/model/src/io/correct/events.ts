@@ -24,10 +24,12 @@ export const EventKind = {
   interruptMessage: 10,
   /** The interrupt's handler runs. Argument: ring. */
   interrupt: 11,
-  /** Software has mapped a requested page. Argument: request. */
+  /** The response to a page request has come to the device. Argument: request. */
   pageResponse: 12,
   /** A scheme's timer. */
   timer: 13,
   /** The hypervisor takes memory from a device. Argument: `hypervisor` when it has the lock of the invalidation queue, else 0. */
   unmap: 14,
+  /** Software has mapped a requested page. Argument: request. */
+  pageMapped: 15,
 } as const;

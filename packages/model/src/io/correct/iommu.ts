@@ -10,6 +10,7 @@ import type { Requests } from './requests.ts';
 import { PageCache, PartitionedCache, type TranslationCache } from './translation-cache.ts';
 import { UtilityCache } from './utility-cache.ts';
 import { readName, Walk, type WalkCaches } from './walk.ts';
+import { WideDomains } from './wide-addresses.ts';
 
 const lineBits = 64 * 8;
 /** A context entry and a root entry; an entry of the PASID directory and one of a PASID table. */
@@ -66,6 +67,7 @@ export class Iommu {
   readonly #waiting = new Fifo(2);
   /** Of each page on its way: the request that leads, walking or waiting. */
   readonly #leaders = new Map<number, number>();
+  readonly #wide = new WideDomains();
 
   constructor(
     machine: IoMachine,
@@ -81,7 +83,12 @@ export class Iommu {
     this.#probe = probe;
     this.#readOccupancyNs = lineBits / machine.memoryGbps;
     const hostLevel: PageLevel = machine.hostPages === '2m' ? 2 : 1;
-    this.spaces = new AddressSpaces(machine.dimensions === '2' ? hostLevel : 0, hasRecording);
+    this.spaces = new AddressSpaces({
+      hostPages: machine.dimensions === '2' ? hostLevel : 0,
+      levels: machine.levels === '5' ? 5 : 4,
+      hostLevels: machine.hostLevels === '5' ? 5 : 4,
+      hasRecording,
+    });
     const spread = machine.index === 'domain';
     const made = (shape: ConstructorParameters<typeof PartitionedCache>[0]) =>
       new PartitionedCache(shape, spread, random);
@@ -91,6 +98,7 @@ export class Iommu {
       made(machine.l2Cache),
       made(machine.l3Cache),
       made(machine.l4Cache),
+      made(machine.l5Cache),
     ];
     this.iotlb = new PageCache(
       machine.utility ? new UtilityCache(machine.iotlb, machine.utilityInterval, spread) : made(machine.iotlb),
@@ -102,6 +110,7 @@ export class Iommu {
       hostTables: levels(),
       nested: made(machine.nestedCache),
       rootLevel: Number(machine.levels),
+      hostRootLevel: Number(machine.hostLevels),
     };
     this.#walker = new Int32Array(machine.walkers).fill(-1);
     this.#done = new Uint8Array(machine.walkers);
@@ -118,6 +127,7 @@ export class Iommu {
     let missing = 0;
     if (this.context.lookup(requester[request]!, 0, 1) < 0) missing |= noContext;
     if (scalable && this.pasids.lookup(requester[request]!, pasid[request]!, 1) < 0) missing |= noPasid;
+    if (request === this.#probe.request) this.#markContext(missing);
     // Without the context there is no domain to look up the IOTLB with.
     if (missing === 0) {
       const frame = this.iotlb.lookup(domain[request]!, vpn[request]!);
@@ -131,6 +141,11 @@ export class Iommu {
     if (request === this.#probe.request)
       this.#probe.note(now + iotlbNs, 'IOTLB', missing === 0 ? 'miss' : 'no context or PASID entry');
     this.#lead(request, missing);
+  }
+
+  #markContext(missing: number): void {
+    this.#probe.mark('context cache', (missing & noContext) === 0 ? 'hit' : 'miss');
+    if (this.#machine.scalable) this.#probe.mark('PASID cache', (missing & noPasid) === 0 ? 'hit' : 'miss');
   }
 
   #answer(request: number, frame: number, level: number): void {
@@ -162,7 +177,7 @@ export class Iommu {
   }
 
   #pageKey(request: number): number {
-    return this.#requests.domain[request]! * 2 ** 36 + this.#requests.vpn[request]!;
+    return this.#wide.pageKey(this.#requests.domain[request]!, this.#requests.vpn[request]!);
   }
 
   #begin(walker: number, request: number, time: number): void {
@@ -180,7 +195,9 @@ export class Iommu {
     const request = this.#walker[walker]!;
     const { domain, vpn } = this.#requests;
     this.walks++;
-    this.#walk[walker]!.plan(this.caches, this.spaces.of(domain[request]!), domain[request]!, vpn[request]!);
+    const walk = this.#walk[walker]!;
+    walk.lookups = request === this.#probe.request ? [] : undefined;
+    walk.plan(this.caches, this.spaces.of(domain[request]!), domain[request]!, vpn[request]!);
   }
 
   #read(walker: number, time: number): void {
@@ -218,11 +235,17 @@ export class Iommu {
   #noteRead(walker: number, index: number): void {
     const prelude = this.#prelude[walker]!;
     const skipped = this.#requests.missing[this.#walker[walker]!] === noPasid ? readsPerEntry : 0;
+    const walk = this.#walk[walker]!;
+    if (index >= prelude) this.#markLookups(walk, index - prelude);
     const what =
-      index < prelude
-        ? `read of the ${preludeNames[skipped + index]}`
-        : readName(this.#walk[walker]!.read[index - prelude]!);
+      index < prelude ? `read of the ${preludeNames[skipped + index]}` : readName(walk.read[index - prelude]!);
     this.#probe.note(this.#events.now, what, 'memory');
+    // What is found in a cache behind the last read.
+    if (index >= prelude && index - prelude === walk.reads - 1) this.#markLookups(walk, walk.reads);
+  }
+
+  #markLookups({ lookups = [] }: Walk, before: number): void {
+    for (const { read, cache, isHit } of lookups) if (read === before) this.#probe.mark(cache, isHit ? 'hit' : 'miss');
   }
 
   /** Context and PASID are known: now the IOTLB can be asked, and the tables walked if need be. */
@@ -238,6 +261,7 @@ export class Iommu {
       this.#release(walker, frame, this.iotlb.level);
       return;
     }
+    if (request === this.#probe.request) this.#probe.mark('IOTLB', 'miss');
     this.#planTables(walker);
     this.#read(walker, now);
   }
@@ -285,7 +309,7 @@ export class Iommu {
   invalidate(domain: number, vpn: number, pages: number, leavesOnly: boolean): void {
     this.iotlb.invalidate(domain, vpn, pages);
     if (!leavesOnly) {
-      for (let level = 2; level <= 4; level++) {
+      for (let level = 2; level <= this.caches.rootLevel; level++) {
         const size = 512 ** (level - 1);
         const last = Math.floor((vpn + pages - 1) / size);
         for (let region = Math.floor(vpn / size); region <= last; region++)

@@ -2,6 +2,8 @@
 export class Link {
   #free = 0;
   bytes = 0;
+  /** When the first byte of what was sent last left. */
+  began = 0;
   readonly #nsPerByte: number;
   readonly #payload: number;
   readonly #header: number;
@@ -16,7 +18,8 @@ export class Link {
   send(time: number, bytes: number): number {
     const wire = bytes + Math.max(1, Math.ceil(bytes / this.#payload)) * this.#header;
     this.bytes += wire;
-    this.#free = Math.max(time, this.#free) + wire * this.#nsPerByte;
+    this.began = Math.max(time, this.#free);
+    this.#free = this.began + wire * this.#nsPerByte;
     return this.#free;
   }
 }

@@ -23,6 +23,8 @@ class NaiveCache {
   readonly sets: { key: string; value: number }[][][];
   readonly ways: number;
   readonly spread: boolean;
+  /** Parts of domains above 48 bits of address, in the order in which they were first looked for. */
+  readonly parts: string[] = [];
 
   constructor(shape: { entries: number; ways: number; partitions: number }, spread: boolean) {
     this.ways = shape.ways;
@@ -71,10 +73,19 @@ class NaiveCache {
   #setOf(domain: number, region: number, level: number): { key: string; value: number }[] {
     if (this.sets.length === 0) return [];
     const part = this.sets[domain % this.sets.length]!;
-    const regions = BigInt(2) ** BigInt([0, 36, 27, 18, 9][level]!);
-    const place = this.spread ? (BigInt(region) + BigInt(domain) * 2533n) % regions : BigInt(region);
-    const base = [0n, 0n, 1n << 52n, (1n << 52n) + (1n << 44n), (1n << 52n) + (1n << 45n)][level]!;
-    return part[Number((base + BigInt(domain) * regions + place) % BigInt(part.length))]!;
+    const regions = BigInt(2) ** BigInt([0, 36, 27, 18, 9, 9][level]!);
+    const place = ((this.spread ? BigInt(domain) * 2533n : 0n) + BigInt(region)) % regions;
+    const firsts = [0n, 0n, 1n << 52n, (1n << 52n) + (1n << 44n), (1n << 52n) + (1n << 45n), (1n << 52n) + (1n << 46n)];
+    const owner = this.#ownerOf(domain, BigInt(region) / regions);
+    const gap = owner >= 65_536n && level === 1 ? 1n << 48n : 0n;
+    return part[Number((firsts[level]! + owner * regions + place + gap) % BigInt(part.length))]!;
+  }
+
+  #ownerOf(domain: number, upper: bigint): bigint {
+    if (upper === 0n) return BigInt(domain);
+    const name = `${domain}/${upper}`;
+    if (!this.parts.includes(name)) this.parts.push(name);
+    return 65_536n + BigInt(this.parts.indexOf(name));
   }
 }
 
@@ -94,8 +105,10 @@ class NaiveFrames {
 class NaiveTable {
   readonly tables = new Map<string, number>();
   readonly leaves = new Map<string, number>();
-  constructor(root: number) {
-    this.tables.set('4/0', root);
+  readonly levels: number;
+  constructor(levels: number, root: number) {
+    this.levels = levels;
+    this.tables.set(`${levels}/0`, root);
   }
   leaf(vpn: number): { level: number; frame: number } | undefined {
     for (const level of [3, 2, 1]) {
@@ -105,7 +118,7 @@ class NaiveTable {
     return undefined;
   }
   map(vpn: number, level: number, frame: number, take: () => number): void {
-    for (let table = 3; table >= level; table--) {
+    for (let table = this.levels - 1; table >= level; table--) {
       const name = `${table}/${region(vpn, table + 1)}`;
       if (!this.tables.has(name)) this.tables.set(name, take());
     }
@@ -137,13 +150,15 @@ export function simulateNaively(machine: IoMachine, blocks: Iterable<Translation
     L2PAGE: cache(machine.l2Cache),
     L3PAGE: cache(machine.l3Cache),
     L4PAGE: cache(machine.l4Cache),
+    L5PAGE: cache(machine.l5Cache),
     NESTED: cache(machine.nestedCache),
     HOSTL2: cache(machine.l2Cache),
     HOSTL3: cache(machine.l3Cache),
     HOSTL4: cache(machine.l4Cache),
+    HOSTL5: cache(machine.l5Cache),
   };
-  const tableCaches = [caches.L2PAGE, caches.L3PAGE, caches.L4PAGE];
-  const hostCaches = [caches.HOSTL2, caches.HOSTL3, caches.HOSTL4];
+  const tableCaches = [caches.L2PAGE, caches.L3PAGE, caches.L4PAGE, caches.L5PAGE];
+  const hostCaches = [caches.HOSTL2, caches.HOSTL3, caches.HOSTL4, caches.HOSTL5];
 
   // Time: processes that wait for a moment, resumed in order of time, then of asking.
   let now = 0;
@@ -188,6 +203,8 @@ export function simulateNaively(machine: IoMachine, blocks: Iterable<Translation
   const machineFrames = new NaiveFrames();
   const spaces = new Map<number, { table: NaiveTable; host: NaiveTable | undefined; frames: NaiveFrames }>();
   const hostLevel = machine.hostPages === '2m' ? 2 : 1;
+  // Three levels are the part below one entry of four.
+  const depth = Math.max(4, Number(machine.levels));
   const back = (host: NaiveTable, frame: number) => {
     if (host.leaf(frame) !== undefined) return;
     const size = 512 ** (hostLevel - 1);
@@ -198,13 +215,13 @@ export function simulateNaively(machine: IoMachine, blocks: Iterable<Translation
     let space = spaces.get(domain);
     if (space !== undefined) return space;
     if (machine.dimensions === '1')
-      space = { table: new NaiveTable(machineFrames.take(1)), host: undefined, frames: machineFrames };
+      space = { table: new NaiveTable(depth, machineFrames.take(1)), host: undefined, frames: machineFrames };
     else {
-      const host = new NaiveTable(machineFrames.take(1));
+      const host = new NaiveTable(Number(machine.hostLevels), machineFrames.take(1));
       const frames = new NaiveFrames();
       const root = frames.take(1);
       back(host, root);
-      space = { table: new NaiveTable(root), host, frames };
+      space = { table: new NaiveTable(depth, root), host, frames };
     }
     spaces.set(domain, space);
     return space;
@@ -234,9 +251,16 @@ export function simulateNaively(machine: IoMachine, blocks: Iterable<Translation
   const walkOf = (domain: number, vpn: number): Plan => {
     const { table, host } = spaceOf(domain);
     const plan: Plan = { reads: 0, fills: [], frame: -1, level: 1 };
-    const descend = (of: NaiveTable, beside: NaiveCache[], page: number, before: (table: number) => void) => {
-      let level = 4;
-      for (const cached of [2, 3, 4]) {
+    const descend = (
+      of: NaiveTable,
+      root: number,
+      beside: NaiveCache[],
+      page: number,
+      before: (table: number) => void,
+    ) => {
+      let level = root;
+      for (const cached of [2, 3, 4, 5]) {
+        if (cached > root) break;
         if (beside[cached - 2]!.find(domain, [{ region: region(page, cached), level: cached }]) === undefined) continue;
         level = cached - 1;
         break;
@@ -244,7 +268,7 @@ export function simulateNaively(machine: IoMachine, blocks: Iterable<Translation
       const from = level;
       const leaf = of.leaf(page)!;
       for (; level >= leaf.level; level--) {
-        if (level === 4 || level < from) before(of.tables.get(`${level}/${region(page, level + 1)}`)!);
+        if (level === root || level < from) before(of.tables.get(`${level}/${region(page, level + 1)}`)!);
         plan.reads++;
         const at = level;
         if (at > leaf.level) plan.fills.push(() => beside[at - 2]!.put(domain, region(page, at), at, 0));
@@ -256,11 +280,11 @@ export function simulateNaively(machine: IoMachine, blocks: Iterable<Translation
       const known = caches.NESTED.find(domain, [{ region: frame, level: 1 }]);
       const leaf = host.leaf(frame)!;
       if (known !== undefined) return leaf;
-      descend(host, hostCaches, frame, () => {});
+      descend(host, host.levels, hostCaches, frame, () => {});
       plan.fills.push(() => caches.NESTED.put(domain, frame, 1, leaf.frame));
       return leaf;
     };
-    const leaf = descend(table, tableCaches, vpn, (frame) => locate(frame));
+    const leaf = descend(table, Number(machine.levels), tableCaches, vpn, (frame) => locate(frame));
     const end = locate(leaf.frame);
     plan.frame = end.frame;
     plan.level = Math.min(leaf.level, end.level);

@@ -1,6 +1,7 @@
 import type { Random } from '../../machine/random.ts';
 import { Fifo } from './fifo.ts';
 import { PageCache, PartitionedCache } from './translation-cache.ts';
+import { WideDomains } from './wide-addresses.ts';
 
 export interface PrefetchShape {
   readonly entries: number;
@@ -52,6 +53,7 @@ export class Prefetcher {
   /** Tenants of the last `distance` translations, and whom each was predicted to be followed by (-1 = nobody). */
   readonly #recent = new Fifo(2);
   readonly #pending = new Set<number>();
+  readonly #wide = new WideDomains();
   #accesses = 0;
   #made = 0;
   #requests = 0;
@@ -116,7 +118,7 @@ export class Prefetcher {
 
   /** Whether the page is to be asked for now; it counts as on its way from then on. */
   ask(domain: number, vpn: number): boolean {
-    const key = domain * 2 ** 36 + vpn;
+    const key = this.#wide.pageKey(domain, vpn);
     if (this.#pending.size >= this.#shape.entries || this.#pending.has(key) || this.buffer.peek(domain, vpn) >= 0)
       return false;
     this.#pending.add(key);
@@ -126,7 +128,7 @@ export class Prefetcher {
 
   /** @param frame -1 = not mapped */
   arrived(domain: number, vpn: number, level: number, frame: number): void {
-    this.#pending.delete(domain * 2 ** 36 + vpn);
+    this.#pending.delete(this.#wide.pageKey(domain, vpn));
     if (frame < 0) return;
     this.#fills++;
     if (this.buffer.peek(domain, vpn) >= 0) this.#fillsAgain++;

@@ -38,6 +38,11 @@ export class Probe {
     this.#since = time;
   }
 
+  /** Something that took no time of its own: a cache asked beside others. */
+  mark(what: string, outcome: string): void {
+    this.steps.push({ what, outcome, nanoseconds: 0 });
+  }
+
   note(time: number, what: string, outcome: string): void {
     this.steps.push({ what, outcome, nanoseconds: time - this.#since });
     this.#since = time;

@@ -53,7 +53,7 @@ function replay(elements: readonly Element[], machine: Record<string, unknown>, 
     block.entryLo[at] = element.frame * 4096 + 3;
   }
   simulation.feedRecorded(block);
-  return { result: simulation.finish(), accessed };
+  return { result: simulation.finish(), accessed, simulation };
 }
 
 /** What each DMA of a page must have got, in order: the entry recorded with it. */
@@ -149,6 +149,18 @@ describe('a recording', () => {
     expect(contextMisses([{ kind: 'context', domain: 2 }])).toEqual(undisturbed);
   });
 
+  it.each(['1', '2'])('leaves a page reachable until the recording takes it away, in %s dimension(s)', (dimensions) => {
+    const dma: Element = { kind: 'dma', domain: 1, vpn: 1027, level: 2, frame: 512 };
+    const reachable = (...after: Element[]) => {
+      const { simulation } = replay([dma, dma, dma, ...after], { dimensions });
+      return [1027, 1030].map((vpn) => simulation.isReachable(1, vpn));
+    };
+    expect(reachable()).toEqual([true, true]);
+    expect(reachable({ kind: 'pages', domain: 1, vpn: 1027, pages: 1 })).toEqual([true, true]);
+    expect(reachable({ kind: 'unmapped', domain: 1, vpn: 1027, pages: 1 })).toEqual([false, false]);
+    expect(reachable({ kind: 'unmapped', domain: 2, vpn: 1027, pages: 1 })).toEqual([true, true]);
+  });
+
   it('changes a mapping by a command of its own where the recording has none', () => {
     const at = (frame: number): Element => ({ kind: 'dma', domain: 1, vpn: 1024, level: 1, frame });
     const { result, accessed } = replay([at(5), at(5), at(6), at(6)], {});
@@ -164,9 +176,9 @@ describe('a recording', () => {
     expect(result.invalidations).toBe(0);
   });
 
-  it.each(['3', '4'])('reads one entry per level of a table of %s levels', (levels) => {
+  it.each(['3', '4', '5'])('reads one entry per level of a table of %s levels', (levels) => {
     const none = { entries: 0, ways: 0 };
-    const caches = { deviceTlb: none, iotlb: none, l2Cache: none, l3Cache: none, l4Cache: none };
+    const caches = { deviceTlb: none, iotlb: none, l2Cache: none, l3Cache: none, l4Cache: none, l5Cache: none };
     const elements: Element[] = [1024, 2048, 4096].map((page, index) => ({
       kind: 'dma',
       domain: 1,
@@ -178,6 +190,55 @@ describe('a recording', () => {
     // Walks of different pages end in any order.
     expect(accessed.map(({ frame }) => frame).sort()).toEqual([5, 6, 7]);
     expect(result.tableReads).toBe(3 * Number(levels));
+  });
+
+  it('gives every DMA the host frame that backs the recorded one, in two dimensions', () => {
+    fc.assert(
+      fc.property(
+        fc.array(element, { minLength: 1, maxLength: 120 }),
+        fc.record({
+          dimensions: fc.constant('2'),
+          hostPages: fc.constantFrom('4k', '2m'),
+          levels: fc.constantFrom('3', '4', '5'),
+          hostLevels: fc.constantFrom('4', '5'),
+          ats: fc.boolean(),
+          walkers: fc.integer({ min: 1, max: 3 }),
+          l2Cache: fc.constantFrom({ entries: 0, ways: 0 }, { entries: 2, ways: 1 }, { entries: 64, ways: 4 }),
+          nestedCache: fc.constantFrom({ entries: 0, ways: 0 }, { entries: 4, ways: 2 }),
+          memoryNs: fc.constantFrom(0, 50, 400),
+        }),
+        (elements, machine) => {
+          const { accessed, result } = replay(elements, machine);
+          const guest = expected(elements);
+          const backing = new Map<string, number>();
+          const owner = new Map<number, string>();
+          for (const { domain, vpn, frame } of accessed) {
+            const recordedFrame = `${domain}:${guest.get(`${domain}:${vpn}`)!.shift()!}`;
+            // One frame of a guest has one frame of the host, which nobody else has.
+            expect(backing.get(recordedFrame) ?? frame).toBe(frame);
+            expect(owner.get(frame) ?? recordedFrame).toBe(recordedFrame);
+            backing.set(recordedFrame, frame);
+            owner.set(frame, recordedFrame);
+          }
+          expect([...guest.values()].flat()).toEqual([]);
+          expect(result.refusedAccesses).toBe(0);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('drops every cached piece of a large page that is unmapped in part, in two dimensions', () => {
+    const at = (vpn: number, level: 1 | 2, frame: number): Element => ({ kind: 'dma', domain: 1, vpn, level, frame });
+    const other = [at(4096, 1, 77), at(4096, 1, 77)];
+    const elements = [
+      ...[at(1027, 2, 512), ...other],
+      { kind: 'unmapped', domain: 1, vpn: 1030, pages: 1 } as const,
+      ...[at(1027, 1, 9), ...other],
+    ];
+    const { accessed } = replay(elements, { dimensions: '2' });
+    const [before, after] = accessed.filter(({ vpn }) => vpn === 1027);
+    expect(after!.frame).not.toBe(before!.frame);
   });
 
   it('walks the tables of the guest and of the host when there are two dimensions', () => {

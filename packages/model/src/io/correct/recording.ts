@@ -2,12 +2,12 @@ import { type PageLevel, pagesIn } from '../../machine/address.ts';
 import { wholeDomain } from './invalidation-queue.ts';
 import { everyDomain, type RecordedBlock, RecordedKind } from './recorded-block.ts';
 import type { IoModel } from './simulate.ts';
+import { WideDomains } from './wide-addresses.ts';
 
 /** Bits of a leaf entry that are address: 51 to 12, in two words. */
 const addressHi = 0x000fffff;
 const pagesPerHighWord = 2 ** 20;
 const domains = 65_536;
-const pagesOfDomain = 2 ** 36;
 
 /** The frame of a recorded leaf entry, -1 when none is recorded. */
 export function frameOfEntry(lo: number, hi: number): number {
@@ -42,9 +42,10 @@ export function createRecording({ iommu, device, machine, commands }: IoModel, c
   /** By domain: number of its last command. */
   const lastCommand = new Float64Array(domains);
   const { spaces } = iommu;
+  const wide = new WideDomains();
 
   function add(domain: number, vpn: number, change: 1 | -1): void {
-    const key = domain * pagesOfDomain + vpn;
+    const key = wide.pageKey(domain, vpn);
     const count = (pending.get(key) ?? 0) + change;
     if (count === 0) pending.delete(key);
     else pending.set(key, count);
@@ -52,7 +53,7 @@ export function createRecording({ iommu, device, machine, commands }: IoModel, c
 
   function isUsed(domain: number, vpn: number, pages: number): boolean {
     if (pending.size === 0) return false;
-    const first = domain * pagesOfDomain + vpn;
+    const first = wide.pageKey(domain, vpn);
     if (pages === 1) return pending.has(first);
     for (const key of pending.keys()) if (key >= first && key < first + pages) return true;
     return false;
@@ -68,20 +69,29 @@ export function createRecording({ iommu, device, machine, commands }: IoModel, c
     lastCommand[domain] = commands.submit(domain, vpn, pages);
   }
 
-  function isCached(domain: number, vpn: number): boolean {
+  function isCached(domain: number, vpn: number, pages: number): boolean {
+    // Of a large page whose host has smaller ones, pieces are cached.
+    if (machine.dimensions === '2' && pages > 1) return true;
     // What is being fetched ahead is on its way to a cache.
     return machine.prefetch.entries > 0 || iommu.iotlb.peek(domain, vpn) >= 0 || device.holds(domain, vpn);
   }
 
+  /** Unmaps whole pages of whatever size, and invalidates all that they covered. */
   function unmap(domain: number, vpn: number, pages: number): void {
     const { table } = spaces.of(domain);
+    let first = vpn;
+    let end = vpn + pages;
     for (let page = vpn; page < vpn + pages; page++) {
       const level = table.leafLevel(page);
       if (level === 0) continue;
       const size = pagesIn[level];
-      while (isUsed(domain, page - (page % size), size) && clock.step());
+      const start = page - (page % size);
+      while (isUsed(domain, start, size) && clock.step());
       spaces.unmap(domain, page);
+      first = Math.min(first, start);
+      end = Math.max(end, start + size);
     }
+    command(domain, first, end - first);
   }
 
   return {
@@ -100,7 +110,7 @@ export function createRecording({ iommu, device, machine, commands }: IoModel, c
       awaitCommands(domain);
       if (old !== 0) {
         spaces.unmap(domain, vpn);
-        if (isCached(domain, vpn)) {
+        if (isCached(domain, vpn, size)) {
           command(domain, first, size);
           awaitCommands(domain);
         }
@@ -114,10 +124,8 @@ export function createRecording({ iommu, device, machine, commands }: IoModel, c
       const kind = block.kind[at]!;
       if (kind === RecordedKind.contextInvalidated) commands.submitContext(pages === 0 ? -1 : block.sid[at]!);
       else if (kind === RecordedKind.pagesInvalidated) command(domain, vpn, pages);
-      else if (kind === RecordedKind.pagesUnmapped) {
-        unmap(domain, vpn, pages);
-        command(domain, vpn, pages);
-      } else if (domain !== everyDomain) command(domain, 0, wholeDomain);
+      else if (kind === RecordedKind.pagesUnmapped) unmap(domain, vpn, pages);
+      else if (domain !== everyDomain) command(domain, 0, wholeDomain);
       else for (const known of [...spaces.domains()]) command(known, 0, wholeDomain);
     },
   };

@@ -13,10 +13,12 @@ export type IoCacheName =
   | 'L2PAGE'
   | 'L3PAGE'
   | 'L4PAGE'
+  | 'L5PAGE'
   | 'NESTED'
   | 'HOSTL2'
   | 'HOSTL3'
   | 'HOSTL4'
+  | 'HOSTL5'
   | 'RING'
   | 'INTERRUPT';
 

@@ -6,6 +6,7 @@ import { generateTranslations, parseIoGenerator } from '../workloads/generate.ts
 import { resolveIoMachine } from './config.ts';
 import { simulateNaively } from './naive-model.case.ts';
 import { Probe } from './probe.ts';
+import type { IoCacheName } from './result.ts';
 import { createIoSimulation } from './simulate.ts';
 
 function run(workload: string, scheme = 'persistent-pools', machine: Record<string, unknown> = {}) {
@@ -37,21 +38,24 @@ const accesses = fc.array(
       fc.integer({ min: 0, max: 3 }).map((region) => region * 512 + 7),
       fc.integer({ min: 0, max: 3 }).map((region) => region * 512 ** 2 + 515),
       fc.integer({ min: 0, max: 3 }).map((region) => region * 512 ** 3 + 1),
+      fc.integer({ min: 0, max: 3 }).map((region) => region * 512 ** 4 + 1),
     ),
     level: fc.constantFrom(1, 1, 1, 2, 3, 0),
   }),
   { minLength: 3, maxLength: 180 },
 );
 
-function blockOf(list: readonly Access[]): TranslationBlock {
+/** @param levels of the tables, whose addresses the pages are folded into */
+function blockOf(list: readonly Access[], levels: string): TranslationBlock {
+  const limit = 512 ** Number(levels);
   const block = createTranslationBlock(list.length);
   for (const [at, { tenant, page, level }] of list.entries()) {
     // A packet is one tenant's.
     const owner = list[at - (at % 3)]!.tenant;
     block.sid[at] = owner >> 1;
     block.did[at] = owner;
-    block.iovaLo[at] = (page * 4096) >>> 0;
-    block.iovaHi[at] = Math.floor(page / 2 ** 20);
+    block.iovaLo[at] = ((page % limit) * 4096) >>> 0;
+    block.iovaHi[at] = Math.floor((page % limit) / 2 ** 20);
     block.level[at] = level === 3 && tenant > 1 ? 2 : level;
   }
   block.length = list.length - (list.length % 3);
@@ -74,12 +78,15 @@ const machines = fc.record({
   l2Cache: shape,
   l3Cache: shape,
   l4Cache: shape,
+  l5Cache: shape,
   nestedCache: shape,
   contextCache: shape,
   pasidCache: shape,
   index: fc.constantFrom('domain', 'address'),
   dimensions: fc.constantFrom('1', '2'),
   hostPages: fc.constantFrom('4k', '2m'),
+  levels: fc.constantFrom('3', '4', '5'),
+  hostLevels: fc.constantFrom('4', '5'),
   scalable: fc.boolean(),
   tenancy: fc.constantFrom('function', 'pasid'),
   ats: fc.boolean(),
@@ -102,7 +109,7 @@ describe('the machine behind the link', () => {
     fc.assert(
       fc.property(accesses, machines, (list, given) => {
         const machine = resolveIoMachine(given);
-        const block = blockOf(list);
+        const block = blockOf(list, machine.levels);
         const naive = simulateNaively(machine, [block]);
         const simulation = createIoSimulation({ machine, ...resolveScheme('persistent-pools') });
         simulation.feed(block);
@@ -125,19 +132,35 @@ describe('the machine behind the link', () => {
   });
 
   it.each([
-    ['1', false, 4 + 2],
-    ['2', false, 24 + 2],
-    ['1', true, 4 + 4],
-    ['2', true, 24 + 4],
-  ])('a cold walk of %s dimension(s), scalable mode %s, makes %i reads', (dimensions, scalable, reads) => {
+    ['1', false, '4', '4', 4 + 2],
+    ['2', false, '4', '4', 24 + 2],
+    ['1', true, '4', '4', 4 + 4],
+    ['2', true, '4', '4', 24 + 4],
+    ['1', false, '3', '4', 3 + 2],
+    ['1', false, '5', '4', 5 + 2],
+    // (guest levels + 1) x (host levels + 1) - 1
+    ['2', false, '3', '4', 19 + 2],
+    ['2', false, '5', '4', 29 + 2],
+    ['2', false, '4', '5', 29 + 2],
+    ['2', true, '5', '5', 35 + 4],
+  ])('a cold walk of %s dimension(s), scalable mode %s, %s levels over %s, makes %i reads', (...row) => {
+    const [dimensions, scalable, levels, hostLevels, reads] = row;
     const probe = new Probe(0);
-    const machine = resolveIoMachine({ dimensions, scalable });
+    const machine = resolveIoMachine({ dimensions, scalable, levels, hostLevels });
     const simulation = createIoSimulation({ machine, ...resolveScheme('persistent-pools'), probe });
     const [block] = [...generateTranslations(parseIoGenerator('nvme,tenants=1,packets=1'))];
     simulation.feed(slice(block!, 0, 1));
-    const { memoryReads, tenants } = simulation.finish();
+    const { memoryReads, tenants, caches } = simulation.finish();
     expect(memoryReads).toBe(reads);
     expect(probe.steps.filter(({ what }) => what.startsWith('read of'))).toHaveLength(reads);
+    // Each cache asked is a step too.
+    const asked = (of: RegExp) => probe.steps.filter(({ what }) => of.test(what)).length;
+    const counted = (...names: IoCacheName[]) =>
+      names.reduce((sum, name) => sum + caches[name].hit + caches[name].miss, 0);
+    expect(asked(/^level-\d cache$/)).toBe(counted('L2PAGE', 'L3PAGE', 'L4PAGE', 'L5PAGE'));
+    expect(asked(/^host's level-\d cache$/)).toBe(counted('HOSTL2', 'HOSTL3', 'HOSTL4', 'HOSTL5'));
+    expect(asked(/^nested cache$/)).toBe(counted('NESTED'));
+    expect([asked(/^context cache$/), asked(/^PASID cache$/)]).toEqual([counted('CC'), counted('PASID')]);
     // The steps add up to the packet's latency: four crossings of PCI Express, both look-ups, 50 ns per read.
     const total = probe.steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0);
     expect(total).toBeCloseTo(tenants[0]!.maxNs, 6);
@@ -156,6 +179,29 @@ describe('the machine behind the link', () => {
       translations: 64 * 20 * 3,
       memoryReads: 0,
     });
+  });
+
+  it.each([
+    ['3', 39],
+    ['4', 48],
+    ['5', 57],
+  ])('reaches the last page of tables of %s levels, and refuses the one above %i bits by name', (levels, bits) => {
+    const block = createTranslationBlock(3);
+    block.length = 3;
+    const run = (vpn: number) => {
+      block.iovaLo.fill((vpn * 4096) >>> 0);
+      block.iovaHi.fill(Math.floor(vpn / 2 ** 20));
+      const simulation = createIoSimulation({
+        machine: resolveIoMachine({ levels }),
+        ...resolveScheme('persistent-pools'),
+      });
+      simulation.feed(block);
+      return simulation.finish();
+    };
+    expect(run(2 ** (bits - 12) - 1)).toMatchObject({ refusedAccesses: 0, walks: 1, tableReads: Number(levels) });
+    expect(() => run(2 ** (bits - 12))).toThrow(
+      expect.objectContaining({ code: 'io.iova-range', what: expect.stringContaining(`above ${bits} bits`) }),
+    );
   });
 
   it('delivers or loses every packet, fairly when all are alike', () => {
@@ -251,7 +297,10 @@ describe('the machine behind the link', () => {
 
 describe('memory that a hypervisor takes from a device', () => {
   // One tenant, one page over and over: walked for once, unless its translation goes.
-  const block = blockOf(Array.from({ length: 300 }, () => ({ tenant: 0, page: 7, level: 1 })));
+  const block = blockOf(
+    Array.from({ length: 300 }, () => ({ tenant: 0, page: 7, level: 1 })),
+    '4',
+  );
   const unmaps = (vpn: number) =>
     Array.from({ length: 10 }, (_, at) => ({ timeNs: 1_000 * (at + 1), domain: 0, vpn, pages: 512 }));
   function run(given: ReturnType<typeof unmaps>, ats: boolean) {

@@ -278,6 +278,9 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
       case EventKind.interrupt:
         driver.interrupted(argument);
         break;
+      case EventKind.pageMapped:
+        device.pageMapped(argument);
+        break;
       case EventKind.pageResponse:
         device.pageResponded(argument);
         break;
@@ -312,8 +315,8 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
     const tenants = latencies.tenants();
     const counts = iommu.counts();
     const { translations, lostToBuffer, lostToQueue } = source;
-    const [, , l2, l3, l4] = iommu.caches.tables;
-    const [, , hostL2, hostL3, hostL4] = iommu.caches.hostTables;
+    const [, , l2, l3, l4, l5] = iommu.caches.tables;
+    const [, , hostL2, hostL3, hostL4, hostL5] = iommu.caches.hostTables;
     return {
       timeNs,
       translations,
@@ -330,10 +333,12 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
         L2PAGE: l2!.counts(),
         L3PAGE: l3!.counts(),
         L4PAGE: l4!.counts(),
+        L5PAGE: l5!.counts(),
         NESTED: iommu.caches.nested.counts(),
         HOSTL2: hostL2!.counts(),
         HOSTL3: hostL3!.counts(),
         HOSTL4: hostL4!.counts(),
+        HOSTL5: hostL5!.counts(),
         RING: ringTables.counts(),
         INTERRUPT: driver.interruptCounts(),
       },

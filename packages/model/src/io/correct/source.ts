@@ -39,7 +39,8 @@ const partNames = ['descriptor (ring)', dataName, 'completion (mailbox)'];
 const dataPart = 1;
 const entryBytes = 16;
 const pageBytes = 4096;
-const highestIova = 2 ** 16;
+/** Bits of address by levels of tables. */
+const addressBits = { 3: 39, 4: 48, 5: 57 } as const;
 /** Leaves of 512 GiB are none of any IOMMU. */
 const highestLevel = 3;
 /** Position of a DMA that `explain` cannot name: a further page of one that it can. */
@@ -153,7 +154,10 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
   function recorded(domain: number, vpn: number, level: number, frame: number): number {
     if (scheme.translation !== 'tables' || (machine.faults !== 'block' && !replays)) return vpn;
     if (frame < 0 || level > highestLevel) iommu.spaces.ensure(domain, vpn, level as PageLevel);
-    else if (replays || iommu.spaces.of(domain).table.translate(vpn) === -1) remap(domain, vpn, level, frame);
+    else {
+      if (replays || iommu.spaces.of(domain).table.translate(vpn) === -1) remap(domain, vpn, level, frame);
+      iommu.spaces.back(domain, vpn);
+    }
     return vpn;
   }
 
@@ -192,13 +196,17 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
 
   function recordedAccess(block: TranslationBlock, at: number): void {
     const hi = block.iovaHi[at]!;
-    if (hi >= (machine.levels === '3' ? highestIova / 512 : highestIova))
+    const bits = addressBits[machine.levels];
+    if (hi >= 2 ** (bits - 32))
       throw new StrataError({
         code: 'io.iova-range',
-        what: `an I/O address above ${machine.levels === '3' ? 39 : 48} bits: 0x${(BigInt(hi) * 2n ** 32n + BigInt(block.iovaLo[at]!)).toString(16)}`,
+        what: `an I/O address above ${bits} bits: 0x${(BigInt(hi) * 2n ** 32n + BigInt(block.iovaLo[at]!)).toString(16)}`,
         where: `translation ${position}`,
         expected: `addresses of tables of ${machine.levels} levels`,
-        mend: 'Use --set levels=4, or --mode compat, whose model has no tables.',
+        mend:
+          machine.levels === '5'
+            ? 'No table of an IOMMU reaches that far: check the recording, or use --mode compat, whose model has no tables.'
+            : `Use --set levels=${machine.levels === '3' ? '4 or levels=5' : '5'}, or --mode compat, whose model has no tables.`,
       });
     const vpn = hi * 2 ** 20 + (block.iovaLo[at]! >>> 12);
     const bytes = part === dataPart ? machine.packetBytes : entryBytes;

@@ -1,6 +1,7 @@
 import { createPrintedTagStore } from '../../machine/print/index.ts';
 import type { Random } from '../../machine/random.ts';
 import type { TagStore } from '../../machine/tag-store.ts';
+import { WideDomains } from './wide-addresses.ts';
 
 export interface CacheCounts {
   readonly hit: number;
@@ -31,19 +32,27 @@ export interface CacheShape {
   readonly partitions: number;
 }
 
-/** Regions of each level in 48 bits of address, and the first key of each level: keys of all levels and domains lie below 2^53. */
-const regionBits: readonly number[] = [0, 36, 27, 18, 9];
-const levelBase: readonly number[] = [0, 0, 2 ** 52, 2 ** 52 + 2 ** 44, 2 ** 52 + 2 ** 45];
+/**
+ * Regions of each level in 48 bits of address (an entry of the fifth covers as much), and the first key of each level: keys of all levels and
+ * domains lie below 2^53. What lies above 48 bits has a domain number of its own, from 2^16 on.
+ */
+const regionBits: readonly number[] = [0, 36, 27, 18, 9, 9];
+const levelBase: readonly number[] = [0, 0, 2 ** 52, 2 ** 52 + 2 ** 44, 2 ** 52 + 2 ** 45, 2 ** 52 + 2 ** 46];
+const firstWide = 2 ** 16;
+/** Between the pages of domains and those of wide ones: the keys of the other levels. */
+const wideGap = 2 ** 48;
 /** Odd, so that domains with equal addresses spread over any power of two of sets. */
 const domainStride = 2533;
 
 /** One exact key per domain, region and level. `spread` moves the region by the domain: a permutation, which changes the set. */
-export function keyOf(domain: number, region: number, level: number, spread: boolean): number {
+export function keyOf(domain: number, region: number, level: number, spread: boolean, wide: WideDomains): number {
   const regions = 2 ** regionBits[level]!;
+  const owner = region < regions ? domain : wide.of(domain, Math.floor(region / regions));
   let place = spread ? region + domain * domainStride : region;
   // `%` of large numbers is a call of the library.
   if (place >= regions) place -= Math.floor(place / regions) * regions;
-  return levelBase[level]! + domain * regions + place;
+  const gap = owner >= firstWide && level === 1 ? wideGap : 0;
+  return levelBase[level]! + owner * regions + place + gap;
 }
 
 /** Set-associative, LRU; the sets in equal partitions by domain. No ways = no cache. */
@@ -55,6 +64,7 @@ export class PartitionedCache implements TranslationCache {
   readonly #stores: readonly TagStore[];
   readonly #payloads: readonly Float64Array[];
   readonly #domains: readonly Int32Array[];
+  readonly #wide = new WideDomains();
 
   constructor({ entries, ways, partitions }: CacheShape, spread: boolean, random: Random) {
     this.#spread = spread;
@@ -72,7 +82,7 @@ export class PartitionedCache implements TranslationCache {
     const stores = this.#stores;
     if (stores.length > 0) {
       const part = stores.length === 1 ? 0 : domain % stores.length;
-      const slot = stores[part]!.lookup(keyOf(domain, region, level, this.#spread));
+      const slot = stores[part]!.lookup(keyOf(domain, region, level, this.#spread, this.#wide));
       if (slot >= 0) {
         this.#hit++;
         return this.#payloads[part]![slot]!;
@@ -85,7 +95,7 @@ export class PartitionedCache implements TranslationCache {
   peek(domain: number, region: number, level: number): number {
     if (this.#stores.length === 0) return -1;
     const part = domain % this.#stores.length;
-    const slot = this.#stores[part]!.peek(keyOf(domain, region, level, this.#spread));
+    const slot = this.#stores[part]!.peek(keyOf(domain, region, level, this.#spread, this.#wide));
     return slot < 0 ? -1 : this.#payloads[part]![slot]!;
   }
 
@@ -93,7 +103,7 @@ export class PartitionedCache implements TranslationCache {
     if (this.#stores.length === 0) return;
     const part = domain % this.#stores.length;
     const store = this.#stores[part]!;
-    const key = keyOf(domain, region, level, this.#spread);
+    const key = keyOf(domain, region, level, this.#spread, this.#wide);
     let slot = store.peek(key);
     if (slot < 0) {
       slot = store.insert(key);
@@ -108,7 +118,7 @@ export class PartitionedCache implements TranslationCache {
     if (this.#stores.length === 0) return false;
     const part = domain % this.#stores.length;
     const store = this.#stores[part]!;
-    const key = keyOf(domain, region, level, this.#spread);
+    const key = keyOf(domain, region, level, this.#spread, this.#wide);
     const slot = store.peek(key);
     if (slot < 0) return false;
     this.#domains[part]![slot] = 0;
@@ -202,7 +212,7 @@ export class PageCache {
   }
 }
 
-const pagesPerRegion: readonly number[] = [0, 1, 512, 512 ** 2, 512 ** 3];
+const pagesPerRegion: readonly number[] = [0, 1, 512, 512 ** 2, 512 ** 3, 512 ** 4];
 
 /** Number of the region of a level that a 4 KiB page lies in. */
 export function regionOf(vpn: number, level: number): number {

@@ -1,4 +1,5 @@
 import { type CacheCounts, type CacheShape, keyOf, type TranslationCache } from './translation-cache.ts';
+import { WideDomains } from './wide-addresses.ts';
 
 /** One set in so many has shadow tags: what a partition would hit if it had all ways. */
 const sampledSets = 4;
@@ -23,6 +24,7 @@ export class UtilityCache implements TranslationCache {
   readonly #payloads: Float64Array;
   readonly #lastUse: Float64Array;
   readonly #domains: Int32Array;
+  readonly #wide = new WideDomains();
   /** Ways of each partition in every set. */
   readonly quotas: Int32Array;
   /** Shadow tags: per partition and sampled set the keys by recency, most recent first. */
@@ -48,7 +50,7 @@ export class UtilityCache implements TranslationCache {
   }
 
   lookup(domain: number, region: number, level: number): number {
-    const key = keyOf(domain, region, level, this.#spread);
+    const key = keyOf(domain, region, level, this.#spread, this.#wide);
     if (this.#sets > 0) {
       this.#observe(domain % this.#partitions, key);
       if (++this.#lookups % this.#interval === 0) this.#decide();
@@ -64,13 +66,13 @@ export class UtilityCache implements TranslationCache {
   }
 
   peek(domain: number, region: number, level: number): number {
-    const slot = this.#slotOf(keyOf(domain, region, level, this.#spread));
+    const slot = this.#slotOf(keyOf(domain, region, level, this.#spread, this.#wide));
     return slot < 0 ? -1 : this.#payloads[slot]!;
   }
 
   fill(domain: number, region: number, level: number, payload: number): void {
     if (this.#sets === 0) return;
-    const key = keyOf(domain, region, level, this.#spread);
+    const key = keyOf(domain, region, level, this.#spread, this.#wide);
     let slot = this.#slotOf(key);
     if (slot < 0) {
       slot = this.#victim(key % this.#sets, domain % this.#partitions);
@@ -83,7 +85,7 @@ export class UtilityCache implements TranslationCache {
   }
 
   invalidate(domain: number, region: number, level: number): boolean {
-    const slot = this.#slotOf(keyOf(domain, region, level, this.#spread));
+    const slot = this.#slotOf(keyOf(domain, region, level, this.#spread, this.#wide));
     if (slot >= 0) this.#keys[slot] = -1;
     return slot >= 0;
   }

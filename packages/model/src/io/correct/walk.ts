@@ -3,19 +3,26 @@ import { entryKind, entryTarget, type PageTable } from '../../machine/page-table
 import type { Space } from './address-spaces.ts';
 import { regionOf, type TranslationCache } from './translation-cache.ts';
 
-const hostRootLevel = 4;
 const leaf = 2;
-/** Reads of the largest walk (24 of tables, 4 of context and PASID entries) and what it may fill. */
-const longest = 32;
+/** Reads of the largest walk (35 of tables) and what it may fill. */
+const longest = 48;
 
-/** The caches beside the walkers; those per level are indexed by the level of the entries that they hold, 2 to 4. */
+/** The caches beside the walkers; those per level are indexed by the level of the entries that they hold, 2 to 5. */
 export interface WalkCaches {
   readonly tables: readonly (TranslationCache | undefined)[];
   readonly hostTables: readonly (TranslationCache | undefined)[];
   /** Guest-physical pages; used with two dimensions. */
   readonly nested: TranslationCache;
-  /** Level of a domain's root: 3 or 4. */
+  /** Level of a domain's root: 3, 4 or 5. */
   readonly rootLevel: number;
+  /** Level of the root of the host's tables: 4 or 5. */
+  readonly hostRootLevel: number;
+}
+
+export interface WalkLookup {
+  readonly read: number;
+  readonly cache: string;
+  readonly isHit: boolean;
 }
 
 /** One page walk: what it reads, and what it leaves in the caches when it is done. Used again for the next. */
@@ -33,6 +40,9 @@ export class Walk {
   readonly #fillLevel = new Uint8Array(longest);
   readonly #fillPayload = new Float64Array(longest);
 
+  /** Of a walk that is explained: each look-up in a cache, and the read that it came before. */
+  lookups: WalkLookup[] | undefined;
+
   /** Follows the tables as they are now; caches are looked up, not filled. */
   plan(caches: WalkCaches, space: Space, domain: number, vpn: number): void {
     this.reads = 0;
@@ -41,7 +51,7 @@ export class Walk {
     const { table, host } = space;
     const { rootLevel } = caches;
     // A table of three levels is the part below one entry of the fourth, which is no memory of its own.
-    let node = rootLevel === hostRootLevel ? 0 : table.nodeAt(vpn, rootLevel);
+    let node = rootLevel === table.levels ? 0 : table.nodeAt(vpn, rootLevel);
     let level = rootLevel;
     if (node === -1) {
       this.read[this.reads++] = level;
@@ -51,6 +61,7 @@ export class Walk {
     let isLocated = false;
     for (let cached = 2; cached <= rootLevel; cached++) {
       const child = caches.tables[cached]!.lookup(domain, regionOf(vpn, cached), cached);
+      this.lookups?.push({ read: this.reads, cache: `level-${cached} cache`, isHit: child >= 0 });
       if (child < 0) continue;
       node = child;
       level = cached - 1;
@@ -85,11 +96,13 @@ export class Walk {
   /** Frame of the machine that backs a frame of the guest; the host's walk, unless the nested cache knows. */
   #locate(caches: WalkCaches, host: PageTable, domain: number, page: number): number {
     const known = caches.nested.lookup(domain, page, 1);
+    this.lookups?.push({ read: this.reads, cache: 'nested cache', isHit: known >= 0 });
     if (known >= 0) return known;
     let node = 0;
-    let level = hostRootLevel;
-    for (let cached = 2; cached <= hostRootLevel; cached++) {
+    let level = caches.hostRootLevel;
+    for (let cached = 2; cached <= caches.hostRootLevel; cached++) {
       const child = caches.hostTables[cached]!.lookup(domain, regionOf(page, cached), cached);
+      this.lookups?.push({ read: this.reads, cache: `host's level-${cached} cache`, isHit: child >= 0 });
       if (child < 0) continue;
       node = child;
       level = cached - 1;

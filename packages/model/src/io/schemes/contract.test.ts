@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { flatten } from '../../machine/fields.ts';
+import { ioConfigurationSchema, parseIoConfiguration, resolveIoConfiguration } from '../configuration.ts';
 import { resolveIoMachine } from '../correct/config.ts';
 import type { CorrectIoResult } from '../correct/result.ts';
 import { createIoSimulation, type IoObserver } from '../correct/simulate.ts';
@@ -82,6 +83,19 @@ describe.each([...protectionSchemes.names])('protection scheme %s', (scheme) => 
     for (const { field } of flatten(spec)) expect(field.source ?? '', field.summary).not.toBe('');
   });
 
+  it('is in the schema of configurations with every parameter, and takes its defaults from there', () => {
+    const { properties } = ioConfigurationSchema() as {
+      properties: { scheme: { anyOf: [{ enum: string[] }, { properties: Record<string, { properties: object }> }] } };
+    };
+    const [names, ofSchemes] = properties.scheme.anyOf;
+    expect(names.enum).toContain(scheme);
+    const parameters = ofSchemes.properties[scheme]!.properties;
+    expect(Object.keys(parameters)).toEqual(flatten(spec).map(({ path }) => path));
+    const defaults = Object.entries(parameters).map(([name, field]) => [name, (field as { default: unknown }).default]);
+    const given = parseIoConfiguration({ scheme: { [scheme]: Object.fromEntries(defaults) } }, 'x');
+    expect(resolveIoConfiguration(given)).toEqual(resolveIoConfiguration({ scheme }));
+  });
+
   it('translates every address to the frame that its tables say, and lets nothing through that is not mapped', () => {
     fc.assert(
       fc.property(variants, (variant) => {
@@ -135,6 +149,8 @@ describe.each([...protectionSchemes.names])('protection scheme %s', (scheme) => 
             expect(window.exposedPages).toBe(window.pages);
             expect(window.stillOpen).toBe(window.pages);
             break;
+          // Recorded commands: recording.test.ts. A generated workload has none, and its pages stay.
+          case 'recorded':
           case 'pool':
             expect(window).toMatchObject({ pages: 0, exposedPages: 0 });
             break;

@@ -8,7 +8,7 @@ export const recorded = defineScheme({
   source: 'specs/io.md 1.2: vtd_inv_desc_*, iommu:unmap',
   spec: {},
   translation: 'tables',
-  promises: { kind: 'pool' },
+  promises: { kind: 'recorded' },
   recordedLevel: 0,
   replays: true,
   create: (_, driver) => createPool(driver, 0),

@@ -55,11 +55,14 @@ export type SchemePromise =
   /** Unreachable when it goes back. */
   | { readonly kind: 'strict' }
   /** Unreachable after a time. */
-  | { readonly kind: 'window'; readonly what: string };
+  | { readonly kind: 'window'; readonly what: string }
+  /** What the driver of a recording promised: a page is reachable until the recording takes it away. */
+  | { readonly kind: 'recorded' };
 
 /**
  * How a driver protects memory from devices. Adding a scheme is one file and one line in `registry.ts`; that yields its parameters in
- * `--set scheme.NAME`, its line in `--help`, its row in the documentation, and its place in the contract suite.
+ * `--set scheme.NAME` and as sweep axes, their checks, lines in `--help`, rows in the documentation, JSON Schema, and its place in the
+ * contract suite.
  */
 export interface ProtectionScheme<S extends Spec = Spec> extends Named {
   readonly source: string;
