@@ -73,7 +73,7 @@ export const elasticityPart: Part = {
       warnings: [
         'elasticity: the published plots divide by 20 GiB although 18 GiB move, so their rates are 11 % too high; ratios are right.',
         'elasticity: the recordings of three VMs side by side are not at hand. As recorded (12 vCPUs, 16 GiB) free page reporting fits 3 VMs, not 4; scaled to the published sizes it fits 4, but HyperAlloc then 6; only with builds stretched by a guess too they are 3, 4, 5: claims C12 on reporting stay open.',
-        'elasticity: interference is a model with three constants fitted to three figures; the table shows the 80 others beside the measurement. It is off most for growing virtio-mem with VFIO under 12 threads.',
+        'elasticity: interference is a model with three constants fitted to three figures; the table shows the 80 others beside the measurement. It is off most for how long a balloon of 2 MiB slows its load (about 0.3 s against 1.0 to 1.7 s).',
       ],
       notModelled: [
         'elasticity: migration and compaction time, swapping in the guest, NUMA, and the longer builds under reporting of single pages.',
