@@ -241,6 +241,21 @@ describe('strata elastic events and impact', () => {
     expect(io.with.lockHeldShare).toBeGreaterThan(0);
   });
 
+  it('moves as much memory under each technique that is told a size, and more when HyperAlloc acts by itself', async () => {
+    const unmaps = async (rest: string) =>
+      (await strata(`events --vm-mib 128 --mib 8 --technique ${rest} --json`)).json().counts;
+    for (const technique of [
+      'virtio-balloon-huge',
+      'virtio-mem',
+      'virtio-mem --vfio',
+      'hyperalloc',
+      'hyperalloc --vfio',
+    ])
+      expect((await unmaps(technique))['ept-unmap'], technique).toBe(4);
+    expect((await unmaps('virtio-balloon'))['ept-unmap']).toBe(4 * 512);
+    expect((await unmaps('hyperalloc --automatic'))['ept-unmap']).toBeGreaterThan(40);
+  });
+
   it('splits huge pages of the host under a balloon of single pages only', async () => {
     const rest = `${small} --trace gen:gups,size=16MiB,accesses=2e5 --json`;
     const [single, huge] = [

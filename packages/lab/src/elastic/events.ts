@@ -11,12 +11,14 @@ export interface EventOptions extends TechniqueOptions {
   readonly vmMib: string;
   readonly mib: string;
   readonly untouched?: boolean;
+  readonly automatic?: boolean;
 }
 
 export function addEventOptions(command: Command): Command {
   return addTechniqueOptions(command)
     .option('--vm-mib <n>', 'size of the VM, in MiB', '1024')
-    .option('--mib <n>', 'memory that leaves and comes back, in MiB', '64')
+    .option('--mib <n>', 'memory that leaves and comes back, in MiB; reporting and hinting take what is free', '64')
+    .option('--automatic', 'HyperAlloc also takes what is free by itself')
     .option('--untouched', 'the guest has never written its memory');
 }
 
@@ -59,6 +61,7 @@ export async function recordedEvents(options: EventOptions, profile: HostProfile
     totalMib,
     mib: evenMib(options.mib, '--mib', 2, totalMib / 2),
     touched: !options.untouched,
+    automatic: options.automatic ?? false,
   });
 }
 
