@@ -200,6 +200,19 @@ describe('logs of memory', () => {
     expect((await only(fixture('buddyinfo.txt').repeat(2), { totalMib: 24 * 1024 })).usedMib).toHaveLength(2);
   });
 
+  it('reads /proc/pagetypeinfo, which counts the same blocks by migrate type', async () => {
+    const text = fixture('pagetypeinfo.txt');
+    const counts = text
+      .split('\n')
+      .filter((line) => line.includes(', type'))
+      .map((line) => line.trim().split(/\s+/).slice(6).map(Number));
+    const pages = counts.flatMap((row) => row.map((count, order) => count * 2 ** order));
+    const huge = counts.reduce((sum, row) => sum + row[9]! * 512 + row[10]! * 1024, 0);
+    const demand = await only(`1\n${text}2\n${text}`, { totalMib: 24 * 1024 });
+    expect(demand.usedMib[1]).toBeCloseTo(24 * 1024 - pages.reduce((sum, each) => sum + each, 0) / 256);
+    expect(demand.usedHugeMib[0]).toBeCloseTo(24 * 1024 - huge / 256);
+  });
+
   it('reads virsh dommemstat by its last_update', async () => {
     const one = fixture('virsh-dommemstat-testdriver.txt');
     const demand = await only(one + one.replace('627319920', '627319930').replace('unused 1048576', 'unused 524288'));
@@ -262,6 +275,7 @@ describe('logs of memory', () => {
     for (const [name, totalMib] of [
       ['meminfo.txt', undefined],
       ['buddyinfo.txt', 24 * 1024],
+      ['pagetypeinfo.txt', 24 * 1024],
       ['virsh-dommemstat-testdriver.txt', undefined],
     ] as const) {
       const log = three(fixture(name));

@@ -18,7 +18,7 @@ export const demandFormats: readonly { readonly name: DemandFormat; readonly sum
       't_s,used_small_mib,used_huge_mib,total_mib[,rss_mib,mode,run] in any unit and order, GWA-T-12 (Bitbrains), or the artifact: time,rss,small,huge,cached,total',
   },
   { name: 'meminfo', summary: 'copies of /proc/meminfo, a time before each' },
-  { name: 'buddyinfo', summary: 'copies of /proc/buddyinfo, a time before each' },
+  { name: 'buddyinfo', summary: 'copies of /proc/buddyinfo or /proc/pagetypeinfo, a time before each' },
   { name: 'dommemstat', summary: 'copies of virsh dommemstat' },
   { name: 'qmp', summary: 'a QMP transcript with guest-stats of the balloon' },
   { name: 'kmem', summary: 'kmem:mm_page_alloc and mm_page_free as perf script, trace-cmd report or ftrace' },

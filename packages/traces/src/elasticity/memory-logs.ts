@@ -68,14 +68,23 @@ const syntaxes: Readonly<Record<LogFormat, LogSyntax>> = {
     },
   },
   buddyinfo: {
-    expected: 'lines of /proc/buddyinfo (`Node 0, zone DMA32 1 0 0 ...`), and a time before each copy',
+    expected:
+      'lines of /proc/buddyinfo (`Node 0, zone DMA32 1 0 0 ...`) or /proc/pagetypeinfo, and a time before each copy',
     begins: (line, block) => block.has(zoneOf(line)),
     take(line, block) {
-      if (!/^\s*Node\s+\d+,\s+zone\s+\S+(\s+\d+)+\s*$/.test(line)) return false;
-      const counts = line.trim().split(/\s+/).slice(4).map(Number);
+      if (pagetypeHeading.test(line)) return true;
+      const match = /^\s*Node\s+\d+,\s+zone\s+[^\s,]+(,\s+type\s+\S+)?((?:\s+>?\d+)+)\s*$/.exec(line);
+      if (match === null) return false;
+      // Below its free blocks, /proc/pagetypeinfo counts the pageblocks of each type.
+      if (match[1] === undefined && block.has('types')) return true;
+      const counts = match[2]!
+        .trim()
+        .split(/\s+/)
+        .map((count) => Number(count.replace('>', '')));
       // Every zone has as many orders as the others: fewer are a line that was cut off.
       if (counts.length < (block.get('orders') ?? leastOrders)) return false;
       block.set('orders', counts.length);
+      if (match[1] !== undefined) block.set('types', 1);
       block.set(zoneOf(line), 1);
       const add = (key: string, pages: number) => block.set(key, (block.get(key) ?? 0) + pages);
       counts.forEach((count, order) => {
@@ -118,8 +127,14 @@ const syntaxes: Readonly<Record<LogFormat, LogSyntax>> = {
   },
 };
 
+/** Lines of /proc/pagetypeinfo that hold no zone. */
+const pagetypeHeading =
+  /^\s*(?:Page block order:|Pages per block:|Free pages count per migrate type|Number of blocks type)/;
+
+/** The zone of a line, and the migrate type where it tells one. */
 function zoneOf(line: string): string {
-  return line.trim().split(/\s+/).slice(0, 4).join(' ');
+  const words = line.trim().split(/\s+/);
+  return words.slice(0, words[4] === 'type' ? 6 : 4).join(' ');
 }
 
 class MissingField extends Error {}
