@@ -1,4 +1,4 @@
-import type { ActivityCounts, SpaceResult } from '@strata/model/translation';
+import type { ActivityCounts, ResizedCounts, SpaceResult } from '@strata/model/translation';
 import type { Figure } from '../figures/figure.ts';
 import type { Row, Table } from '../terminal/table.ts';
 import type { PerfDocument } from './application.ts';
@@ -54,6 +54,8 @@ export interface TranslateDocument {
   readonly spaces?: readonly SpaceResult[];
   /** With --activity: what the operating systems did. */
   readonly activity?: ActivityCounts;
+  /** With --memory-events: what they did to the VM. */
+  readonly resized?: ResizedCounts;
   readonly perf?: PerfDocument;
   /** With --sample: what the samples say about each other. */
   readonly samples?: SamplesDocument;
