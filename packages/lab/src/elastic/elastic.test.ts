@@ -340,7 +340,7 @@ describe('strata elastic footprint --replay pages', () => {
 
   it('is for traces of the page allocator only', async () => {
     const { code, err } = await strata(
-      `footprint --demand ${runs} --select clang-base-manual/0 --technique hyperalloc --replay pages --total-gib 1`,
+      `footprint --demand ${runs} --select clang-base-manual/0 --technique hyperalloc --replay pages --total-gib 16`,
     );
     expect(code).toBe(2);
     expect(err).toMatch(/page by page|page allocator/);

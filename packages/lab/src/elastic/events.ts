@@ -30,7 +30,7 @@ export function registerEvents(parent: Command): void {
     );
   addExamples(addOutputOptions(addEventOptions(command)), [
     'strata elastic events --technique hyperalloc --vfio --mib 8 --csv > events.csv',
-    'strata translate run --trace gen:gups,size=64MiB,accesses=1e6 --setup virtualized --memory-events events.csv',
+    'strata translate run --trace gen:gups,size=64MiB,accesses=2e5 --setup virtualized --memory-events events.csv',
     'strata io run --trace gen:iperf3,tenants=1,packets=5000 --queue 32 --memory-events events.csv',
   ]).action(async (options: EventOptions & OutputOptions) => {
     const { technique, vfio } = techniqueOf(options);
