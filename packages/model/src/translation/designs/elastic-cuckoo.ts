@@ -32,12 +32,20 @@ export interface ElasticCuckooCounts {
 interface Generation<Region> {
   readonly slots: number;
   readonly seeds: Int32Array;
-  /** By way: key and value of each slot side by side, since who finds one reads the other; key -1 = empty. */
-  readonly cells: readonly Float64Array[];
+  /** By way and slot, and their key and value side by side, since who finds one reads the other; key -1 = empty. */
+  readonly cells: Float64Array;
+  /**
+   * By way and slot: bits of the hash of its key, 0 = empty. Nearly every place that does not hold a key is ruled out by these few bytes,
+   * which stay in the caches of the machine that simulates; the cells of a large table do not.
+   */
+  readonly marks: Uint8Array;
   readonly regions: readonly Region[];
 }
 
 const empty = -1;
+
+/** Of a hash whose lowest bits are the slot. */
+const markOf = (hashed: number): number => (hashed >>> 24) | 128;
 
 /**
  * A d-ary cuckoo hash table that is resized gradually (elastic cuckoo hashing: Skarlatos et al., ASPLOS 2020). An element lies in exactly one
@@ -52,29 +60,33 @@ export class ElasticCuckooTable<Region> {
   size = 0;
   /** Way that held the key of the last `find`, or -1. */
   holder = -1;
+  readonly ways: number;
   private readonly options: ElasticCuckooOptions<Region>;
   private current: Generation<Region>;
   /** What the table is being moved to. */
   private next: Generation<Region> | undefined;
   /** By way: slots of `current` below it have been moved. */
   private readonly pointers: Int32Array;
-  /** By way: the places that `find` has looked at last. */
+  /** By way: the places that `find` has looked at last, as slots, and as indices of marks of their generation. */
   private readonly foundSlots: Int32Array;
+  private readonly foundAt: Int32Array;
+  private readonly foundMarks: Uint8Array;
   private readonly foundIn: Generation<Region>[];
+  /** Whether those places are in two generations, as `foundIn` says, or all in the current one. */
+  private foundInTwo = false;
   /** The element that an insertion has displaced and not placed yet. */
   private handKey = empty;
   private handValue = 0;
 
   constructor(options: ElasticCuckooOptions<Region>) {
     this.options = options;
+    this.ways = options.ways;
     this.pointers = new Int32Array(options.ways);
     this.current = this.newGeneration(options.initialSlots);
     this.foundSlots = new Int32Array(options.ways);
+    this.foundAt = new Int32Array(options.ways);
+    this.foundMarks = new Uint8Array(options.ways);
     this.foundIn = new Array<Generation<Region>>(options.ways).fill(this.current);
-  }
-
-  get ways(): number {
-    return this.options.ways;
   }
 
   get isResizing(): boolean {
@@ -91,28 +103,40 @@ export class ElasticCuckooTable<Region> {
    * one is looked for or the table changes.
    */
   find(key: number): number {
-    const { current, next, foundSlots, foundIn } = this;
-    const { ways } = this.options;
+    const { current, next, foundSlots, foundAt, foundMarks, foundIn } = this;
+    const { ways } = this;
     const folded = fold(key);
+    this.foundInTwo = next !== undefined;
     let holder = -1;
     for (let way = 0; way < ways; way++) {
       let home = current;
-      let slot = hash(folded, home.seeds[way]!) & (home.slots - 1);
-      if (next !== undefined && slot < this.pointers[way]!) {
-        home = next;
-        slot = hash(folded, home.seeds[way]!) & (home.slots - 1);
+      let hashed = hash(folded, home.seeds[way]!);
+      if (next !== undefined) {
+        if ((hashed & (home.slots - 1)) < this.pointers[way]!) {
+          home = next;
+          hashed = hash(folded, home.seeds[way]!);
+        }
+        foundIn[way] = home;
       }
+      const slot = hashed & (home.slots - 1);
+      const at = way * home.slots + slot;
+      const mark = markOf(hashed);
       foundSlots[way] = slot;
-      foundIn[way] = home;
-      if (home.cells[way]![2 * slot] === key) holder = way;
+      foundAt[way] = at;
+      foundMarks[way] = mark;
+      if (home.marks[at] === mark && home.cells[2 * at] === key) holder = way;
     }
     this.holder = holder;
     return holder;
   }
 
+  private homeOf(way: number): Generation<Region> {
+    return this.foundInTwo ? this.foundIn[way]! : this.current;
+  }
+
   /** Memory in which that way keeps the key, if it does. */
   regionAt(way: number): Region {
-    return this.foundIn[way]!.regions[way]!;
+    return this.homeOf(way).regions[way]!;
   }
 
   /** Slot of that memory. */
@@ -122,7 +146,7 @@ export class ElasticCuckooTable<Region> {
 
   /** Value in that slot. */
   valueAt(way: number): number {
-    return this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]! + 1]!;
+    return this.homeOf(way).cells[2 * this.foundAt[way]! + 1]!;
   }
 
   /** Value of `key`, or -1 when it is absent. */
@@ -135,7 +159,7 @@ export class ElasticCuckooTable<Region> {
   set(key: number, value: number): void {
     const way = this.find(key);
     if (way >= 0) {
-      this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]! + 1] = value;
+      this.homeOf(way).cells[2 * this.foundAt[way]! + 1] = value;
       return;
     }
     this.size++;
@@ -147,7 +171,7 @@ export class ElasticCuckooTable<Region> {
   delete(key: number): boolean {
     const way = this.find(key);
     if (way < 0) return false;
-    this.foundIn[way]!.cells[way]![2 * this.foundSlots[way]!] = empty;
+    this.clearCell(this.homeOf(way), this.foundAt[way]!);
     this.size--;
     this.goOn();
     return true;
@@ -155,8 +179,8 @@ export class ElasticCuckooTable<Region> {
 
   forEach(visit: (key: number, value: number) => void): void {
     for (const generation of [this.current, this.next]) {
-      for (const cells of generation?.cells ?? [])
-        for (let at = 0; at < cells.length; at += 2) if (cells[at] !== empty) visit(cells[at]!, cells[at + 1]!);
+      const cells = generation?.cells ?? [];
+      for (let at = 0; at < cells.length; at += 2) if (cells[at] !== empty) visit(cells[at]!, cells[at + 1]!);
     }
   }
 
@@ -166,9 +190,15 @@ export class ElasticCuckooTable<Region> {
     return {
       slots,
       seeds: Int32Array.from(perWay(() => random.uint32() | 0)),
-      cells: perWay(() => new Float64Array(2 * slots).fill(empty)),
+      cells: new Float64Array(2 * ways * slots).fill(empty),
+      marks: new Uint8Array(ways * slots),
       regions: perWay(() => allocate(slots)),
     };
+  }
+
+  private clearCell({ cells, marks }: Generation<Region>, at: number): void {
+    cells[2 * at] = empty;
+    marks[at] = 0;
   }
 
   private release({ regions }: Generation<Region>): void {
@@ -188,12 +218,13 @@ export class ElasticCuckooTable<Region> {
     this.handValue = value;
     for (let kicks = 0; ; kicks++) {
       this.find(this.handKey);
-      const cells = this.foundIn[way]!.cells[way]!;
-      const at = 2 * this.foundSlots[way]!;
-      const displaced = cells[at]!;
-      const displacedValue = cells[at + 1]!;
-      cells[at] = this.handKey;
-      cells[at + 1] = this.handValue;
+      const { cells, marks } = this.homeOf(way);
+      const at = this.foundAt[way]!;
+      const displaced = cells[2 * at]!;
+      const displacedValue = cells[2 * at + 1]!;
+      marks[at] = this.foundMarks[way]!;
+      cells[2 * at] = this.handKey;
+      cells[2 * at + 1] = this.handValue;
       this.handKey = displaced;
       this.handValue = displacedValue;
       if (displaced === empty) return true;
@@ -255,12 +286,12 @@ export class ElasticCuckooTable<Region> {
         return;
       }
       pointers[way]!++;
-      const cells = current.cells[way]!;
-      const key = cells[2 * slot]!;
+      const at = way * current.slots + slot;
+      const key = current.cells[2 * at]!;
       if (key === empty) continue;
-      cells[2 * slot] = empty;
+      this.clearCell(current, at);
       this.counts.moves++;
-      this.put(key, cells[2 * slot + 1]!, way);
+      this.put(key, current.cells[2 * at + 1]!, way);
       return;
     }
   }
