@@ -28,13 +28,27 @@ it('names only calls that a package exports', async () => {
   }
 });
 
-it('shows a study that runs as it stands', () => {
-  const program = join(cloneRoot, 'packages/lab/library-example.mjs');
-  writeFileSync(program, /```ts\n([\s\S]*?)```/.exec(page)![1]!);
+const examplesOf = (text: string) => [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, example]) => example!);
+
+/** What an example prints that stands in a package of its own, where names resolve as a user's do. */
+function printed(example: string): string {
+  const program = join(cloneRoot, `packages/lab/library-example-${process.pid}.mjs`);
+  writeFileSync(program, example);
   try {
     const { stdout, stderr } = spawnSync(process.execPath, [program], { encoding: 'utf8' });
-    expect(Number(stdout), stderr).toBeGreaterThan(1);
+    expect(stderr).toBe('');
+    return stdout.trim();
   } finally {
     rmSync(program);
   }
+}
+
+it('shows a study that runs as it stands', () => {
+  expect(Number(printed(examplesOf(page)[0]!))).toBeGreaterThan(1);
+});
+
+it('shows an allocator whose examples print what stands behind them', () => {
+  const room = readFileSync(join(cloneRoot, 'packages/model/src/llfree/README.md'), 'utf8');
+  for (const example of [examplesOf(page)[1]!, examplesOf(room)[0]!])
+    expect(printed(example)).toBe(/console\.log\(.*\); \/\/ (\d+)/.exec(example)![1]);
 });

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { ioWorkloads, protectionSchemes } from '@strata/model/io';
+import { StrataError } from '@strata/model/machine';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BuildOptions, buildTrace, parseQuirks } from '../io/build.ts';
 import { type CompatDescriptor, type Descriptor, explainCompat, explainTranslation } from '../io/explain.ts';
@@ -94,6 +95,7 @@ type RunFlags = OutputOptions &
     readonly mode: 'compat' | 'correct';
     readonly scheme?: string;
     readonly set?: readonly string[];
+    readonly memoryEvents?: string;
   };
 
 const defaultQueue = 1;
@@ -112,7 +114,21 @@ async function correctInput<T extends RunFlags>(flags: T) {
 }
 
 function registerRun(command: Command): void {
-  addOutputOptions(addRunOptions(command).addOption(modeOption())).action(async (options: RunFlags) => {
+  addOutputOptions(
+    addRunOptions(command)
+      .addOption(modeOption())
+      .option(
+        '--memory-events <file>',
+        'resize the VM of the first tenant meanwhile (correct): the CSV of strata elastic events --vfio',
+      ),
+  ).action(async (options: RunFlags) => {
+    if (options.mode === 'compat' && options.memoryEvents !== undefined)
+      throw new StrataError({
+        code: 'io.correct-only',
+        what: 'the original simulators know no resizing',
+        where: '--memory-events',
+        mend: 'Leave it out, or use --mode correct.',
+      });
     const { document, tables } = await withProgress('simulating', 'translations', options, async (context) => {
       if (options.mode === 'correct') {
         const input = await correctInput(options);

@@ -1,32 +1,37 @@
 import { type HostProfile, memoryEventsOf } from '@strata/model/elasticity';
 import { type MemoryEvent, memoryEventKinds, StrataError } from '@strata/model/machine';
-import { readText } from '@strata/traces/nesting';
 import type { Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
 import type { Table } from '../terminal/table.ts';
+import { eventColumns } from './event-file.ts';
 import { addTechniqueOptions, hostOf, knobsOf, type TechniqueOptions, techniqueOf } from './options.ts';
 
 export interface EventOptions extends TechniqueOptions {
   readonly vmMib: string;
   readonly mib: string;
   readonly untouched?: boolean;
+  readonly automatic?: boolean;
 }
 
 export function addEventOptions(command: Command): Command {
   return addTechniqueOptions(command)
     .option('--vm-mib <n>', 'size of the VM, in MiB', '1024')
-    .option('--mib <n>', 'memory that leaves and comes back, in MiB', '64')
+    .option('--mib <n>', 'memory that leaves and comes back, in MiB; reporting and hinting take what is free', '64')
+    .option('--automatic', 'HyperAlloc also takes what is free by itself')
     .option('--untouched', 'the guest has never written its memory');
 }
 
 export function registerEvents(parent: Command): void {
   const command = parent
     .command('events')
-    .description('what resizing does to translation, mapping by mapping, as a file for strata elastic impact');
+    .description(
+      'what resizing does to translation, mapping by mapping, as a file for strata elastic impact, translate run and io run',
+    );
   addExamples(addOutputOptions(addEventOptions(command)), [
-    'strata elastic events --technique hyperalloc --vfio --mib 8 --csv',
-    'strata elastic events --technique virtio-balloon --mib 2 --json',
+    'strata elastic events --technique hyperalloc --vfio --mib 8 --csv > events.csv',
+    'strata translate run --trace gen:gups,size=64MiB,accesses=2e5 --setup virtualized --memory-events events.csv',
+    'strata io run --trace gen:iperf3,tenants=1,packets=5000 --queue 32 --memory-events events.csv',
   ]).action(async (options: EventOptions & OutputOptions) => {
     const { technique, vfio } = techniqueOf(options);
     const profile = await hostOf(options);
@@ -59,6 +64,7 @@ export async function recordedEvents(options: EventOptions, profile: HostProfile
     totalMib,
     mib: evenMib(options.mib, '--mib', 2, totalMib / 2),
     touched: !options.untouched,
+    automatic: options.automatic ?? false,
   });
 }
 
@@ -80,61 +86,13 @@ export function countsOf(events: readonly MemoryEvent[]): Readonly<Record<Memory
   return counts;
 }
 
-const columns = ['micros', 'kind', 'frame', 'pages'] as const;
-
 function eventTable(events: readonly MemoryEvent[]): Table {
   return {
     name: 'memory_events',
-    columns: columns.map((name) => ({
+    columns: eventColumns.map((name) => ({
       name,
       type: name === 'kind' ? 'text' : name === 'micros' ? 'real' : 'integer',
     })),
     rows: events.map((event) => ({ ...event })),
   };
-}
-
-/**
- * Reads what `strata elastic events --csv` writes.
- * @throws StrataError `elastic.bad-events` with the line, `trace.*`
- */
-export async function readEvents(path: string): Promise<readonly MemoryEvent[]> {
-  const lines = (await readText(path)).split(/\r?\n/);
-  if (lines.at(-1) === '') lines.pop();
-  const header = columns.join(',');
-  if (lines[0] !== header) throw badEvents(path, 1, `the header ${header}`, lines[0] ?? 'nothing');
-  let before = 0;
-  return lines.slice(1).map((line, index) => {
-    const event = eventOf(line);
-    if (event === undefined || event.micros < before)
-      throw badEvents(path, index + 2, `${header}, times that never fall, kinds ${memoryEventKinds.join(', ')}`, line);
-    before = event.micros;
-    return event;
-  });
-}
-
-const largestFrame = 2 ** 36;
-
-function eventOf(line: string): MemoryEvent | undefined {
-  const [micros, name, frame, pages, ...rest] = line.split(',');
-  const kind = memoryEventKinds.find((known) => known === name);
-  const event = { micros: Number(micros || 'none'), frame: Number(frame || 'none'), pages: Number(pages || 'none') };
-  const isSound =
-    event.micros >= 0 &&
-    event.micros < Number.MAX_SAFE_INTEGER &&
-    Number.isInteger(event.frame) &&
-    event.frame >= 0 &&
-    event.frame < largestFrame &&
-    (event.pages === 1 || event.pages === 512);
-  return kind === undefined || rest.length > 0 || !isSound ? undefined : { ...event, kind };
-}
-
-function badEvents(path: string, line: number, expected: string, found: string): StrataError {
-  return new StrataError({
-    code: 'elastic.bad-events',
-    what: 'not an event of memory',
-    where: `${path}, line ${line}`,
-    expected,
-    found: found.slice(0, 80),
-    mend: 'Write the file with strata elastic events --csv.',
-  });
 }

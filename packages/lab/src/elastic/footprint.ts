@@ -11,7 +11,7 @@ import type { Command } from 'commander';
 import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
 import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/output.ts';
-import type { Table } from '../terminal/table.ts';
+import { footprintFigures, footprintSeriesTable, footprintSummaryTable } from './footprint-tables.ts';
 import {
   addDemandOptions,
   addTechniqueOptions,
@@ -68,12 +68,7 @@ export function registerFootprint(parent: Command): void {
     });
     const recorded = recordedOf(demand, technique.name, vfio, result);
     for (const sentence of [...warnings, ...result.notes]) note(`strata: ${sentence}`, options);
-    const figures = {
-      gibMinutes: result.gibMinutes,
-      peakGiB: result.peakGib,
-      meanGiB: result.meanGib,
-      costSeconds: result.costSeconds,
-    };
+    const figures = { ...footprintFigures(result), costSeconds: result.costSeconds };
     await emit(
       {
         document: {
@@ -89,8 +84,11 @@ export function registerFootprint(parent: Command): void {
           notes: [...warnings, ...result.notes],
           series: seriesOf(result),
         },
-        tables:
-          options.csv || options.parquet ? [seriesTable(result)] : [summaryTable(demand.name, technique.name, figures)],
+        tables: [
+          options.csv || options.parquet
+            ? footprintSeriesTable(seriesOf(result))
+            : footprintSummaryTable(demand.name, technique.name, figures, { minutes: 1, size: 2 }),
+        ],
       },
       options,
     );
@@ -118,15 +116,13 @@ function allocatorOf(word: string | undefined): 'buddy' | 'llfree' | undefined {
 /** What the recording itself says, when it was made under the same technique. */
 function recordedOf({ recorded, seconds }: Demand, technique: string, vfio: boolean, result: FootprintResult) {
   if (recorded === undefined) return undefined;
-  const { gibMinutes, peakGib, meanGib } = summaryOf({ seconds, mib: recorded.residentMib });
+  const figures = footprintFigures(summaryOf({ seconds, mib: recorded.residentMib }));
   const same = recorded.technique === technique && recorded.vfio === vfio;
   return {
     technique: recorded.technique ?? null,
     vfio: recorded.vfio,
-    gibMinutes,
-    peakGiB: peakGib,
-    meanGiB: meanGib,
-    errorPercent: same ? 100 * (result.gibMinutes / gibMinutes - 1) : null,
+    ...figures,
+    errorPercent: same ? 100 * (result.gibMinutes / figures.gibMinutes - 1) : null,
   };
 }
 
@@ -137,27 +133,4 @@ function seriesOf({ resident: { seconds, mib }, limitMib, usedHugeMib }: Footpri
     neededGiB: usedHugeMib[at]! / 1024,
     limitGiB: limitMib[at]! / 1024,
   }));
-}
-
-function seriesTable(result: FootprintResult): Table {
-  return {
-    name: 'footprint',
-    columns: ['seconds', 'residentGiB', 'neededGiB', 'limitGiB'].map((name) => ({ name, type: 'real' as const })),
-    rows: seriesOf(result),
-  };
-}
-
-function summaryTable(demand: string, technique: string, figures: Readonly<Record<string, number>>): Table {
-  return {
-    name: 'footprint_summary',
-    columns: [
-      { name: 'demand', type: 'text' },
-      { name: 'technique', type: 'text' },
-      { name: 'gibMinutes', type: 'real', title: 'GiB x min', decimals: 1 },
-      { name: 'peakGiB', type: 'real', title: 'peak GiB' },
-      { name: 'meanGiB', type: 'real', title: 'mean GiB' },
-      { name: 'costSeconds', type: 'real', title: 'cost s' },
-    ],
-    rows: [{ demand, technique, ...figures }],
-  };
 }

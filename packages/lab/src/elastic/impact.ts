@@ -1,8 +1,6 @@
 import { type CorrectIoResult, type CorrectIoSimulation, createIoSimulation } from '@strata/model/io';
 import type { MemoryEvent } from '@strata/model/machine';
-import { rowsOfBlock } from '@strata/model/machine';
 import {
-  createResizedVm,
   createSimulation,
   demandMachine,
   designs,
@@ -18,7 +16,9 @@ import { addExamples } from '../terminal/help.ts';
 import { interruptible } from '../terminal/interrupt.ts';
 import { addOutputOptions, emit, note, type OutputOptions } from '../terminal/output.ts';
 import { renderTable, type Table } from '../terminal/table.ts';
-import { addEventOptions, countsOf, type EventOptions, readEvents, recordedEvents } from './events.ts';
+import { accessesPerMicro, createEventFeed, unmapsOf } from './event-feed.ts';
+import { readEvents } from './event-file.ts';
+import { addEventOptions, countsOf, type EventOptions, recordedEvents } from './events.ts';
 import { hostOf, numberOf } from './options.ts';
 
 interface ImpactOptions extends EventOptions, OutputOptions {
@@ -40,7 +40,7 @@ export function registerImpact(parent: Command): void {
     .option('--io-trace <file>', 'translations of the device, with --vfio', 'gen:iperf3,tenants=1,packets=20000')
     .option('--gbps <rate>', 'link rate of the device', '40')
     .option('--page <policy>', 'pages of program and VM', 'thp')
-    .option('--pace <accesses>', 'accesses of the program in a microsecond', '100');
+    .option('--pace <accesses>', 'accesses of the program in a microsecond', String(accessesPerMicro));
   addExamples(addOutputOptions(command), [
     'strata elastic impact --technique virtio-balloon --vm-mib 256 --mib 8 --trace gen:gups,size=64MiB,accesses=2e5',
     'strata elastic impact --technique hyperalloc --vfio --vm-mib 256 --mib 32 --trace gen:gups,size=64MiB,accesses=1e5 --io-trace gen:iperf3,tenants=1,packets=5000 --json',
@@ -107,31 +107,19 @@ async function walk(
     designs,
   );
   const machine = demandMachine(config);
-  const vm = createResizedVm(machine);
   const simulation = createSimulation(
     config,
     (process) => (process === 0 ? machine.spaces : machine.addProcess()),
     designs,
   );
+  const { feed, counts } = createEventFeed(events, pace, machine, simulation.feed);
   const reader = await openTrace(options.trace, { signal });
-  let accesses = 0;
-  let next = 0;
   try {
-    for await (const block of reader.blocks()) {
-      let from = 0;
-      while (from < block.length) {
-        while (next < events.length && events[next]!.micros * pace <= accesses) vm.apply(events[next++]!);
-        const due = next < events.length ? Math.ceil(events[next]!.micros * pace) - accesses : Infinity;
-        const to = Math.min(block.length, from + due);
-        simulation.feed(rowsOfBlock(block, from, to));
-        accesses += to - from;
-        from = to;
-      }
-    }
+    for await (const block of reader.blocks()) feed(block);
   } finally {
     await reader.close();
   }
-  return { result: simulation.finish(), resized: vm.counts };
+  return { result: simulation.finish(), resized: counts };
 }
 
 /** DMA of the VM's device; the VM is the first tenant of the trace. */
@@ -151,15 +139,14 @@ async function dma(
     // The guest has no IOMMU of its own: its memory stays mapped but for what is taken.
     scheme: 'persistent-pools',
   });
-  const unmapsOf = (domain: number) =>
-    events
-      .filter(({ kind }) => kind === 'iommu-unmap')
-      .map(({ micros, frame, pages }) => ({ timeNs: micros * 1_000, domain, vpn: frame, pages }));
   const trace = await openTranslations(options.ioTrace, { signal });
   let simulation: CorrectIoSimulation | undefined;
   for await (const block of trace.blocks()) {
     signal.throwIfAborted();
-    simulation ??= createIoSimulation({ ...setup, unmaps: unmapsOf(block.did[0]!) });
+    simulation ??= createIoSimulation({
+      ...setup,
+      unmaps: events.length === 0 ? [] : unmapsOf(events, block.did[0]!, 'events'),
+    });
     simulation.feed(block);
   }
   return (simulation ?? createIoSimulation(setup)).finish();

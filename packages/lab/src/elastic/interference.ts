@@ -61,9 +61,14 @@ export function registerInterference(parent: Command): void {
       ],
       rows: [
         row('shrink: slow', 's', result.shrink.slowSeconds, measured?.shrink.slowSeconds),
-        row('shrink: bandwidth', 'of undisturbed', result.shrink.relativeBandwidth, measured?.shrink.relativeBandwidth),
+        row(
+          'shrink: slow bandwidth',
+          'of undisturbed',
+          result.shrink.slowBandwidth,
+          measured?.shrink.relativeBandwidth,
+        ),
         row('grow: slow', 's', result.grow.slowSeconds, measured?.grow.slowSeconds),
-        row('grow: bandwidth', 'of undisturbed', result.grow.relativeBandwidth, measured?.grow.relativeBandwidth),
+        row('grow: slow bandwidth', 'of undisturbed', result.grow.slowBandwidth, measured?.grow.relativeBandwidth),
         row(
           'STREAM, first percentile',
           'of undisturbed',

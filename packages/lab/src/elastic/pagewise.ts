@@ -2,7 +2,7 @@ import { type Demand, type ElasticityConfig, summaryOf, type Technique } from '@
 import { StrataError } from '@strata/model/machine';
 import { pagewisePlacement } from '@strata/traces/elasticity';
 import { emit, note, type OutputOptions } from '../terminal/output.ts';
-import type { Table } from '../terminal/table.ts';
+import { footprintFigures, footprintSeriesTable, footprintSummaryTable } from './footprint-tables.ts';
 import { type DemandOptions, gibOf, oneDemandOf } from './options.ts';
 
 /** `--replay` of `strata elastic footprint` that follows a kmem trace page by page. */
@@ -45,10 +45,9 @@ export async function pagewiseFootprint(
       where: options.demand,
       expected: 'kmem:mm_page_alloc and mm_page_free events',
     });
-  const { gibMinutes, peakGib, meanGib } = summaryOf({ seconds: demand.seconds, mib: recorded.residentMib });
+  const figures = footprintFigures(summaryOf({ seconds: demand.seconds, mib: recorded.residentMib }));
   for (const sentence of warnings) note(`strata: ${sentence}`, options);
   const series = seriesOf(demand, recorded.residentMib);
-  const figures = { gibMinutes, peakGiB: peakGib, meanGiB: meanGib };
   await emit(
     {
       document: {
@@ -61,7 +60,9 @@ export async function pagewiseFootprint(
         series,
       },
       tables: [
-        options.csv || options.parquet ? seriesTable(series) : summaryTable(demand.name, technique.name, figures),
+        options.csv || options.parquet
+          ? footprintSeriesTable(series)
+          : footprintSummaryTable(demand.name, technique.name, figures, { minutes: 4, size: 3 }),
       ],
     },
     options,
@@ -75,26 +76,4 @@ function seriesOf({ seconds, usedMib, usedHugeMib }: Demand, residentMib: Float6
     neededGiB: usedHugeMib[at]! / 1024,
     usedGiB: usedMib[at]! / 1024,
   }));
-}
-
-function seriesTable(rows: ReturnType<typeof seriesOf>): Table {
-  return {
-    name: 'footprint',
-    columns: ['seconds', 'residentGiB', 'neededGiB', 'usedGiB'].map((name) => ({ name, type: 'real' as const })),
-    rows,
-  };
-}
-
-function summaryTable(demand: string, technique: string, figures: Readonly<Record<string, number>>): Table {
-  return {
-    name: 'footprint_summary',
-    columns: [
-      { name: 'demand', type: 'text' },
-      { name: 'technique', type: 'text' },
-      { name: 'gibMinutes', type: 'real', title: 'GiB x min', decimals: 4 },
-      { name: 'peakGiB', type: 'real', title: 'peak GiB', decimals: 3 },
-      { name: 'meanGiB', type: 'real', title: 'mean GiB', decimals: 3 },
-    ],
-    rows: [{ demand, technique, ...figures }],
-  };
 }

@@ -4,6 +4,7 @@ import {
   type CompatIoResult,
   type ConfigurationFile,
   type CorrectIoResult,
+  type CorrectIoSimulation,
   configurationPresets,
   createCompatSimulation,
   createIoSimulation,
@@ -21,6 +22,8 @@ import {
 } from '@strata/model/io';
 import { StrataError } from '@strata/model/machine';
 import { loadConfiguration as readConfiguration } from '../config/load.ts';
+import { unmapsOf } from '../elastic/event-feed.ts';
+import { readEvents } from '../elastic/event-file.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
 import { assigned } from './settings.ts';
@@ -175,6 +178,8 @@ export interface CorrectInput extends RunInput {
   readonly configuration?: IoConfiguration;
   /** What the command line says of the machine; with a file, only that wins over it. */
   readonly given?: { readonly queueEntries?: number; readonly gbps?: number };
+  /** What resizing takes from the device of the first tenant: the CSV of `strata elastic events --vfio`. */
+  readonly memoryEvents?: string;
 }
 
 const configurationFile = /\.(ya?ml|json)$/i;
@@ -226,12 +231,21 @@ export async function runCorrect(
   probe?: Probe,
 ): Promise<CorrectIoResult> {
   const trace = await openIoInput(input.trace, { signal });
-  const simulation = createIoSimulation({
-    ...correctSetup(input),
-    hasRecording: trace.kind === 'recording' || isFile(input.trace),
-    ...(trace.kind === 'packets' && { queues: trace.queues }),
-    ...(probe && { probe }),
-  });
+  const events = input.memoryEvents === undefined ? undefined : await readEvents(input.memoryEvents);
+  const create = (domain: number | undefined) =>
+    createIoSimulation({
+      ...correctSetup(input),
+      hasRecording: trace.kind === 'recording' || isFile(input.trace),
+      ...(trace.kind === 'packets' && { queues: trace.queues }),
+      ...(probe && { probe }),
+      ...(events !== undefined && domain !== undefined && { unmaps: unmapsOf(events, domain, input.memoryEvents!) }),
+    });
+  let simulation: CorrectIoSimulation | undefined;
+  /** The VM that is resized is the first tenant. */
+  const simulationFor = (block: { readonly did: ArrayLike<number> }) => {
+    simulation ??= create(block.did[0]);
+    return simulation;
+  };
   let done = 0;
   const update = (length: number) => {
     signal.throwIfAborted();
@@ -242,21 +256,21 @@ export async function runCorrect(
   };
   if (trace.kind === 'packets') {
     for await (const block of trace.blocks()) {
-      simulation.feedPackets(block);
+      simulationFor(block).feedPackets(block);
       if (update(block.length)) break;
     }
   } else if (trace.kind === 'recording') {
     for await (const block of trace.blocks()) {
-      simulation.feedRecorded(block);
+      simulationFor(block).feedRecorded(block);
       if (update(block.length)) break;
     }
   } else {
     for await (const block of trace.blocks()) {
-      simulation.feed(block);
+      simulationFor(block).feed(block);
       if (update(block.length)) break;
     }
   }
-  return simulation.finish();
+  return (simulation ?? create(undefined)).finish();
 }
 
 const watchedBeyond = 10_000;

@@ -70,4 +70,12 @@ describe('the main job, memory elasticity', () => {
     // Published: the 95th percentile of five VMs under HyperAlloc is 43.1 GiB.
     expect(Math.abs(Number(rows[3]!.peakGib) / 43.1 - 1)).toBeLessThan(0.03);
   });
+
+  it('H17: six VMs under HyperAlloc do not fit in 48 GiB, and need what is published', () => {
+    const rows = outcome.tables.find(({ name }) => name === 'elasticity_packing')!.rows;
+    const { vms, nextPeakGib } = rows.find(({ technique }) => technique === 'hyperalloc')!;
+    expect(vms).toBe(5);
+    expect(nextPeakGib).toBeGreaterThan(48);
+    expect(Math.abs(Number(nextPeakGib) / 52.4 - 1)).toBeLessThan(0.03);
+  });
 });

@@ -4,6 +4,7 @@ import {
   group,
   integer,
   machineSpec,
+  real,
   resolve,
   type Spec,
   StrataError,
@@ -13,6 +14,7 @@ import {
 } from '@strata/model/machine';
 import { checkPlan, isActive, resolveTranslationConfig, type SamplePlan, studyFields } from '@strata/model/translation';
 import { type Configuration, isMapping, merge } from '../config/load.ts';
+import { accessesPerMicro } from '../elastic/event-feed.ts';
 import { designsWith } from './plugin.ts';
 
 /** What a translation study reads and how; the simulators' own fields stand beside it. */
@@ -45,6 +47,11 @@ export const inputFields = {
   }),
   allowTruncated: flag(false, 'read a truncated trace as far as it goes'),
   plugin: text('', 'module (.ts, .mts, .js, .mjs) that exports designs of your own'),
+  memoryEvents: text('', 'what resizing does to the VM meanwhile: the CSV of strata elastic events'),
+  memoryEventsPace: real(accessesPerMicro, 'accesses in a microsecond, by which events find their access', {
+    min: 0.001,
+    max: 1_000_000,
+  }),
   backMissing: flag(false, 'map pages that the tables lack on demand instead of leaving their accesses out'),
 } satisfies Spec;
 
@@ -129,6 +136,14 @@ function resolveCorrect(input: InputValues, rest: Configuration): Configuration 
       where: 'activity (--activity)',
       mend: 'Leave --tables out, so that the model builds the tables, or leave the activity out.',
     });
+  if (input.memoryEvents !== '' && (input.tables !== '' || (rest.setup ?? studyFields.setup.default) === 'native'))
+    throw new StrataError({
+      code: 'config.memory-events',
+      what: 'only a modelled VM can be resized',
+      where: 'memoryEvents (--memory-events)',
+      expected: 'the set-up virtualized or nested, without --tables',
+      mend: 'Add --setup virtualized.',
+    });
   const { page } = input;
   const spaces = merge({ process: { page }, vm: { page }, l1: { page } }, isMapping(rest.spaces) ? rest.spaces : {});
   return { ...input, ...resolveTranslationConfig({ ...rest, spaces }, designsWith(input.plugin)) };
@@ -143,6 +158,13 @@ function resolveCompat(input: InputValues, { designs, compat = {}, machine, ...r
       expected: 'artifact, or none',
       found: typeof machine === 'string' ? machine : 'a description',
       mend: 'Leave --machine out, change a constant with --set compat.NAME=VALUE, or use --mode correct.',
+    });
+  if (input.memoryEvents !== '')
+    throw new StrataError({
+      code: 'config.wrong-mode',
+      what: 'the original simulators know no resizing',
+      where: 'memoryEvents',
+      mend: 'Leave --memory-events out, or use --mode correct.',
     });
   if (input.window >= 0)
     throw new StrataError({

@@ -10,6 +10,8 @@ import {
   type TranslationResult,
 } from '@strata/model/translation';
 import type { Configuration } from '../config/load.ts';
+import { createEventFeed } from '../elastic/event-feed.ts';
+import { readEvents } from '../elastic/event-file.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { readWalkCounters, withApplicationSpeedups } from './application.ts';
 import { type InputValues, isSampled, samplePlanOf } from './configuration.ts';
@@ -38,7 +40,16 @@ export async function runCorrect(
   const counters = input.perf === '' ? undefined : await readWalkCounters(input.perf);
   const prepared = await ofTables(prepareSpaces(input, config));
   const { simulation, samples, activity } = counting(input, config, prepared);
-  const warnings = await eachBlock(input, {}, context, (block) => simulation.feed(block));
+  const resized =
+    input.memoryEvents === '' || prepared.machine === undefined
+      ? undefined
+      : createEventFeed(
+          await readEvents(input.memoryEvents),
+          input.memoryEventsPace,
+          prepared.machine,
+          simulation.feed,
+        );
+  const warnings = await eachBlock(input, {}, context, resized?.feed ?? simulation.feed);
   const result = simulation.finish();
   const sampled = samples?.();
   const acted = activity();
@@ -49,6 +60,7 @@ export async function runCorrect(
     assumptions: Object.fromEntries(
       Object.entries(config.designs).map(([name, options]) => [name, assumptionsOf(designs.get(name), options)]),
     ),
+    ...(resized === undefined ? {} : { resized: resized.counts }),
   };
   return {
     document: sampled === undefined ? document : { ...document, samples: sampled },

@@ -1,4 +1,4 @@
-import type { ActivityCounts, SpaceResult } from '@strata/model/translation';
+import type { ActivityCounts, ResizedCounts, SpaceResult } from '@strata/model/translation';
 import type { Figure } from '../figures/figure.ts';
 import type { Assumptions } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
@@ -55,6 +55,8 @@ export interface TranslateDocument {
   readonly spaces?: readonly SpaceResult[];
   /** With --activity: what the operating systems did. */
   readonly activity?: ActivityCounts;
+  /** With --memory-events: what they did to the VM. */
+  readonly resized?: ResizedCounts;
   readonly perf?: PerfDocument;
   /** By design, in correct mode: what no publication says and the figures rest on. */
   readonly assumptions?: Assumptions;

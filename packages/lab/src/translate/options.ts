@@ -23,6 +23,8 @@ export interface TranslateOptions {
   readonly prefetcher?: string;
   readonly page?: string;
   readonly activity?: string;
+  readonly memoryEvents?: string;
+  readonly memoryEventsPace?: string;
   readonly plugin?: string;
   readonly warmup?: string;
   readonly skip?: string;
@@ -86,6 +88,11 @@ export function addTranslateOptions(command: Command, setups: readonly string[] 
       '--activity <name=rate,...>',
       'what operating systems do per million accesses: unmaps, migrations, splits, khugepagedScans, forks, contextSwitches; such as unmaps=100,forks=5,processes=4',
     )
+    .option(
+      '--memory-events <file>',
+      'resize the VM meanwhile: the CSV of strata elastic events, each event at its access',
+    )
+    .option('--memory-events-pace <n>', 'accesses in a microsecond, 100 unless given')
     .option('--plugin <file>', 'module that exports designs of your own (.ts, .mts, .js, .mjs)')
     .option('--warmup <n>', 'accesses before counting begins; every count restarts at 0, what is cached stays')
     .option('--skip <n>', 'accesses to leave out at the start')
@@ -142,6 +149,7 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
       'quirks',
       'prefetcher',
       'page',
+      'memoryEvents',
       'plugin',
       'allowTruncated',
     ].map((name) => [name, rest[name as keyof typeof rest]]),
@@ -154,6 +162,7 @@ async function fromOptions(options: TranslateOptions): Promise<Configuration> {
         text === undefined ? undefined : parseCount(text, `--${name}`),
       ]),
     ),
+    memoryEventsPace: options.memoryEventsPace === undefined ? undefined : Number(options.memoryEventsPace),
     sample: options.sample === undefined ? undefined : { ...parseSample(options.sample) },
     activity: options.activity === undefined ? undefined : activityOf(options.activity),
     designs: designs === undefined ? undefined : designsOf(designs),

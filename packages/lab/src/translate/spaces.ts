@@ -1,5 +1,6 @@
 import {
   type AddressSpace,
+  type AddressSpaces,
   backedFrames,
   backGuest,
   type DemandSpace,
@@ -9,7 +10,7 @@ import {
   promoteHugePages,
   StrataError,
 } from '@strata/model/machine';
-import { demandSpaces, dimensionsOf, type TranslationConfig } from '@strata/model/translation';
+import { demandMachine, dimensionsOf, type TranslationConfig } from '@strata/model/translation';
 import { type LoadedTables, loadTables } from '@strata/traces/tables';
 import type { InputValues } from './configuration.ts';
 
@@ -18,19 +19,22 @@ export interface PreparedSpaces {
   of(process: number): readonly AddressSpace[];
   /** The same where all of them are modelled, so that their operating systems can act. */
   readonly modelled?: (process: number) => readonly DemandSpace[];
+  /** What the first process runs on, with the memories below, where it is modelled. */
+  readonly machine?: AddressSpaces;
   readonly warnings: readonly string[];
 }
 
 /** Address spaces from imported tables where there are any; the operating-system model builds the others on demand. */
 export async function prepareSpaces(input: InputValues, config: TranslationConfig): Promise<PreparedSpaces> {
-  const modelled = demandSpaces(config);
+  const machine = demandMachine(config);
+  const modelled = (process: number) => (process === 0 ? machine.spaces : machine.addProcess());
   if (input.tables === '') {
     const processes: (readonly DemandSpace[])[] = [];
     const of = (process: number): readonly DemandSpace[] => {
       while (processes.length <= process) processes.push(modelled(processes.length));
       return processes[process]!;
     };
-    return { of, modelled: of, warnings: [] };
+    return { of, modelled: of, machine, warnings: [] };
   }
   const { spaces, warnings } = await importedSpaces(input, config, modelled(0));
   return { of: () => spaces, warnings };

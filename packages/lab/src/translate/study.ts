@@ -19,7 +19,7 @@ export const translate: Study = {
   resolve: resolveFlat,
   inputs(configuration) {
     const { input } = split(configuration);
-    return (['trace', 'tables', 'hostTables', 'perf', 'plugin'] as const)
+    return (['trace', 'tables', 'hostTables', 'perf', 'memoryEvents', 'plugin'] as const)
       .map((role): StudyInput => ({ role, path: input[role] }))
       .filter(({ path }) => path !== '');
   },

@@ -36,8 +36,10 @@ export interface ResizeToRecord {
   readonly profile: HostProfile;
   /** Size of the VM, in MiB. */
   readonly totalMib: number;
-  /** What leaves and comes back, in MiB; automatic techniques take what is free. */
+  /** What leaves and comes back, in MiB; techniques that cannot be told a size take what is free. */
   readonly mib: number;
+  /** Whether HyperAlloc also takes what is free by itself, as every 5 s. Default false. */
+  readonly automatic?: boolean;
   /** Whether the guest had written its memory before. */
   readonly touched: boolean;
 }
@@ -51,7 +53,13 @@ const hugeOrder = 9;
  * before it is done. What a technique waits for between its actions (polls, delays) is left out.
  * @throws StrataError `elastic.size`, `elastic.not-dma-safe`
  */
-export function memoryEventsOf({ touched, mib, profile, ...options }: ResizeToRecord): readonly MemoryEvent[] {
+export function memoryEventsOf({
+  touched,
+  mib,
+  profile,
+  automatic = false,
+  ...options
+}: ResizeToRecord): readonly MemoryEvent[] {
   const events: MemoryEvent[] = [];
   const record = (kind: MemoryEventKind, frame: number, pages: number) => {
     events.push({ micros: microsSoFar(), kind, frame, pages });
@@ -73,7 +81,7 @@ export function memoryEventsOf({ touched, mib, profile, ...options }: ResizeToRe
   vm.host.resetCounts();
   onMapping = record;
   vm.resizeTo(options.totalMib - mib);
-  vm.advance(settledSeconds);
+  if (automatic || typeof options.technique.resize === 'string') vm.advance(settledSeconds);
   vm.resizeTo(options.totalMib);
   useAll();
   return events;

@@ -164,7 +164,7 @@ describe('demand', () => {
 describe('packing', () => {
   const constant = (gib: number) => ({ seconds: Float64Array.of(0, 7200), mib: new Float64Array(2).fill(gib * 1024) });
 
-  it('H17: VMs that take a third of the published peaks of three fit 3, 4 and 5 times in 48 GiB', () => {
+  it('H17, by the published peaks: VMs that take a third of what three take fit 3, 4 and 5 times in 48 GiB', () => {
     expect([40.74, 35.98, 28.11].map((peak) => packVms({ footprints: [constant(peak / 3)], hostGib: 48 }).vms)).toEqual(
       [3, 4, 5],
     );

@@ -66,9 +66,9 @@ function comparisonsOf(technique: string, vfio: boolean, threads: number): Inter
     truth === null ? [] : [of(figure, model, truth)];
   return [
     of('shrink slow s', modelled.shrink.slowSeconds, measured.shrink.slowSeconds),
-    ...bandwidth('shrink bandwidth', modelled.shrink.relativeBandwidth, measured.shrink.relativeBandwidth),
+    ...bandwidth('shrink bandwidth', modelled.shrink.slowBandwidth, measured.shrink.relativeBandwidth),
     of('grow slow s', modelled.grow.slowSeconds, measured.grow.slowSeconds),
-    ...bandwidth('grow bandwidth', modelled.grow.relativeBandwidth, measured.grow.relativeBandwidth),
+    ...bandwidth('grow bandwidth', modelled.grow.slowBandwidth, measured.grow.relativeBandwidth),
     of('STREAM p1', modelled.streamFirstPercentile, measured.streamFirstPercentile),
     of('FTQ p1', modelled.ftqFirstPercentile, measured.ftqFirstPercentile),
   ];

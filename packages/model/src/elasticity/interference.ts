@@ -1,5 +1,6 @@
 import { StrataError } from '../machine/errors.ts';
 import { type HostProfile, millisecondsOf, type Operation } from './costs.ts';
+import { type IterationClass, iterationsWhileSharing } from './interference-iterations.ts';
 import { baselineGbPerSecond, measuredThreads, type Triple } from './interference-measured.ts';
 import { resizeVm } from './resize.ts';
 import type { Technique } from './techniques/technique.ts';
@@ -32,8 +33,15 @@ const sharingFromThreads = 2;
 const vcpus = 12;
 /** HyperAlloc discards neighbours together: at least the frames of a tree. */
 const framesPerMergedDiscard = 8;
-/** Seconds with less than this share of the bandwidth count as slow (specification 4.3). */
+/** Iterations with less than this share of the bandwidth count as slow (specification 4.3). */
 const slowBelow = 0.93;
+/** What one iteration of STREAM Copy moves: 45 million doubles read and written (specification 4.1). */
+const gbPerIteration = (2 * 8 * 45e6) / 1e9;
+/** How long one of two threads that share a vCPU runs: 24 ms for both, the default of Linux 6.1 from 8 CPUs on (`sched_latency_ns`). */
+const sliceSeconds = 0.012;
+/** A Linux guest plugs a block of memory, 128 MiB, with one request (specification 3.4); its vCPU is in the host until all of it is there. */
+const framesPerPlugRequest = 64;
+const atOnceByHost: readonly Operation['cost'][] = ['zero2m', 'iommuMap2m'];
 /** Length of the artifact's run of STREAM, over which the percentile is taken. */
 const runSeconds = 140;
 
@@ -62,22 +70,35 @@ export interface InterferenceResult {
 export interface Phase {
   /** How long it takes beside the load. */
   readonly seconds: number;
-  /** The same where it lowers the bandwidth below 93 %, else 0. */
+  /** Time in iterations of STREAM whose bandwidth is below 93 %. */
   readonly slowSeconds: number;
-  /** Bandwidth of a load whose threads wait for each other (STREAM), relative to no resizing. */
+  /** Mean bandwidth of those iterations relative to no resizing, of all of them where none is slow. */
+  readonly slowBandwidth: number;
+  /** Bandwidth of a load whose threads wait for each other (STREAM) over the whole time, relative to no resizing. */
   readonly relativeBandwidth: number;
+  /** How iterations of STREAM come out meanwhile. */
+  readonly iterations: readonly IterationClass[];
   /** Work of threads that do not (FTQ), relative to no resizing. */
   readonly relativeWork: number;
   /** Flushes of the EPT that the busy vCPUs meet. */
   readonly flushes: number;
 }
 
-const undisturbed: Phase = { seconds: 0, slowSeconds: 0, relativeBandwidth: 1, relativeWork: 1, flushes: 0 };
+const undisturbed: Phase = {
+  seconds: 0,
+  slowSeconds: 0,
+  slowBandwidth: 1,
+  relativeBandwidth: 1,
+  iterations: [],
+  relativeWork: 1,
+  flushes: 0,
+};
 
 /**
  * What a load on so many threads loses while a VM shrinks and grows. The operations of the resize and their costs say how long somebody works;
  * who works says what the load loses. A guest's worker shares a vCPU with one of the threads, so it takes twice as long, and threads that wait for
- * each other run at half their speed; a thread of the host finds a core of its own. Each discard interrupts every busy vCPU.
+ * each other run at half their speed: iteration by iteration, as they meet the worker's slices. A thread of the host finds a core of its own. Each
+ * discard interrupts every busy vCPU.
  * @throws StrataError `elastic.threads`, and what `resizeVm` throws
  */
 export function interferenceOf(input: InterferenceInput): InterferenceResult {
@@ -99,10 +120,9 @@ export function interferenceOf(input: InterferenceInput): InterferenceResult {
     grow,
     streamFirstPercentile: firstPercentile(
       // A sample is an iteration, and slow ones are fewer in a second.
-      [shrink, grow].map((phase) => ({
-        weight: phase.seconds * phase.relativeBandwidth,
-        value: phase.relativeBandwidth,
-      })),
+      [shrink, grow].flatMap(({ seconds, relativeBandwidth, iterations }) =>
+        iterations.map(({ share, bandwidth }) => ({ weight: seconds * relativeBandwidth * share, value: bandwidth })),
+      ),
       runSeconds - lost(shrink) / baseline - lost(grow) / baseline,
     ),
     ftqFirstPercentile: firstPercentile(
@@ -117,28 +137,66 @@ export function interferenceOf(input: InterferenceInput): InterferenceResult {
     if (technique.drivenBy === 'nobody') return { shrink: undisturbed, grow: undisturbed };
     const { plan } = resizeVm({ technique, profile, fromGib, toGib, touched: true, vfio });
     const phase = (operations: readonly Operation[]) =>
-      phaseOf(operations, millisecondsOf(operations, profile.costs) / 1000, technique.drivenBy === 'guest', threads);
+      phaseOf({
+        operations,
+        profile,
+        threads,
+        byGuest: technique.drivenBy === 'guest',
+        iterationSeconds: gbPerIteration / baseline,
+      });
     return { shrink: phase(plan.shrink), grow: phase(plan.grow) };
   }
 }
 
-function phaseOf(operations: readonly Operation[], idleSeconds: number, byGuest: boolean, threads: number): Phase {
+interface PhaseInput {
+  readonly operations: readonly Operation[];
+  readonly profile: HostProfile;
+  readonly byGuest: boolean;
+  readonly threads: number;
+  /** An iteration of STREAM without resizing. */
+  readonly iterationSeconds: number;
+}
+
+function phaseOf({ operations, profile, byGuest, threads, iterationSeconds }: PhaseInput): Phase {
   const { flushLossUs, flushAnswerUs, drainWaitUs } = fittedInterference;
   const flushes = flushesOf(operations);
   const shares = byGuest && threads >= sharingFromThreads;
   const waits = shares ? countOf(operations, 'memUnplug2m') * drainWaitUs : 0;
+  const idleSeconds = millisecondsOf(operations, profile.costs) / 1000;
   const seconds = idleSeconds / (shares ? fairShare : 1) + (flushes * flushAnswerUs + waits) / 1e6;
   if (seconds === 0) return undisturbed;
   const flushed = 1 - Math.min(1, (flushes * flushLossUs) / 1e6 / seconds);
-  const shared = shares ? fairShare : 1;
-  const relativeBandwidth = Math.min(flushed, shared);
+  const iterations = shares
+    ? iterationsWhileSharing(iterationSeconds, Math.max(sliceSeconds, requestSeconds(operations, profile)))
+    : [{ share: 1, bandwidth: flushed }];
   return {
     seconds,
-    slowSeconds: relativeBandwidth < slowBelow ? seconds : 0,
-    relativeBandwidth,
-    relativeWork: (flushed * (threads - 1 + shared)) / threads,
+    ...slowOf(iterations, seconds),
+    relativeBandwidth: shares ? fairShare : flushed,
+    iterations,
+    relativeWork: (flushed * (threads - 1 + (shares ? fairShare : 1))) / threads,
     flushes,
   };
+}
+
+function slowOf(iterations: readonly IterationClass[], seconds: number) {
+  const slow = iterations.filter(({ bandwidth }) => bandwidth < slowBelow);
+  const time = (classes: readonly IterationClass[]) =>
+    classes.reduce((sum, { share, bandwidth }) => sum + share / bandwidth, 0);
+  const counted = slow.length > 0 ? slow : iterations;
+  const share = counted.reduce((sum, each) => sum + each.share, 0);
+  return {
+    slowSeconds: seconds === 0 ? 0 : (seconds * time(slow)) / time(iterations),
+    slowBandwidth: counted.reduce((sum, each) => sum + each.share * each.bandwidth, 0) / share,
+  };
+}
+
+/** How long the vCPU of the guest's worker is in the host for one request to plug memory: nobody else runs on it. */
+function requestSeconds(operations: readonly Operation[], { costs }: HostProfile): number {
+  const frames = countOf(operations, 'memPlug2m');
+  if (frames === 0) return 0;
+  const microseconds = atOnceByHost.reduce((sum, cost) => sum + countOf(operations, cost) * costs[cost], 0);
+  return (Math.min(frames, framesPerPlugRequest) * microseconds) / frames / 1e6;
 }
 
 /** Discards of memory that was there: one flush each, or one for each tree where neighbours are merged. */

@@ -1,4 +1,5 @@
 import { StrataError } from '../machine/errors.ts';
+import { createPerCpuLists } from './per-cpu-lists.ts';
 
 /** Linux's MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE. */
 export const migrateTypes = ['unmovable', 'movable', 'reclaimable'] as const;
@@ -12,14 +13,16 @@ const fallbacks = [
 ] as const;
 const largestOrder = 10;
 const pageblockOrder = 9;
-/** A stolen block of at least this order changes the type of its pageblock (`can_steal_fallback`). */
-const claimOrder = pageblockOrder / 2;
-/** Pages that move at once between a per-CPU list and the free lists, and how many a list may hold (Linux 6.1 on a large zone). */
-const batchPages = 63;
-const highPages = 6 * batchPages;
+const pageblockFrames = 2 ** pageblockOrder;
+/** With a stolen block of at least this order the free rest of its pageblock is stolen too (`can_steal_fallback`: pageblock_order / 2). */
+const stealOrder = pageblockOrder >> 1;
 const none = -1;
 
-/** One zone of a Linux-like page allocator: free lists per migrate type and order, last in first out, and per-CPU lists of single pages. */
+/**
+ * One zone of a page allocator as in Linux 6.1: free lists per migrate type and order, per-CPU lists before them, and the rules by which a type without
+ * pages steals from another (`__rmqueue_fallback`, `steal_suitable_fallback`), which keep pages that cannot move together. One zone: no
+ * ALLOC_NOFRAGMENT, watermarks, CMA, isolation or high-order reserves.
+ */
 export interface LinuxBuddy {
   readonly frames: number;
   /** Takes 2^order aligned frames; the first, or -1 when none are left. */
@@ -62,23 +65,29 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
   const orderAt = new Int8Array(frames).fill(none);
   const listAt = new Uint8Array(frames);
   const pageblockType = new Uint8Array(Math.ceil(frames / 2 ** pageblockOrder)).fill(movable);
+  /** Type of the request that took a frame. */
+  const takenAs = new Uint8Array(frames);
   const heads = new Int32Array(typeCount * (largestOrder + 1)).fill(none);
+  const tails = new Int32Array(heads.length).fill(none);
   const blocks = new Float64Array(largestOrder + 1);
   const lengths = new Float64Array(heads.length);
   const marked = new Uint8Array(frames);
-  const perCpu: number[][] = Array.from({ length: cpus * typeCount }, () => []);
+  const perCpu = createPerCpuLists(cpus, typeCount, { take: takeBlock, give: giveBlock });
   let free = 0;
 
   const listOf = (type: number, order: number) => type * (largestOrder + 1) + order;
   const typeOf = (frame: number) => pageblockType[frame >>> pageblockOrder]!;
 
-  function add(frame: number, order: number, type: number): void {
+  function add(frame: number, order: number, type: number, atTail = false): void {
     const list = listOf(type, order);
     const head = heads[list]!;
-    next[frame] = head;
-    previous[frame] = none;
-    if (head !== none) previous[head] = frame;
-    heads[list] = frame;
+    const tail = tails[list]!;
+    next[frame] = atTail ? none : head;
+    previous[frame] = atTail ? tail : none;
+    if (!atTail || head === none) heads[list] = frame;
+    else next[tail] = frame;
+    if (atTail || head === none) tails[list] = frame;
+    else previous[head] = frame;
     orderAt[frame] = order;
     listAt[frame] = list;
     marked[frame] = 0;
@@ -93,7 +102,8 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
     const before = previous[frame]!;
     if (before === none) heads[listAt[frame]!] = after;
     else next[before] = after;
-    if (after !== none) previous[after] = before;
+    if (after === none) tails[listAt[frame]!] = before;
+    else previous[after] = before;
     orderAt[frame] = none;
     blocks[order]!--;
     lengths[listAt[frame]!]!--;
@@ -108,25 +118,86 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
   }
 
   function takeBlock(order: number, type: number): number {
+    const own = takeSmallest(order, type);
+    if (own !== none || !steal(order, type)) return own;
+    return takeSmallest(order, type);
+  }
+
+  function takeSmallest(order: number, type: number): number {
     for (let larger = order; larger <= largestOrder; larger++) {
       const head = heads[listOf(type, larger)]!;
       if (head !== none) return split(head, larger, order, type);
     }
-    for (let larger = largestOrder; larger >= order; larger--)
-      for (const other of fallbacks[type]!) {
-        const head = heads[listOf(other, larger)]!;
-        if (head === none) continue;
-        const claims = larger >= claimOrder || type !== movable;
-        if (claims && larger >= pageblockOrder)
-          for (let at = head; at < head + 2 ** larger; at += 2 ** pageblockOrder)
-            pageblockType[at >>> pageblockOrder] = type;
-        else if (claims && larger >= claimOrder) pageblockType[head >>> pageblockOrder] = type;
-        return split(head, larger, order, claims ? type : other);
-      }
     return none;
   }
 
+  /** Moves free blocks of another type to the lists of `type`: at least one that has the order, if there is one. */
+  function steal(order: number, type: number): boolean {
+    for (let larger = largestOrder; larger >= order; larger--) {
+      const found = headOfOthers(larger, type);
+      if (found === none) continue;
+      const takesPageblock = larger >= stealOrder || type !== movable;
+      // A small piece for pages that can move: the smallest that will do, as larger ones are worth more whole.
+      if (takesPageblock || larger === order) stealFrom(found, larger, type, takesPageblock);
+      else stealFrom(...smallestOfOthers(order, type), type, false);
+      return true;
+    }
+    return false;
+  }
+
+  function headOfOthers(order: number, type: number): number {
+    for (const other of fallbacks[type]!) {
+      const head = heads[listOf(other, order)]!;
+      if (head !== none) return head;
+    }
+    return none;
+  }
+
+  function smallestOfOthers(order: number, type: number): [frame: number, order: number] {
+    let smallest = order;
+    while (headOfOthers(smallest, type) === none) smallest++;
+    return [headOfOthers(smallest, type), smallest];
+  }
+
+  function stealFrom(frame: number, order: number, type: number, takesPageblock: boolean): void {
+    if (order >= pageblockOrder)
+      for (let at = frame; at < frame + 2 ** order; at += pageblockFrames) pageblockType[at >>> pageblockOrder] = type;
+    else if (takesPageblock && stealPageblock(frame, type)) return;
+    move(frame, order, type);
+  }
+
+  /** Every free block of a pageblock; the pageblock changes its type when at least half of it is free or of the like. False for one that is not whole. */
+  function stealPageblock(frame: number, type: number): boolean {
+    const start = frame - (frame % pageblockFrames);
+    const end = start + pageblockFrames;
+    if (end > frames) return false;
+    const before = typeOf(start);
+    let freed = 0;
+    let movables = 0;
+    for (let at = start; at < end; ) {
+      const order = orderAt[at]!;
+      if (order === none) {
+        if (takenAs[at] === movable) movables++;
+        at++;
+      } else {
+        move(at, order, type);
+        freed += 2 ** order;
+        at += 2 ** order;
+      }
+    }
+    const others = before === movable ? pageblockFrames - freed - movables : 0;
+    const alike = type === movable ? movables : others;
+    if (freed + alike >= pageblockFrames / 2) pageblockType[start >>> pageblockOrder] = type;
+    return true;
+  }
+
+  function move(frame: number, order: number, type: number): void {
+    remove(frame);
+    add(frame, order, type, true);
+  }
+
   function giveBlock(frame: number, order: number): void {
+    const type = typeOf(frame);
     let start = frame;
     let merged = order;
     for (; merged < largestOrder; merged++) {
@@ -135,28 +206,14 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
       remove(buddy);
       start = Math.min(start, buddy);
     }
-    add(start, merged, typeOf(start));
+    add(start, merged, type, mergesSoon(start, merged));
   }
 
-  function drain(): void {
-    for (const list of perCpu) {
-      for (const frame of list) giveBlock(frame, 0);
-      list.length = 0;
-    }
-  }
-
-  function takePage(cpu: number, type: number): number {
-    const list = perCpu[(cpu % cpus) * typeCount + type]!;
-    if (list.length === 0) {
-      for (let page = 0; page < batchPages; page++) {
-        const frame = takeBlock(0, type);
-        if (frame === none) break;
-        list.push(frame);
-      }
-      // The first page of a batch is used first.
-      list.reverse();
-    }
-    return list.pop() ?? none;
+  /** Whether the block would merge twice if its buddy became free: it is handed out last, so that it may (`buddy_merge_likely`). */
+  function mergesSoon(frame: number, order: number): boolean {
+    if (order >= largestOrder - 1) return false;
+    const parent = frame - (frame % 2 ** (order + 1));
+    return orderAt[parent ^ (1 << (order + 1))] === order + 1;
   }
 
   function freeOrderOf(frame: number): number {
@@ -166,7 +223,12 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
   }
 
   const attempt = (cpu: number, order: number, type: number) =>
-    order === 0 ? takePage(cpu, type) : takeBlock(order, type);
+    perCpu.holds(order) ? perCpu.allocate(cpu, order, type) : takeBlock(order, type);
+
+  function takenBy(type: number, frame: number, order: number): number {
+    if (frame !== none) takenAs.fill(type, frame, frame + 2 ** order);
+    return frame;
+  }
 
   for (let frame = frames; frame > 0; ) {
     let order = 0;
@@ -181,23 +243,19 @@ export function createLinuxBuddy(frames: number, cpus = 1): LinuxBuddy {
       if (order > largestOrder) return none;
       const type = migrateType < typeCount ? migrateType : movable;
       const frame = attempt(cpu, order, type);
-      if (frame !== none) return frame;
-      drain();
-      return attempt(cpu, order, type);
+      if (frame !== none) return takenBy(type, frame, order);
+      perCpu.drain();
+      return takenBy(type, attempt(cpu, order, type), order);
     },
     free(cpu, frame, order) {
-      if (order > 0) {
-        giveBlock(frame, order);
-        return;
-      }
-      const list = perCpu[(cpu % cpus) * typeCount + typeOf(frame)]!;
-      list.push(frame);
-      if (list.length <= highPages) return;
-      for (const page of list.splice(0, batchPages)) giveBlock(page, 0);
+      // Neither movable nor free to the rule of half a pageblock while it is on a list of a processor.
+      takenAs.fill(0, frame, frame + 2 ** order);
+      if (perCpu.holds(order)) perCpu.free(cpu, frame, order, typeOf(frame));
+      else giveBlock(frame, order);
     },
-    drain,
+    drain: perCpu.drain,
     get freeFrames() {
-      return free + perCpu.reduce((sum, list) => sum + list.length, 0);
+      return free + perCpu.frames;
     },
     freeBlocks: (order) => blocks[order] ?? 0,
     listLength: (order, migrateType) => lengths[listOf(migrateType, order)] ?? 0,

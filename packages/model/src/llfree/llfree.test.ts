@@ -200,6 +200,60 @@ test('H5: the lowest aligned free run of a row', () => {
   expect(lowestFreeRun(-1, 0)).toBe(-1);
 });
 
+test('H5: the same in rows of 64 bits, as an allocator of one row finds them', () => {
+  const found = (taken: (bit: number) => boolean, order: number) => {
+    const row = createExclusive({ frames: 64, cores: 1, version: 'ae' });
+    for (let bit = 0; bit < 64; bit++) if (taken(bit)) expect(row.getAt(bit, 0)).toBe(true);
+    return row.get(0, order);
+  };
+  const bits = (value: bigint) => (bit: number) => ((value >> BigInt(bit)) & 1n) === 1n;
+  expect(found(bits(0x10fn), 2)).toBe(4);
+  expect(found(bits(0xff00_ff0fn), 5)).toBe(32);
+  expect(found(bits(0x7fff_ffff_ffff_ffffn), 0)).toBe(63);
+  expect(found(() => true, 0)).toBe(outOfMemory);
+  expect(found(bits(1n), 6)).toBe(outOfMemory);
+  expect(found(() => false, 6)).toBe(0);
+});
+
+describe('defects of the originals that are not inherited', () => {
+  const takeAll = (allocator: LLFree, order: number, movable: boolean) => {
+    const frames: number[] = [];
+    for (let frame = allocator.get(0, order, movable); frame >= 0; frame = allocator.get(0, order, movable))
+      frames.push(frame);
+    return frames;
+  };
+
+  test('D4: head tries the tree that suits best first, not the one that suits worst', () => {
+    const allocator = createExclusive({ frames: 4 * 4096, cores: 1, version: 'head' });
+    const frames = Array.from({ length: 4096 - 32 }, () => allocator.get(0, 0));
+    const nearlyFull = (frames[0] as number) >> 12;
+    expect(new Set(frames.map((frame) => frame >> 12))).toEqual(new Set([nearlyFull]));
+    expect(allocator.get(0, 6) >> 12).not.toBe(nearlyFull);
+    allocator.drain(0);
+    expect(allocator.get(0, 0) >> 12).toBe(nearlyFull);
+  });
+
+  test.each(llfreeVersions)('D5: an exact fit that another core freed is found (%s)', (version) => {
+    const allocator = createExclusive({ frames: 4096, cores: 2, version });
+    const [first] = takeAll(allocator, 3, false);
+    allocator.put(1, first as number, 3);
+    expect(allocator.get(0, 3)).toBe(first);
+    allocator.validate();
+  });
+
+  test.each(llfreeVersions)(
+    'D6: what was freed into a reserved tree is taken without losing the reservation (%s)',
+    (version) => {
+      const allocator = createExclusive({ frames: 4096, cores: 2, version });
+      const frames = takeAll(allocator, 8, true);
+      for (const frame of frames) if (frame >> 9 === 3) allocator.put(1, frame, 8, false);
+      expect(allocator.get(1, 9)).toBe(3 * 512);
+      allocator.validate();
+      expect(allocator.get(0, 0, true)).toBe(outOfMemory);
+    },
+  );
+});
+
 test('the bit search equals trying every position', () => {
   fc.assert(
     fc.property(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer(), fc.nat(5), (a, b, order) => {

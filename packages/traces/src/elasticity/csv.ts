@@ -1,118 +1,74 @@
 import type { Demand } from '@strata/model/elasticity';
 import { StrataError } from '@strata/model/machine';
 import { quoted } from '../tables/lines.ts';
+import { type Column, type Layout, layoutOf, unquoted } from './csv-columns.ts';
 import { createDemandBuilder, type DemandBuilder, type RecordedSetUp } from './demand-builder.ts';
-
-const mib = 1_048_576;
-const pageMib = 1 / 256;
-const hugeMib = 2;
-
-/** How the columns of a header are read: every layout names the same quantities in its own words and units. */
-interface Layout {
-  readonly seconds: number;
-  readonly mode: number;
-  readonly run: number;
-  readonly used: number;
-  readonly usedHuge: number;
-  readonly resident: number;
-  readonly total: number;
-  /** The artifact's own files hold free pages and free frames, and bytes. */
-  readonly raw: boolean;
-}
-
-/** Names of columns, the first that is there counts. */
-const names = {
-  seconds: ['t_s', 'seconds', 'time_s', 'time', 't'],
-  mode: ['mode', 'technique'],
-  run: ['run', 'vm', 'iter'],
-  used: ['used_small_mib', 'used_mib', 'used4k_mib', 'used_4k_mib'],
-  usedHuge: ['used_huge_mib', 'used_2m_mib'],
-  resident: ['rss_mib', 'resident_mib'],
-  total: ['total_mib', 'size_mib'],
-};
-
-/** Whether the first line of a file is a header of demand. */
-export function isDemandHeader(line: string): boolean {
-  const columns = columnsOf(line);
-  return columns.some((name) => names.seconds.includes(name)) && (isRaw(columns) || hasDemand(columns));
-}
-
-function columnsOf(line: string): string[] {
-  return line.split(',').map((name) => name.trim().toLowerCase());
-}
-
-function isRaw(columns: readonly string[]): boolean {
-  return ['rss', 'small', 'huge', 'total'].every((name) => columns.includes(name));
-}
-
-function hasDemand(columns: readonly string[]): boolean {
-  return [...names.used, ...names.usedHuge].some((name) => columns.includes(name));
-}
-
-function layoutOf(line: string, where: string): Layout {
-  const columns = columnsOf(line);
-  const raw = isRaw(columns);
-  const at = (wanted: readonly string[]) => columns.findIndex((name) => wanted.includes(name));
-  if (at(names.seconds) < 0 || !(raw || hasDemand(columns)))
-    throw new StrataError({
-      code: 'elastic.bad-demand',
-      what: 'the header names no demand',
-      where,
-      expected: `a time (${names.seconds.join(', ')}) and used_small_mib or used_huge_mib, or time,rss,small,huge,cached,total`,
-      found: quoted(line),
-    });
-  return {
-    seconds: at(names.seconds),
-    mode: at(names.mode),
-    run: at(names.run),
-    used: raw ? columns.indexOf('small') : at(names.used),
-    usedHuge: raw ? columns.indexOf('huge') : at(names.usedHuge),
-    resident: raw ? columns.indexOf('rss') : at(names.resident),
-    total: raw ? columns.indexOf('total') : at(names.total),
-    raw,
-  };
-}
+import { secondsOf, timeOf } from './times.ts';
 
 /** Reads demand as CSV, one recording per pair of `mode` and `run`. */
 export interface DemandCsvReader {
-  line(text: string, number: number): void;
+  /** @param isCutOff the line is the last and not ended by a line break */
+  line(text: string, number: number, isCutOff?: boolean): void;
   finish(options: { readonly totalMib?: number }): Demand[];
+  readonly warnings: readonly string[];
+}
+
+interface Recording {
+  readonly builder: DemandBuilder;
+  readonly mode: string;
 }
 
 export function createDemandCsvReader(path: string): DemandCsvReader {
   let layout: Layout | undefined;
-  const recordings = new Map<string, { readonly builder: DemandBuilder; readonly mode: string }>();
+  const recordings = new Map<string, Recording>();
+  const notes: string[] = [];
+
+  function recordingOf(mode: string, run: string): Recording {
+    const key = [mode, run].filter((word) => word !== '').join('/');
+    const known = recordings.get(key) ?? { builder: createDemandBuilder(), mode };
+    recordings.set(key, known);
+    return known;
+  }
+
+  function add(columns: Layout, text: string, where: string): void {
+    const cells = text.split(columns.delimiter).map(unquoted);
+    if (cells.length < columns.width || cells.slice(columns.width).some((cell) => cell !== ''))
+      throw malformed(where, `${columns.width} cells`, text);
+    const size = ({ at, scale }: Column) => cell(cells, at, where) * scale;
+    const total = size(columns.total);
+    const inUse = (column: Column) => {
+      const value = columns.free ? total - size(column) : size(column);
+      // The artifact's counter of pages in use was invalid under LLFree with VFIO: negative values mean unknown.
+      return value >= 0 ? value : Number.NaN;
+    };
+    const word = (at: number) => cells[at] ?? '';
+    recordingOf(word(columns.mode), word(columns.run)).builder.add(
+      {
+        seconds: secondsIn(word(columns.seconds.at), columns.seconds.scale, where, text),
+        totalMib: total,
+        usedMib: inUse(columns.used),
+        usedHugeMib: inUse(columns.usedHuge),
+        residentMib: size(columns.resident),
+      },
+      where,
+    );
+  }
+
   return {
-    line(text, number) {
+    line(text, number, isCutOff = false) {
       if (text.trim() === '' || text.startsWith('#')) return;
       const where = `${path}, line ${number}`;
       if (layout === undefined) {
         layout = layoutOf(text, where);
         return;
       }
-      const cells = text.split(',');
-      const { raw } = layout;
-      const total = cell(cells, layout.total, where) * (raw ? 1 / mib : 1);
-      const used = cell(cells, layout.used, where);
-      const usedHuge = cell(cells, layout.usedHuge, where);
-      const seconds = cell(cells, layout.seconds, where);
-      if (Number.isNaN(seconds)) throw malformed(where, 'a time in seconds', text);
-      const mode = layout.mode < 0 ? '' : (cells[layout.mode] ?? '').trim();
-      const run = layout.run < 0 ? '' : (cells[layout.run] ?? '').trim();
-      const key = [mode, run].filter((word) => word !== '').join('/');
-      let recording = recordings.get(key);
-      if (recording === undefined) {
-        recording = { builder: createDemandBuilder(), mode };
-        recordings.set(key, recording);
+      try {
+        add(layout, text, where);
+        if (isCutOff) notes.push(`${where}: the last line has no end: its last number may be cut off.`);
+      } catch (error) {
+        if (!isCutOff || !(error instanceof StrataError)) throw error;
+        notes.push(`${where}: the last line is cut off and left out.`);
       }
-      recording.builder.add({
-        seconds,
-        totalMib: total,
-        // The counter of pages in use was invalid under LLFree with VFIO: negative values mean unknown.
-        usedMib: known(raw ? total - used * pageMib : used),
-        usedHugeMib: known(raw ? total - usedHuge * hugeMib : usedHuge),
-        residentMib: cell(cells, layout.resident, where) * (raw ? 1 / mib : 1),
-      });
     },
     finish({ totalMib }) {
       return [...recordings].map(([key, { builder, mode }]) =>
@@ -122,16 +78,24 @@ export function createDemandCsvReader(path: string): DemandCsvReader {
         }),
       );
     },
+    get warnings() {
+      return [...notes, ...[...recordings.values()].flatMap(({ builder }) => builder.warnings)];
+    },
   };
 }
 
-function known(value: number): number {
-  return value >= 0 ? value : Number.NaN;
+function secondsIn(text: string, scale: number, where: string, line: string): number {
+  const value = Number(text === '' ? 'none' : text);
+  // Columns that claim milliseconds hold seconds in some public files: what is too small for the one is the other.
+  if (scale < 1 && value > 1e9 && value < 1e11) return value;
+  const seconds = Number.isNaN(value) ? timeOf(text) : scale === 1 ? secondsOf(value) : value * scale;
+  if (Number.isFinite(seconds)) return seconds;
+  throw malformed(where, 'a time in seconds, or a date', line);
 }
 
 /** A number, or not a number for an empty or absent cell. */
 function cell(cells: readonly string[], at: number, where: string): number {
-  const text = cells[at]?.trim() ?? '';
+  const text = cells[at] ?? '';
   if (text === '') return Number.NaN;
   const value = Number(text);
   if (Number.isFinite(value)) return value;

@@ -9,8 +9,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { hasReference, reference, referenceReason } from '../../../../testing/components.ts';
 import { type DemandImportOptions, importDemand } from './import.ts';
 import { pageEventOf } from './kmem.ts';
-import { timeOf } from './memory-logs.ts';
 import { replays } from './placement.ts';
+import { timeOf } from './times.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'strata-demand-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -69,13 +69,109 @@ describe('demand as CSV', () => {
     [
       'text instead of a number',
       `${header}\nm,0,zero,1,1,1,1,100\n`,
-      /line 2: malformed line; expected a number in column 3/,
+      /line 2: malformed line; expected a time in seconds, or a date/,
     ],
-    ['times that go back', `${header}\nm,0,6,1,1,1,1,100\nm,0,5,1,1,1,1,100\n`, /not later/],
+    ['times that go back', `${header}\nm,0,6,1,1,1,1,100\nm,0,5,1,1,1,1,100\n`, /line 3: time goes back/],
     ['no demand in a sample', `${header}\nm,0,0,1,,,1,100\nm,0,5,1,1,1,1,100\n`, /neither pages nor frames/],
     ['no size', 't_s,used_mib\n0,1\n1,2\n', /no size of the VM/],
   ])('refuses %s with a sentence', async (_, content, message) => {
     await expect(read(content)).rejects.toThrow(message);
+  });
+});
+
+describe('CSV as other tools write it', () => {
+  const reference = 't_s,used_small_mib,used_huge_mib,total_mib\n0,1024,2048,4096\n2.5,1536,3072,4096\n';
+  const rows = (header: string, ...lines: string[]) => [header, ...lines, ''].join('\n');
+
+  it.each([
+    ['with carriage returns', reference.replaceAll('\n', '\r\n')],
+    ['with a byte order mark', `\ufeff${reference}`],
+    ['with semicolons', reference.replaceAll(',', ';')],
+    ['with tabs', reference.replaceAll(',', '\t')],
+    ['quoted', reference.replaceAll(/[^,\n]+/g, '"$&"')],
+    ['in GiB and minutes', rows('minutes,used_gib,used_huge_gib,total_gib', '0,1,2,4', `${2.5 / 60},1.5,3,4`)],
+    ['in KiB', rows('time,used_kb,used_huge_kib,total_kb', '0,1048576,2097152,4194304', '2.5,1572864,3145728,4194304')],
+    [
+      'in bytes and milliseconds',
+      rows(
+        'time (ms),used (bytes),used_huge (bytes),total (bytes)',
+        '0,1073741824,2147483648,4294967296',
+        '2500,1610612736,3221225472,4294967296',
+      ),
+    ],
+    [
+      'with milliseconds since the epoch',
+      rows(
+        'timestamp,used_mib,used_huge_mib,total_mib',
+        '1700000000000,1024,2048,4096',
+        '1700000002500,1536,3072,4096',
+      ),
+    ],
+    [
+      'with dates, in another order, with columns of others',
+      rows(
+        'total_mib,host,used_huge_mib,used_mib,date',
+        '4096,a,2048,1024,2026-01-01T10:00:00.000Z',
+        '4096,b,3072,1536,2026-01-01T10:00:02.500Z',
+      ),
+    ],
+  ])('reads it %s', async (_, content) => {
+    const { demands, warnings } = await read(content);
+    expect(demands[0]).toMatchObject({ totalMib: 4096 });
+    const { seconds, usedMib, usedHugeMib } = demands[0]!;
+    expect([...usedMib, ...usedHugeMib].map((value) => Math.round(value * 1e6) / 1e6)).toEqual([
+      1024, 1536, 2048, 3072,
+    ]);
+    expect(seconds[1]! - seconds[0]!).toBeCloseTo(2.5, 6);
+    expect(warnings).toEqual([]);
+  });
+
+  it('reads VMs of the Bitbrains traces, whose milliseconds are seconds', async () => {
+    const header =
+      'Timestamp [ms];\tCPU cores;\tCPU capacity provisioned [MHZ];\tCPU usage [MHZ];\tCPU usage [%];\tMemory capacity provisioned [KB];\tMemory usage [KB];\tDisk read throughput [KB/s];\tDisk write throughput [KB/s];\tNetwork received throughput [KB/s];\tNetwork transmitted throughput [KB/s]';
+    const row = (time: number, usage: number) =>
+      `${time};\t4;\t11703.99824;\t10912.027692666666;\t93.23333333333333;\t67108864.0;\t${usage};\t0.13333333333333333;\t20645.466666666667;\t0.0;\t0.5333333333333333`;
+    for (const unit of [1, 1000]) {
+      const demand = await only(rows(header, row(1376314846 * unit, 6129274.4), row(1376315146 * unit, 6755624)));
+      expect([...demand.seconds]).toEqual([0, 300]);
+      expect(demand.totalMib).toBe(65536);
+      expect(demand.usedMib[0]).toBeCloseTo(6129274.4 / 1024);
+    }
+  });
+
+  it('leaves out a last line that is cut off, and says so; anywhere else it is refused', async () => {
+    const whole = await only(reference);
+    for (let cut = 1; cut < 12; cut++) {
+      const { demands, warnings } = await read(`${reference}5,1700,3500,4096`.slice(0, -cut));
+      expect([...demands[0]!.seconds].slice(0, 2)).toEqual([...whole.seconds]);
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toMatch(/line 4: the last line/);
+    }
+    await expect(read(`${reference}5,1700\n6,1700,3500,4096\n`)).rejects.toThrow(
+      /line 4: malformed line; expected 4 cells/,
+    );
+  });
+
+  it.each([
+    ['a size without unit', 'time,used,total\n0,1,2\n1,1,2\n', /the column used has no unit/],
+    ['more in use than there is', 'time,used_gib,total_mib\n0,1,16\n1,2,16\n', /uses more than the VM has.*units/],
+    ['infinity', 'time,used_mib,total_mib\n0,inf,16\n1,2,16\n', /a number in column 2/],
+  ])('refuses %s', async (_, content, message) => {
+    await expect(read(content)).rejects.toThrow(message);
+  });
+
+  it('leaves out samples that a clock of whole seconds gives the same time', async () => {
+    const { demands, warnings } = await read(rows('time,used_mib,total_mib', '7,1,16', '7,2,16', '8,3,16', '8,4,16'));
+    expect([...demands[0]!.usedMib]).toEqual([1, 3]);
+    expect(warnings[0]).toMatch(/^2 samples have the time of the one before/);
+  });
+
+  it('holds 40 bytes per sample of a long recording', async () => {
+    const lines = ['t_s,used_mib,total_mib'];
+    for (let at = 0; at < 300_000; at++) lines.push(`${at},${at % 900},1024`);
+    const demand = await only(`${lines.join('\n')}\n`);
+    expect(demand.seconds).toHaveLength(300_000);
+    expect(demand.usedMib[299_999]).toBe(299_999 % 900);
   });
 });
 
@@ -104,6 +200,19 @@ describe('logs of memory', () => {
     expect((await only(fixture('buddyinfo.txt').repeat(2), { totalMib: 24 * 1024 })).usedMib).toHaveLength(2);
   });
 
+  it('reads /proc/pagetypeinfo, which counts the same blocks by migrate type', async () => {
+    const text = fixture('pagetypeinfo.txt');
+    const counts = text
+      .split('\n')
+      .filter((line) => line.includes(', type'))
+      .map((line) => line.trim().split(/\s+/).slice(6).map(Number));
+    const pages = counts.flatMap((row) => row.map((count, order) => count * 2 ** order));
+    const huge = counts.reduce((sum, row) => sum + row[9]! * 512 + row[10]! * 1024, 0);
+    const demand = await only(`1\n${text}2\n${text}`, { totalMib: 24 * 1024 });
+    expect(demand.usedMib[1]).toBeCloseTo(24 * 1024 - pages.reduce((sum, each) => sum + each, 0) / 256);
+    expect(demand.usedHugeMib[0]).toBeCloseTo(24 * 1024 - huge / 256);
+  });
+
   it('reads virsh dommemstat by its last_update', async () => {
     const one = fixture('virsh-dommemstat-testdriver.txt');
     const demand = await only(one + one.replace('627319920', '627319930').replace('unused 1048576', 'unused 524288'));
@@ -122,6 +231,71 @@ describe('logs of memory', () => {
     await expect(read(transcript)).rejects.toThrow(/reported none/);
   });
 
+  it('reads logs however they were written: carriage returns, indented, other clocks', async () => {
+    const copies = (times: readonly string[], text = meminfo) => times.map((time) => `${time}\n${text}`).join('');
+    const seconds = async (log: string) => [...(await only(log)).seconds];
+    const plain = copies(['1700000000', '1700000002']);
+    expect(await seconds(plain.replaceAll('\n', '\r\n'))).toEqual([0, 2]);
+    expect(await seconds(plain.replaceAll('\n', '\n  '))).toEqual([0, 2]);
+    expect(await seconds(copies(['1700000000123', '1700000002123']))).toEqual([0, 2]);
+    expect((await seconds(copies(['1700000000123456789', '1700000002123456789'])))[1]).toBeCloseTo(2, 5);
+    expect(await seconds(copies(['100.25 380.10', '102.25 384.01']))).toEqual([0, 2]);
+    expect(await seconds(copies(['Fri Nov 20 13:17:00 CET 2026', 'Fri Nov 20 13:17:02 CET 2026']))).toEqual([0, 2]);
+    expect(await seconds(copies(['Fri 20 Nov 2026 01:17:00 PM UTC', 'Fri 20 Nov 2026 01:17:02 PM UTC']))).toEqual([
+      0, 2,
+    ]);
+    expect(await seconds(copies(['=== 12:30:00 2026-11-20 ===', '=== 12:30:02 2026-11-20 ===']))).toEqual([0, 2]);
+  });
+
+  it('takes what is usable where a guest does not tell what is unused, and says how statistics are had', async () => {
+    const block = (time: number) => `${time}\nactual 2097152\navailable 2000000\nusable 1500000\nrss 1048576\n`;
+    expect((await only(block(1) + block(2))).usedMib[0]).toBeCloseTo(500_000 / 1024);
+    await expect(read('1\nactual 2097152\nrss 7\n2\nactual 2097152\nrss 7\n')).rejects.toThrow(
+      /lacks available.*--period 2/,
+    );
+  });
+
+  it('reads documents of QMP that are printed over several lines', async () => {
+    const reply = (update: number) =>
+      JSON.stringify(
+        { return: { stats: { 'stat-free-memory': 2 ** 20, 'stat-total-memory': 2 ** 22 }, 'last-update': update } },
+        null,
+        2,
+      );
+    const demand = await only(`${reply(5)}\n${reply(6)}\n{"return": {}}\n${reply(8)}\n`, { format: 'qmp' });
+    expect([...demand.seconds]).toEqual([0, 1, 3]);
+    const { demands, warnings } = await read(`${reply(5)}\n${reply(6)}\n${reply(8)}`.slice(0, -40), { format: 'qmp' });
+    expect([...demands[0]!.seconds]).toEqual([0, 1]);
+    expect(warnings[0]).toMatch(/cut off/);
+  });
+
+  it('leaves out a last sample that is cut off, wherever that is', async () => {
+    const three = (text: string) =>
+      ['1700000000', '1700000002', '1700000004'].map((time) => `${time}\n${text}`).join('');
+    for (const [name, totalMib] of [
+      ['meminfo.txt', undefined],
+      ['buddyinfo.txt', 24 * 1024],
+      ['pagetypeinfo.txt', 24 * 1024],
+      ['virsh-dommemstat-testdriver.txt', undefined],
+    ] as const) {
+      const log = three(fixture(name));
+      const options = totalMib === undefined ? {} : { totalMib };
+      const whole = await only(log, options);
+      const from = log.length - fixture(name).length;
+      for (let end = from; end < log.length; end += 7) {
+        const { demands, warnings } = await read(log.slice(0, end), options);
+        const { usedMib } = demands[0]!;
+        expect([...usedMib].slice(0, 2)).toEqual([...whole.usedMib].slice(0, 2));
+        // Either the sample is left out, or its lines are whole, or it is said that the last number may not be.
+        if (usedMib.length === 3 && warnings.length === 0) expect(usedMib[2]).toBe(whole.usedMib[2]);
+      }
+    }
+  });
+
+  it('refuses times that go back, with the line', async () => {
+    await expect(read(`1700000010\n${meminfo}1700000002\n${meminfo}`)).rejects.toThrow(/line 57: time goes back/);
+  });
+
   it('tells times from other lines', () => {
     expect(timeOf('1700000000.25')).toBe(1700000000.25);
     expect(timeOf('# 12')).toBe(12);
@@ -134,7 +308,8 @@ describe('logs of memory', () => {
     ['meminfo', `${meminfo}garbage here\n${meminfo}`, /unknown line/],
     ['meminfo', '1\nMemFree: 12 kB\n2\nMemFree: 13 kB\n', /lacks MemTotal/],
     ['dommemstat', 'actual 12\nactual 13\n', /lacks available/],
-    ['qmp', '{"return": {"stats": \n', /not JSON/],
+    ['qmp', '{"return": {"stats": \n{"return": {}}\n', /line 1: not JSON/],
+    ['qmp', '{"return": {"stats": \n', /too few guest statistics/],
   ] as const)('refuses a damaged %s log with its line', async (format, content, message) => {
     await expect(read(content, { format })).rejects.toThrow(message);
   });
@@ -186,7 +361,7 @@ describe('events of the page allocator', () => {
         });
         if (lines.length < 2) return;
         for (const replay of replays) {
-          const { demands, counts } = await read(lines.join('\n'), { replay, totalMib: 64 });
+          const { demands, counts } = await read(`${lines.join('\n')}\n`, { replay, totalMib: 64 });
           const { usedMib, usedHugeMib } = demands[0]!;
           expect(usedMib.at(-1)! * 256).toBeCloseTo(used.size);
           if (replay === 'recorded') expect(usedHugeMib.at(-1)).toBe(used.size > 0 ? 2 : 0);

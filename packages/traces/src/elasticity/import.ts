@@ -2,7 +2,8 @@ import type { Demand } from '@strata/model/elasticity';
 import { StrataError } from '@strata/model/machine';
 import { openInput } from '../input/input.ts';
 import { forEachLine, lineText, quoted } from '../tables/lines.ts';
-import { createDemandCsvReader, isDemandHeader } from './csv.ts';
+import { createDemandCsvReader } from './csv.ts';
+import { isDemandHeader } from './csv-columns.ts';
 import { createKmemReader, type KmemCounts, pageEventOf } from './kmem.ts';
 import { createMemoryLogReader, type LogFormat } from './memory-logs.ts';
 import type { Placement, Replay } from './placement.ts';
@@ -14,10 +15,10 @@ export const demandFormats: readonly { readonly name: DemandFormat; readonly sum
   {
     name: 'csv',
     summary:
-      't_s,used_small_mib,used_huge_mib,total_mib[,rss_mib,mode,run], or the artifact: time,rss,small,huge,cached,total',
+      't_s,used_small_mib,used_huge_mib,total_mib[,rss_mib,mode,run] in any unit and order, GWA-T-12 (Bitbrains), or the artifact: time,rss,small,huge,cached,total',
   },
   { name: 'meminfo', summary: 'copies of /proc/meminfo, a time before each' },
-  { name: 'buddyinfo', summary: 'copies of /proc/buddyinfo, a time before each' },
+  { name: 'buddyinfo', summary: 'copies of /proc/buddyinfo or /proc/pagetypeinfo, a time before each' },
   { name: 'dommemstat', summary: 'copies of virsh dommemstat' },
   { name: 'qmp', summary: 'a QMP transcript with guest-stats of the balloon' },
   { name: 'kmem', summary: 'kmem:mm_page_alloc and mm_page_free as perf script, trace-cmd report or ftrace' },
@@ -75,15 +76,14 @@ async function read(
   path: string,
   options: DemandImportOptions,
 ): Promise<DemandImport> {
-  const each = (take: (text: string, number: number) => void) =>
-    forEachLine(chunks, path, (bytes, start, end, number) => take(lineText(bytes, start, end), number));
+  const each = (take: LineTaker) => eachLine(chunks, path, take);
   const size = options.totalMib === undefined ? {} : { totalMib: options.totalMib };
   switch (format) {
     case 'csv': {
       const reader = createDemandCsvReader(path);
       await each(reader.line);
       const demands = reader.finish(size);
-      if (demands.length > 0) return { format, demands, warnings: [] };
+      if (demands.length > 0) return { format, demands, warnings: reader.warnings };
       throw new StrataError({ code: 'elastic.bad-demand', what: 'no samples below the header', where: path });
     }
     case 'kmem': {
@@ -99,15 +99,31 @@ async function read(
     case 'qmp': {
       const reader = createQmpReader(path, size);
       await each(reader.line);
-      return { format, demands: [reader.finish()], warnings: [] };
+      return { format, demands: [reader.finish()], warnings: reader.warnings };
     }
     default: {
       const reader = createMemoryLogReader(format, path, { everySeconds: options.everySeconds ?? 1, ...size });
       await each(reader.line);
-      return { format, demands: [reader.finish()], warnings: [] };
+      return { format, demands: [reader.finish()], warnings: reader.warnings };
     }
   }
 }
+
+type LineTaker = (text: string, number: number, isCutOff: boolean) => void;
+
+/** Every line, the last one with whether its line break is missing: a recording that was cut off ends like that. */
+async function eachLine(chunks: AsyncIterable<Uint8Array>, path: string, take: LineTaker): Promise<void> {
+  let held: { readonly text: string; readonly number: number } | undefined;
+  const { ended } = await forEachLine(chunks, path, (bytes, start, end, number) => {
+    if (held !== undefined) take(held.text, held.number, false);
+    const text = lineText(bytes, start, end);
+    held = { text: number === 1 ? text.replace(byteOrderMark, '') : text, number };
+  });
+  if (held !== undefined) take(held.text, held.number, !ended);
+}
+
+/** As a line of bytes shows it. */
+const byteOrderMark = '\u00ef\u00bb\u00bf';
 
 function kmemWarnings({ unknownFrees, reallocations, frees, refused }: KmemCounts): string[] {
   const warnings = ['What was in use before the trace began is unknown: the demand is a lower bound.'];
@@ -124,13 +140,15 @@ const recognisedLines = 60;
 
 function recognise(head: Uint8Array): DemandFormat | undefined {
   const lines = new TextDecoder('latin1').decode(head.subarray(0, 65_536)).split('\n', recognisedLines);
-  const filled = lines.map((line) => line.slice(0, 400).trimEnd()).filter((line) => line.trim() !== '');
+  const filled = lines
+    .map((line) => line.slice(0, 400).replace(byteOrderMark, '').trimEnd())
+    .filter((line) => line.trim() !== '');
   const first = filled.find((line) => !line.startsWith('#')) ?? '';
   if (isDemandHeader(first)) return 'csv';
   if (filled.some((line) => pageEventOf(line) !== undefined)) return 'kmem';
   if (/^(?:->|<-)?\s*\{/.test(first) && filled.some((line) => /"(?:QMP|return|stats|event)"/.test(line))) return 'qmp';
-  if (filled.some((line) => /^MemTotal:\s/.test(line))) return 'meminfo';
-  if (filled.some((line) => /^Node\s+\d+,\s+zone\s/.test(line))) return 'buddyinfo';
+  if (filled.some((line) => /^\s*MemTotal:\s/.test(line))) return 'meminfo';
+  if (filled.some((line) => /^\s*Node\s+\d+,\s+zone\s/.test(line))) return 'buddyinfo';
   if (filled.some((line) => /^\s*(?:actual|available|unused)\s+\d+$/.test(line))) return 'dommemstat';
-  return first.includes(',') && /[a-z]/i.test(first) ? 'csv' : undefined;
+  return /[,;\t]/.test(first) && /[a-z]/i.test(first) ? 'csv' : undefined;
 }

@@ -54,7 +54,8 @@ export function pageEventOf(line: string): PageEvent | undefined {
 }
 
 export interface KmemReader {
-  line(text: string): void;
+  /** @param isCutOff the line is the last and not ended by a line break: it is passed over, as its numbers may be too */
+  line(text: string, number?: number, isCutOff?: boolean): void;
   finish(): { readonly demand: Demand; readonly counts: KmemCounts };
 }
 
@@ -152,19 +153,22 @@ export function createKmemReader(
   }
 
   function sample(): void {
-    builder.add({
-      seconds: now,
-      usedMib: pages * pageMib,
-      usedHugeMib: placement.usedHugeMib ?? perFrame.size * hugeMib,
-      residentMib: placement.residentMib ?? Number.NaN,
-      totalMib: Number.NaN,
-    });
+    builder.add(
+      {
+        seconds: now,
+        usedMib: pages * pageMib,
+        usedHugeMib: placement.usedHugeMib ?? perFrame.size * hugeMib,
+        residentMib: placement.residentMib ?? Number.NaN,
+        totalMib: Number.NaN,
+      },
+      path,
+    );
     sampled = now;
   }
 
   return {
-    line(text) {
-      const event = pageEventOf(text);
+    line(text, _, isCutOff = false) {
+      const event = isCutOff ? undefined : pageEventOf(text);
       if (event === undefined) {
         counts.otherLines++;
         return;

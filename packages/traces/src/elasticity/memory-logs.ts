@@ -1,10 +1,13 @@
 import type { Demand } from '@strata/model/elasticity';
 import { StrataError } from '@strata/model/machine';
 import { createDemandBuilder, type DemandBuilder } from './demand-builder.ts';
+import { timeOf } from './times.ts';
 
 const kibPerMib = 1024;
 const pageMib = 1 / 256;
 const hugeOrder = 9;
+/** Linux has at least the orders 0 to 9 wherever a huge page has 512 pages. */
+const leastOrders = hugeOrder + 1;
 
 /** Formats that are logs of blocks, one block per sample, with a line of time before each. */
 export type LogFormat = 'meminfo' | 'buddyinfo' | 'dommemstat';
@@ -17,20 +20,10 @@ export interface MemoryLogOptions {
 }
 
 export interface MemoryLogReader {
-  line(text: string, number: number): void;
+  /** @param isCutOff the line is the last and not ended by a line break */
+  line(text: string, number: number, isCutOff?: boolean): void;
   finish(): Demand;
-}
-
-/** A time of its own on a line: seconds since the epoch (or since anything), or a date. */
-export function timeOf(text: string): number {
-  const line = text
-    .trim()
-    .replace(/^(?:#|=+|---+|time[:=]|date[:=])\s*/i, '')
-    .replace(/\s*=+$/, '');
-  if (/^\d+(?:\.\d+)?$/.test(line)) return Number(line);
-  return /^[\dA-Z][\d\w:.,+ -]{7,39}$/i.test(line) && /\d:\d/.test(line)
-    ? Date.parse(line.replace(',', '.')) / 1000
-    : Number.NaN;
+  readonly warnings: readonly string[];
 }
 
 /** One block of a log: the quantities that its lines named. */
@@ -51,15 +44,17 @@ interface LogSyntax {
     readonly residentMib: number;
   };
   readonly expected: string;
+  /** How to have what a sample lacks recorded. */
+  readonly mend?: string;
 }
 
 const syntaxes: Readonly<Record<LogFormat, LogSyntax>> = {
   meminfo: {
     expected: 'lines of /proc/meminfo (`MemFree:  17946644 kB`), and a time before each copy',
-    begins: (line, block) => line.startsWith('MemTotal:') && block.has('MemTotal'),
+    begins: (line, block) => line.trimStart().startsWith('MemTotal:') && block.has('MemTotal'),
     take(line, block) {
-      const match = /^([A-Za-z0-9_()]+):\s+(\d+)(?:\s+kB)?\s*$/.exec(line);
-      if (match) block.set(match[1]!, Number(match[2]));
+      const match = /^\s*(?:(HugePages_\w+):\s+(\d+)|([A-Za-z0-9_()]+):\s+(\d+)\s+kB)\s*$/.exec(line);
+      if (match) block.set(match[1] ?? match[3]!, Number(match[2] ?? match[4]));
       return match !== null;
     },
     sample(block) {
@@ -73,11 +68,23 @@ const syntaxes: Readonly<Record<LogFormat, LogSyntax>> = {
     },
   },
   buddyinfo: {
-    expected: 'lines of /proc/buddyinfo (`Node 0, zone DMA32 1 0 0 ...`), and a time before each copy',
+    expected:
+      'lines of /proc/buddyinfo (`Node 0, zone DMA32 1 0 0 ...`) or /proc/pagetypeinfo, and a time before each copy',
     begins: (line, block) => block.has(zoneOf(line)),
     take(line, block) {
-      if (!/^Node\s+\d+,\s+zone\s+\S+(\s+\d+)+\s*$/.test(line)) return false;
-      const counts = line.trim().split(/\s+/).slice(4).map(Number);
+      if (pagetypeHeading.test(line)) return true;
+      const match = /^\s*Node\s+\d+,\s+zone\s+[^\s,]+(,\s+type\s+\S+)?((?:\s+>?\d+)+)\s*$/.exec(line);
+      if (match === null) return false;
+      // Below its free blocks, /proc/pagetypeinfo counts the pageblocks of each type.
+      if (match[1] === undefined && block.has('types')) return true;
+      const counts = match[2]!
+        .trim()
+        .split(/\s+/)
+        .map((count) => Number(count.replace('>', '')));
+      // Every zone has as many orders as the others: fewer are a line that was cut off.
+      if (counts.length < (block.get('orders') ?? leastOrders)) return false;
+      block.set('orders', counts.length);
+      if (match[1] !== undefined) block.set('types', 1);
       block.set(zoneOf(line), 1);
       const add = (key: string, pages: number) => block.set(key, (block.get(key) ?? 0) + pages);
       counts.forEach((count, order) => {
@@ -104,12 +111,15 @@ const syntaxes: Readonly<Record<LogFormat, LogSyntax>> = {
       if (match) block.set(match[1]!, Number(match[2]));
       return match !== null;
     },
+    mend: 'Have the guest report them: virsh dommemstat DOMAIN --period 2.',
     sample(block) {
       const available = need(block, 'available');
       const rss = block.get('rss');
+      // Guests that do not tell what is unused tell what programs could have: the page cache counts as free then.
+      const free = block.get('unused') ?? need(block, 'usable');
       return {
         totalMib: Math.max(available, block.get('actual') ?? 0) / kibPerMib,
-        usedMib: (available - need(block, 'unused')) / kibPerMib,
+        usedMib: Math.max(0, available - free) / kibPerMib,
         usedHugeMib: Number.NaN,
         residentMib: rss === undefined ? Number.NaN : rss / kibPerMib,
       };
@@ -117,8 +127,14 @@ const syntaxes: Readonly<Record<LogFormat, LogSyntax>> = {
   },
 };
 
+/** Lines of /proc/pagetypeinfo that hold no zone. */
+const pagetypeHeading =
+  /^\s*(?:Page block order:|Pages per block:|Free pages count per migrate type|Number of blocks type)/;
+
+/** The zone of a line, and the migrate type where it tells one. */
 function zoneOf(line: string): string {
-  return line.trim().split(/\s+/).slice(0, 4).join(' ');
+  const words = line.trim().split(/\s+/);
+  return words.slice(0, words[4] === 'type' ? 6 : 4).join(' ');
 }
 
 class MissingField extends Error {}
@@ -131,7 +147,10 @@ function need(block: Block, key: string): number {
 export function createMemoryLogReader(format: LogFormat, path: string, options: MemoryLogOptions): MemoryLogReader {
   const syntax = syntaxes[format];
   const builder: DemandBuilder = createDemandBuilder();
+  const notes: string[] = [];
   let block: Block = new Map();
+  /** Number of quantities in the first block, by which later ones are known to be whole. */
+  let whole = 0;
   let blockLine = 1;
   let time = Number.NaN;
   if (format === 'buddyinfo' && options.totalMib === undefined)
@@ -144,24 +163,28 @@ export function createMemoryLogReader(format: LogFormat, path: string, options: 
 
   function close(): void {
     if (block.size === 0) return;
+    const where = `${path}, line ${blockLine}`;
     try {
-      const updated = block.get('last_update');
-      const seconds = Number.isNaN(time) ? (updated ?? builder.length * options.everySeconds) : time;
-      builder.add({ seconds, ...syntax.sample(block, options.totalMib ?? Number.NaN) });
+      if (format === 'buddyinfo' && block.size < whole) throw new MissingField('a zone');
+      whole ||= block.size;
+      const seconds = Number.isNaN(time) ? (block.get('last_update') ?? builder.length * options.everySeconds) : time;
+      builder.add({ seconds, ...syntax.sample(block, options.totalMib ?? Number.NaN) }, where);
     } catch (error) {
       if (!(error instanceof MissingField)) throw error;
       throw new StrataError({
         code: 'elastic.bad-demand',
         what: `a sample lacks ${error.message}`,
-        where: `${path}, line ${blockLine}`,
+        where,
         expected: syntax.expected,
+        ...(syntax.mend !== undefined && { mend: syntax.mend }),
       });
+    } finally {
+      block = new Map();
     }
-    block = new Map();
   }
 
   return {
-    line(text, number) {
+    line(text, number, isCutOff = false) {
       const line = text.trimEnd();
       if (line.trim() === '') return;
       const stamp = timeOf(line);
@@ -170,12 +193,20 @@ export function createMemoryLogReader(format: LogFormat, path: string, options: 
         time = stamp;
         return;
       }
+      if (isCutOff && !syntax.take(line, new Map(block))) {
+        block = new Map();
+        notes.push(`${path}, line ${number}: the last sample is cut off and left out.`);
+        return;
+      }
       if (syntax.begins(line, block)) {
         close();
         time = Number.NaN;
       }
       if (block.size === 0) blockLine = number;
-      if (syntax.take(line, block)) return;
+      if (syntax.take(line, block)) {
+        if (isCutOff) notes.push(`${path}, line ${number}: the last line has no end: its number may be cut off.`);
+        return;
+      }
       throw new StrataError({
         code: 'elastic.bad-demand',
         what: 'unknown line',
@@ -185,8 +216,17 @@ export function createMemoryLogReader(format: LogFormat, path: string, options: 
       });
     },
     finish() {
-      close();
+      try {
+        close();
+      } catch (error) {
+        // A log that was being written when it was copied ends within a sample.
+        if (!(error instanceof StrataError) || builder.length < 2) throw error;
+        notes.push(`${path}, line ${blockLine}: the last sample is not whole and left out.`);
+      }
       return builder.finish(path, path, options.totalMib === undefined ? {} : { totalMib: options.totalMib });
+    },
+    get warnings() {
+      return [...notes, ...builder.warnings];
     },
   };
 }

@@ -11,51 +11,87 @@ function member(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
 }
 
-/** Reads a QMP transcript, one JSON document per line: samples are the balloon's `guest-stats`. */
+/** Lines of one document that is printed over several, as `--pretty` does. */
+const longestDocument = 1_000;
+
+/** Reads a QMP transcript: samples are the balloon's `guest-stats`. */
 export function createQmpReader(path: string, { totalMib }: { readonly totalMib?: number }): MemoryLogReader {
   const builder = createDemandBuilder();
+  const notes: string[] = [];
   let last = -1;
   let unreported = 0;
-  return {
-    line(text, number) {
-      // A transcript may hold the client's side (`-> `, `<- `) as well.
-      const document = text.trim().replace(/^(?:->|<-|>|<)\s*/, '');
-      // Only statistics matter; whatever else a transcript holds, whole or cut off, is passed over.
-      if (!document.includes('"stats"')) return;
-      let reply: unknown;
-      try {
-        reply = JSON.parse(document);
-      } catch {
-        throw new StrataError({
-          code: 'elastic.bad-demand',
-          what: 'not JSON',
-          where: `${path}, line ${number}`,
-          expected: 'one reply or event of QMP per line',
-          found: JSON.stringify(document.slice(0, 80)),
-        });
-      }
-      const answer = member(reply, 'return') ?? member(reply, 'v') ?? reply;
-      const stats = member(answer, 'stats');
-      if (stats === undefined) return;
-      const seconds = Number(member(answer, 'last-update'));
-      const total = Number(member(stats, 'stat-total-memory'));
-      const free = Number(member(stats, 'stat-free-memory'));
-      if (!(total < neverReported && free < neverReported) || !(seconds > 0)) {
-        unreported++;
-        return;
-      }
-      // Polling faster than the guest reports repeats the same statistics.
-      if (seconds <= last) return;
-      last = seconds;
-      builder.add({
+  /** The lines of a document that has begun and is not yet whole. */
+  let begun: string[] = [];
+  let depth = 0;
+
+  function notJson(number: number, found: string): StrataError {
+    return new StrataError({
+      code: 'elastic.bad-demand',
+      what: 'not JSON',
+      where: `${path}, line ${number}`,
+      expected: 'replies and events of QMP, each a whole JSON document',
+      found: JSON.stringify(found.slice(0, 80)),
+    });
+  }
+
+  /** A document that was begun and not ended. */
+  function drop(number: number): void {
+    const document = begun.join('\n');
+    begun = [];
+    depth = 0;
+    if (document.includes('"stats"')) throw notJson(number, document);
+  }
+
+  function add(reply: unknown, number: number): void {
+    const answer = member(reply, 'return') ?? member(reply, 'v') ?? reply;
+    const stats = member(answer, 'stats');
+    if (stats === undefined) return;
+    const seconds = Number(member(answer, 'last-update'));
+    const total = Number(member(stats, 'stat-total-memory'));
+    const free = Number(member(stats, 'stat-free-memory'));
+    if (!(total < neverReported && free >= 0 && free < neverReported) || !(seconds > 0)) {
+      unreported++;
+      return;
+    }
+    // Polling faster than the guest reports repeats the same statistics.
+    if (seconds === last) return;
+    last = seconds;
+    builder.add(
+      {
         seconds,
         usedMib: (total - free) / mib,
         usedHugeMib: Number.NaN,
         residentMib: Number.NaN,
         totalMib: total / mib,
-      });
+      },
+      `${path}, line ${number}`,
+    );
+  }
+
+  return {
+    line(text, number, isCutOff = false) {
+      // A transcript may hold the client's side (`-> `, `<- `) as well. What is not indented begins a document.
+      const begins = /^(?:->|<-|>|<)?\s*\{/.exec(text);
+      if (begins !== null && !/^\s/.test(text)) drop(number - 1);
+      const line = begun.length > 0 ? text : text.trim().replace(/^(?:->|<-|>|<)\s*/, '');
+      begun.push(line);
+      depth += braces(line);
+      if (depth > 0 && begun.length < longestDocument && !isCutOff) return;
+      const document = begun.join('\n');
+      begun = [];
+      depth = 0;
+      // Only statistics matter; whatever else a transcript holds, whole or cut off, is passed over.
+      if (!document.includes('"stats"')) return;
+      try {
+        add(JSON.parse(document), number);
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        if (!isCutOff) throw notJson(number, document);
+        notes.push(`${path}, line ${number}: the last reply is cut off and left out.`);
+      }
     },
     finish() {
+      if (begun.join().includes('"stats"')) notes.push(`${path}: the last reply is cut off and left out.`);
       if (builder.length < 2)
         throw new StrataError({
           code: 'elastic.bad-demand',
@@ -67,5 +103,14 @@ export function createQmpReader(path: string, { totalMib }: { readonly totalMib?
         });
       return builder.finish(path, path, totalMib === undefined ? {} : { totalMib });
     },
+    get warnings() {
+      return [...notes, ...builder.warnings];
+    },
   };
+}
+
+/** Braces that open less those that close, outside of strings. */
+function braces(line: string): number {
+  const bare = line.replace(/"(?:[^"\\]|\\.)*"/g, '');
+  return [...bare].reduce((sum, character) => sum + (character === '{' ? 1 : character === '}' ? -1 : 0), 0);
 }
