@@ -79,7 +79,7 @@ describe('the package as it is published', () => {
     const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
     for (const file of files.filter((name) => name.endsWith('.js')))
       for (const [, name] of readFileSync(join(installed, 'dist', file), 'utf8').matchAll(
-        /(?:\bfrom\s+|\bimport\s+|\brequire\(\s*|\bimport\(\s*)['"]([^'"\s]+)['"]/g,
+        /(?:\bfrom\s+|\bimport\s+|\brequire\(\s*|\bimport\(\s*|\bcreateRequire\(import\.meta\.url\)\()['"]([^'"\s]+)['"]/g,
       ))
         if (!name!.startsWith('.')) imported.add(name!);
     const others = [...imported].filter((name) => !name.startsWith('node:') && !builtinModules.includes(name));

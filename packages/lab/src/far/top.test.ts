@@ -4,7 +4,7 @@ import { FarMemory } from '@strata/far-memory';
 import { connectAgents } from '@strata/far-memory/cluster';
 import { expect, test, vi } from 'vitest';
 import { hasProgram, strataCommand } from '../../../../testing/components.ts';
-import { startAgentProcess } from '../../../far-memory/src/testing/agent-process.case.ts';
+import { type AgentProcess, startAgentProcess } from '../../../far-memory/src/testing/agent-process.case.ts';
 
 const clearScreen = '\x1b[H\x1b[2J';
 const hasPseudoTerminal = hasProgram('script');
@@ -45,6 +45,7 @@ test.runIf(hasPseudoTerminal)(
         },
         { timeout: 30_000, interval: 50 },
       );
+    let again: AgentProcess | undefined;
     try {
       const runtime = /segments free.*\n {2}evacuation: .* moved.*\n {2}tcp:.*: connected/;
       await shows(/1 objects of 1 clients/, /0 objects of 1 clients/, runtime);
@@ -53,9 +54,8 @@ test.runIf(hasPseudoTerminal)(
       clearInterval(reading);
       await mortal!.kill();
       await shows(/ 0 reads\/s/, /down: connect ECONNREFUSED/, /tcp:.*: (?!connected)/);
-      const again = await startAgentProcess('--metrics', new URL(mortal!.metrics!).host);
+      again = await startAgentProcess('--metrics', new URL(mortal!.metrics!).host);
       await shows(/1 objects/, /0 objects of 0 clients/, /hits/);
-      await again.kill();
       terminal.stdin.write('\x03');
       expect(await ended).toBe(130);
     } finally {
@@ -64,7 +64,7 @@ test.runIf(hasPseudoTerminal)(
       program.closeAllConnections();
       await store.close();
       await far.close();
-      await steady!.kill();
+      await Promise.all([steady, mortal, again].map((agent) => agent?.kill()));
     }
   },
   120_000,
