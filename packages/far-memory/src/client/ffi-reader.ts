@@ -18,6 +18,8 @@ interface CLibrary {
   send(socket: number, bytes: Uint8Array, length: number, flags: number): number;
   recv(socket: number, into: Uint8Array, length: number, flags: number): number;
   close(socket: number): number;
+  /** Why the last call failed. */
+  errno(): number;
 }
 
 const linux = {
@@ -30,6 +32,7 @@ const linux = {
   IPPROTO_TCP: 6,
   TCP_NODELAY: 1,
   MSG_NOSIGNAL: 0x4000,
+  EINTR: 4,
 };
 const receiveBytes = 256 * 1024;
 
@@ -53,6 +56,7 @@ function loadCLibrary(): CLibrary | string {
       send: libc.func('int64_t send(int, const void *, uint64_t, int)'),
       recv: libc.func('int64_t recv(int, _Out_ void *, uint64_t, int)'),
       close: libc.func('int close(int)'),
+      errno: () => koffi.errno(),
     };
   } catch (cause) {
     return `the package koffi cannot be loaded (${cause instanceof Error ? cause.message.split('\n')[0] : cause})`;
@@ -127,6 +131,7 @@ function openBlocking(
     deadline = performance.now() + timeoutMilliseconds;
     for (let left = bytes; left.length > 0; ) {
       const sent = Number(libc.send(socket, left, left.length, linux.MSG_NOSIGNAL));
+      if (sent < 0 && libc.errno() === linux.EINTR && performance.now() < deadline) continue;
       if (sent <= 0) throw new Error('the connection was closed');
       left = left.subarray(sent);
     }
@@ -138,6 +143,8 @@ function openBlocking(
     if (began > deadline) throw new Late();
     const got = Number(libc.recv(socket, buffer, most, 0));
     if (got > 0) return buffer.subarray(0, got);
+    // A signal, as profilers and timers send them: the kernel does not resume a call that has a time-out.
+    if (got < 0 && libc.errno() === linux.EINTR) return receive(most);
     if (got < 0 && performance.now() - began >= timeoutMilliseconds * 0.9) throw new Late();
     throw new Error('the connection was closed');
   }

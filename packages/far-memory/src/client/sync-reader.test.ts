@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connectAgents } from '../cluster/index.ts';
 import { FarObjectLostError } from '../errors.ts';
@@ -64,6 +66,36 @@ describe.each(['ffi', 'worker', 'auto'] as const)('blocking reads by %s', (sync)
     await agent.kill();
     expect(() => store.readSync!(1, 1, into)).toThrow(/agent|lost/);
     await store.close();
+  });
+});
+
+describe('a blocking read', () => {
+  const built = fileURLToPath(new URL('../../dist/cluster/index.js', import.meta.url));
+  const program = `
+    process.on('SIGUSR2', () => {});
+    const { connectAgents } = await import('${built}');
+    const store = await connectAgents({ agents: [process.argv.at(-1)], sync: 'ffi', timeoutMilliseconds: 20_000 });
+    await store.write(1, 1, new Uint8Array(8192).fill(7));
+    const into = new Uint8Array(8192);
+    store.readSync(1, 1, into);
+    console.log('ready');
+    while (true) store.readSync(1, 1, into.fill(0));`;
+
+  it('goes on after signals that come while it waits', { timeout: 60_000 }, async () => {
+    const agent = await agentProcess();
+    const reader = spawn(process.execPath, ['--input-type=module', '-e', program, agent.address], { stdio: 'pipe' });
+    let said = '';
+    reader.stderr.on('data', (text) => (said += text));
+    await new Promise((resolve) => reader.stdout.once('data', resolve));
+    agent.child.kill('SIGSTOP');
+    for (let signal = 0; signal < 20; signal++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      reader.kill('SIGUSR2');
+    }
+    agent.child.kill('SIGCONT');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect({ said, ended: reader.exitCode }).toEqual({ said: '', ended: null });
+    reader.kill('SIGKILL');
   });
 });
 
