@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../machine/index.ts';
 import { lowestFreeRun, runMask } from './bit-search.ts';
-import { attachLLFree, createExclusive, createShared, type LLFree, llfreeVersions, outOfMemory } from './index.ts';
+import {
+  attachHost,
+  attachLLFree,
+  createExclusive,
+  createShared,
+  type LLFree,
+  llfreeVersions,
+  outOfMemory,
+} from './index.ts';
 import { bufferOf } from './llfree.ts';
 
 /** The obviously right one: a list of runs. */
@@ -253,6 +261,30 @@ describe('defects of the originals that are not inherited', () => {
     },
   );
 });
+
+test('a host leaves reserved trees alone, and a reclaim that finds no huge frame takes nothing', () => {
+  const allocator = createExclusive({ frames: 4096, cores: 1, version: 'ae' });
+  const host = attachHost(allocator.memory);
+  const frames = [allocator.get(0, 0)];
+  expect(host.reclaimHard()).toBeUndefined();
+  while (frames.at(-1) !== outOfMemory) frames.push(allocator.get(0, 0));
+  for (const frame of frames) if (frame >= 0 && frame % 4 === 0) allocator.put(0, frame, 0);
+  allocator.drain(0);
+  expect(host.reclaimHard()).toBeUndefined();
+  allocator.validate();
+  expect(allocator.freeFrames()).toBe(1024);
+});
+
+test.each(llfreeVersions)(
+  'a fixed position in a full tree is refused without touching another reservation (%s)',
+  (version) => {
+    const allocator = createExclusive({ frames: 8192, cores: 1, version });
+    const other = allocator.get(0, 0) >> 12 === 0 ? 4096 : 0;
+    for (let child = 0; child < 8; child++) expect(allocator.getAt(other + child * 512, 9)).toBe(true);
+    expect(allocator.getAt(other, 0)).toBe(false);
+    allocator.validate();
+  },
+);
 
 test('the bit search equals trying every position', () => {
   fc.assert(
