@@ -231,6 +231,37 @@ describe('logs of memory', () => {
     await expect(read(transcript)).rejects.toThrow(/reported none/);
   });
 
+  it('reads what the host holds of a VM: statm, smaps_rollup, memory.current', async () => {
+    const totalMib = 4096;
+    const rollup = (kib: number) =>
+      `556e2c1d8000-7ffd6a5fe000 ---p 00000000 00:00 0                          [rollup]\nRss:            ${kib} kB\nPss:             1063 kB\nPss_Dirty:        372 kB\nAnonHugePages:         0 kB\n`;
+    for (const log of [
+      '10\n1388 262144 430 5 0 141 0\n12\n1388 524288 430 5 0 141 0\n',
+      `10\n${rollup(1048576)}12\n${rollup(2097152)}`,
+      '10\nmemory.current 1073741824\n12\nmemory.current 2147483648\n',
+    ]) {
+      const { format, demands } = await read(log, { totalMib });
+      expect(format).toBe('host');
+      expect([...demands[0]!.seconds]).toEqual([0, 2]);
+      expect([...demands[0]!.usedMib]).toEqual([1024, 2048]);
+      expect([...demands[0]!.recorded!.residentMib]).toEqual([1024, 2048]);
+    }
+    await expect(read('1388 439 430 5 0 141 0\n')).rejects.toThrow(/does not tell the size of the VM/);
+  });
+
+  it("reads replies of Firecracker's balloon, with a time before each or at even distances", async () => {
+    const reply = (free: number) =>
+      `{"target_pages": 0, "actual_pages": 0, "target_mib": 0, "actual_mib": 0, "free_memory": ${free}, "total_memory": 2147483648, "available_memory": ${free}, "disk_caches": 0}\n`;
+    const timed = await only(`100\n${reply(2 ** 30)}104\n${reply(2 ** 29)}`);
+    expect([...timed.seconds]).toEqual([0, 4]);
+    expect([...timed.usedMib]).toEqual([1024, 1536]);
+    const even = await only(reply(2 ** 30) + reply(2 ** 29) + reply(2 ** 28), { everySeconds: 5 });
+    expect([...even.seconds]).toEqual([0, 5, 10]);
+    expect(even.totalMib).toBe(2048);
+    const torn = await only(reply(2 ** 30) + reply(2 ** 29) + reply(2 ** 28).slice(0, 150));
+    expect(torn.seconds.length).toBe(2);
+  });
+
   it('reads logs however they were written: carriage returns, indented, other clocks', async () => {
     const copies = (times: readonly string[], text = meminfo) => times.map((time) => `${time}\n${text}`).join('');
     const seconds = async (log: string) => [...(await only(log)).seconds];

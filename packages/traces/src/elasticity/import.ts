@@ -5,7 +5,7 @@ import { forEachLine, lineText, quoted } from '../tables/lines.ts';
 import { createDemandCsvReader } from './csv.ts';
 import { isDemandHeader } from './csv-columns.ts';
 import { createKmemReader, type KmemCounts, pageEventOf } from './kmem.ts';
-import { createMemoryLogReader, type LogFormat } from './memory-logs.ts';
+import { createMemoryLogReader, isHostLine, type LogFormat } from './memory-logs.ts';
 import type { Placement, Replay } from './placement.ts';
 import { createQmpReader } from './qmp.ts';
 
@@ -20,7 +20,15 @@ export const demandFormats: readonly { readonly name: DemandFormat; readonly sum
   { name: 'meminfo', summary: 'copies of /proc/meminfo, a time before each' },
   { name: 'buddyinfo', summary: 'copies of /proc/buddyinfo or /proc/pagetypeinfo, a time before each' },
   { name: 'dommemstat', summary: 'copies of virsh dommemstat' },
-  { name: 'qmp', summary: 'a QMP transcript with guest-stats of the balloon' },
+  {
+    name: 'host',
+    summary:
+      'what the host holds of the VM: copies of /proc/PID/statm or smaps_rollup, or memory.current BYTES of its cgroup, a time before each',
+  },
+  {
+    name: 'qmp',
+    summary: "a QMP transcript with guest-stats of the balloon, or replies of Firecracker's GET /balloon/statistics",
+  },
   { name: 'kmem', summary: 'kmem:mm_page_alloc and mm_page_free as perf script, trace-cmd report or ftrace' },
 ];
 
@@ -97,7 +105,7 @@ async function read(
       return { format, demands: [demand], counts, warnings: kmemWarnings(counts) };
     }
     case 'qmp': {
-      const reader = createQmpReader(path, size);
+      const reader = createQmpReader(path, { everySeconds: options.everySeconds ?? 1, ...size });
       await each(reader.line);
       return { format, demands: [reader.finish()], warnings: reader.warnings };
     }
@@ -150,5 +158,7 @@ function recognise(head: Uint8Array): DemandFormat | undefined {
   if (filled.some((line) => /^\s*MemTotal:\s/.test(line))) return 'meminfo';
   if (filled.some((line) => /^\s*Node\s+\d+,\s+zone\s/.test(line))) return 'buddyinfo';
   if (filled.some((line) => /^\s*(?:actual|available|unused)\s+\d+$/.test(line))) return 'dommemstat';
+  if (filled.some(isHostLine)) return 'host';
+  if (filled.some((line) => /^\s*\{.*"available_memory"/.test(line))) return 'qmp';
   return /[,;\t]/.test(first) && /[a-z]/i.test(first) ? 'csv' : undefined;
 }

@@ -10,12 +10,18 @@ const hugeOrder = 9;
 const leastOrders = hugeOrder + 1;
 
 /** Formats that are logs of blocks, one block per sample, with a line of time before each. */
-export type LogFormat = 'meminfo' | 'buddyinfo' | 'dommemstat';
+export type LogFormat = 'meminfo' | 'buddyinfo' | 'dommemstat' | 'host';
+
+/** Logs that do not tell the size of the VM, and whose they are. */
+const withoutSize: Readonly<Partial<Record<LogFormat, string>>> = {
+  buddyinfo: '/proc/buddyinfo does not tell the size of the VM',
+  host: 'what a process of the host has resident does not tell the size of the VM',
+};
 
 export interface MemoryLogOptions {
   /** Between two blocks where no line says when. */
   readonly everySeconds: number;
-  /** Size of the VM where the log lacks it (buddyinfo). */
+  /** Size of the VM where the log lacks it (buddyinfo, host). */
   readonly totalMib?: number;
 }
 
@@ -125,7 +131,34 @@ const syntaxes: Readonly<Record<LogFormat, LogSyntax>> = {
       };
     },
   },
+  host: {
+    expected:
+      'copies of /proc/PID/statm or smaps_rollup of the VM, or `memory.current BYTES` of its cgroup, and a time before each',
+    begins: (line, block) => (isRollup(line) || statm.test(line) || cgroup.test(line)) && block.size > 0,
+    take(line, block) {
+      if (isRollup(line)) return true;
+      const pages = statm.exec(line);
+      if (pages) block.set('resident', Number(pages[1]) * pageMib);
+      const bytes = cgroup.exec(line);
+      if (bytes) block.set('resident', Number(bytes[1]) / 2 ** 20);
+      const counted = /^\s*([A-Za-z_]+):\s+(\d+)\s+kB\s*$/.exec(line);
+      if (counted?.[1] === 'Rss') block.set('resident', Number(counted[2]) / kibPerMib);
+      return (pages ?? bytes ?? counted) !== null;
+    },
+    sample(block, totalMib) {
+      const residentMib = need(block, 'resident');
+      return { totalMib, usedMib: Math.min(residentMib, totalMib), usedHugeMib: Number.NaN, residentMib };
+    },
+  },
 };
+
+/** The first line of /proc/PID/smaps_rollup. */
+const isRollup = (line: string): boolean => /^[\da-f]+-[\da-f]+ .*\[rollup\]\s*$/.test(line);
+/** /proc/PID/statm, in pages of 4 KiB: size, resident, shared, text, lib, data, dt. */
+const statm = /^\s*\d+ (\d+)(?: \d+){5}\s*$/;
+/** Whether a line is of the host's own files and of none of the guest's. */
+export const isHostLine = (line: string): boolean => isRollup(line) || statm.test(line) || cgroup.test(line);
+const cgroup = /^\s*memory\.current[\s:=]+(\d+)\s*$/;
 
 /** Lines of /proc/pagetypeinfo that hold no zone. */
 const pagetypeHeading =
@@ -153,10 +186,11 @@ export function createMemoryLogReader(format: LogFormat, path: string, options: 
   let whole = 0;
   let blockLine = 1;
   let time = Number.NaN;
-  if (format === 'buddyinfo' && options.totalMib === undefined)
+  const sizeless = withoutSize[format];
+  if (sizeless !== undefined && options.totalMib === undefined)
     throw new StrataError({
       code: 'elastic.no-size',
-      what: '/proc/buddyinfo does not tell the size of the VM',
+      what: sizeless,
       where: path,
       mend: 'Give it with --total-gib.',
     });

@@ -1,6 +1,7 @@
 import { StrataError } from '@strata/model/machine';
 import { createDemandBuilder } from './demand-builder.ts';
 import type { MemoryLogReader } from './memory-logs.ts';
+import { timeOf } from './times.ts';
 
 const mib = 1_048_576;
 
@@ -11,15 +12,29 @@ function member(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[key] : undefined;
 }
 
+const isStatistics = (document: string): boolean =>
+  document.includes('"stats"') || document.includes('"available_memory"');
+
 /** Lines of one document that is printed over several, as `--pretty` does. */
 const longestDocument = 1_000;
 
-/** Reads a QMP transcript: samples are the balloon's `guest-stats`. */
-export function createQmpReader(path: string, { totalMib }: { readonly totalMib?: number }): MemoryLogReader {
+export interface QmpOptions {
+  readonly totalMib?: number;
+  /** Between two replies of Firecracker, which hold no time, where no line says when. */
+  readonly everySeconds: number;
+}
+
+/**
+ * Reads a QMP transcript: samples are the balloon's `guest-stats`. Or replies of Firecracker's balloon (specs/elasticity.md 6.5), one document
+ * each, with a time before it or at even distances.
+ */
+export function createQmpReader(path: string, { totalMib, everySeconds }: QmpOptions): MemoryLogReader {
   const builder = createDemandBuilder();
   const notes: string[] = [];
   let last = -1;
   let unreported = 0;
+  /** Of the line of time that stood last, until a reply takes it. */
+  let time = Number.NaN;
   /** The lines of a document that has begun and is not yet whole. */
   let begun: string[] = [];
   let depth = 0;
@@ -39,10 +54,14 @@ export function createQmpReader(path: string, { totalMib }: { readonly totalMib?
     const document = begun.join('\n');
     begun = [];
     depth = 0;
-    if (document.includes('"stats"')) throw notJson(number, document);
+    if (isStatistics(document)) throw notJson(number, document);
   }
 
   function add(reply: unknown, number: number): void {
+    if (member(reply, 'available_memory') !== undefined) {
+      addFirecracker(reply, number);
+      return;
+    }
     const answer = member(reply, 'return') ?? member(reply, 'v') ?? reply;
     const stats = member(answer, 'stats');
     if (stats === undefined) return;
@@ -68,8 +87,33 @@ export function createQmpReader(path: string, { totalMib }: { readonly totalMib?
     );
   }
 
+  function addFirecracker(reply: unknown, number: number): void {
+    const [total, free] = ['total_memory', 'free_memory'].map((key) => Number(member(reply, key)));
+    if (!(total! >= 0 && free! >= 0 && free! <= total!)) {
+      unreported++;
+      return;
+    }
+    const seconds = Number.isNaN(time) ? builder.length * everySeconds : time;
+    time = Number.NaN;
+    builder.add(
+      {
+        seconds,
+        usedMib: (total! - free!) / mib,
+        usedHugeMib: Number.NaN,
+        residentMib: Number.NaN,
+        totalMib: total! / mib,
+      },
+      `${path}, line ${number}`,
+    );
+  }
+
   return {
     line(text, number, isCutOff = false) {
+      const stamp = begun.length === 0 ? timeOf(text) : Number.NaN;
+      if (!Number.isNaN(stamp)) {
+        time = stamp;
+        return;
+      }
       // A transcript may hold the client's side (`-> `, `<- `) as well. What is not indented begins a document.
       const begins = /^(?:->|<-|>|<)?\s*\{/.exec(text);
       if (begins !== null && !/^\s/.test(text)) drop(number - 1);
@@ -81,7 +125,7 @@ export function createQmpReader(path: string, { totalMib }: { readonly totalMib?
       begun = [];
       depth = 0;
       // Only statistics matter; whatever else a transcript holds, whole or cut off, is passed over.
-      if (!document.includes('"stats"')) return;
+      if (!isStatistics(document)) return;
       try {
         add(JSON.parse(document), number);
       } catch (error) {
@@ -91,7 +135,7 @@ export function createQmpReader(path: string, { totalMib }: { readonly totalMib?
       }
     },
     finish() {
-      if (begun.join().includes('"stats"')) notes.push(`${path}: the last reply is cut off and left out.`);
+      if (isStatistics(begun.join())) notes.push(`${path}: the last reply is cut off and left out.`);
       if (builder.length < 2)
         throw new StrataError({
           code: 'elastic.bad-demand',
