@@ -51,6 +51,7 @@ const firstRetryMilliseconds = 20;
 const longestRetryMilliseconds = 1000;
 /** Prefetches and write-backs leave this part of the window to demand reads. */
 const backgroundShare = 0.5;
+/** Demand reads wait for company while they are fewer than this share of those in flight (`isWorthWaiting`). */
 const gatheredShare = 0.25;
 const maxPutFrameBytes = 2 ** 20;
 const pingMilliseconds = 1000;

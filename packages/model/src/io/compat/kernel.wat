@@ -22,7 +22,7 @@
 ;; Queues: 64 context, 96 page caches, 128 fill, 160 DevTLB. Caches: 256 DevTLB, 384 L2, 512 L3, 640 prefetch buffer, 768 context.
 ;; Counters i64 from 1024: issued, dropped, accesses, correct, incorrect, made, new map, same SID, different SID, fill, fill same,
 ;; buffer hit, history hit, SIDs.
-;; What is laid out once and never changes is read as a constant of the module (kernel-constants.ts):
+;; What is laid out once and never changes is read as a constant of the module (kernel-layout.ts):
 ;; @constant 0 4 8 12 16 20 24 28 32 36 40 44 72 76 of 256 384 512 640 768
 ;; @constant interval queueEntries inOrder depth distance flows sidRecords recent
 ;; @constant sids dids levels iovaLo iovaHi maskLo maskHi nextAccess
