@@ -139,4 +139,9 @@ export interface AddressSpace {
   /** What its operating system copied and asked for in vain so far, and the state of the memory below, where a model keeps it. */
   pressure?(): MemoryPressure;
   observe(observer: AddressSpaceObserver): void;
+  /**
+   * Has `listener` called before each change of the table or the VMAs, so that work which depends on their state can wait until then. Absent
+   * in a space that cannot tell: nothing may wait there.
+   */
+  beforeChange?(listener: () => void): void;
 }

@@ -32,7 +32,7 @@ export interface AccessStream {
 }
 
 /** Elements between two rounds of the designs: each finds its own caches and tables cold when its turn comes, so a turn is long. */
-export const turnElements = 16_384;
+export const turnElements = 65_536;
 /** Elements that the TLB stage adds at a time: few enough to stay in the second-level cache of the machine that simulates. */
 export const addedElements = 4096;
 /** Lines of the largest access (65,535 bytes, its size being 16 bits), at any alignment. */

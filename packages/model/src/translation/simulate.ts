@@ -28,12 +28,15 @@ export interface SimulationProgress {
 }
 
 export interface Simulation {
-  /** Simulates the accesses of one block. The block may be reused afterwards; where blocks are split does not matter. */
+  /**
+   * Simulates the accesses of one block. The block may be reused afterwards; where blocks are split does not matter. Designs may walk for
+   * it later, before the next change of a space at the latest.
+   */
   feed(block: AccessBlock): void;
   readonly progress: SimulationProgress;
   /** Every count restarts at 0, as at the end of warm-up; what caches, TLBs, walk caches and tables hold stays. */
   restartCounts(): void;
-  /** The result so far; feeding may go on afterwards. */
+  /** The result so far, all that was fed walked for; feeding may go on afterwards. */
   finish(): TranslationResult;
 }
 
@@ -47,7 +50,7 @@ export type SpacesOfProcess = readonly AddressSpace[] | ((process: number) => re
  * A simulation in correct mode: deterministic, without input or output, resumable block by block. Between two calls of `feed` the spaces
  * may change (munmap, migration): the designs are told in order.
  * @throws StrataError `translation.wrong-dimensions`, `translation.too-many-processes`; from `feed` also
- *   `tables.guest-page-missing-in-host`, `memory.*` and `design.wrong-frame`
+ *   `tables.guest-page-missing-in-host`, `memory.*` and `design.wrong-frame`, the last also from `finish`, `restartCounts` and changes of a space
  */
 export function createSimulation(
   config: TranslationConfig,
@@ -84,18 +87,19 @@ export function createSimulation(
       createStore: machine.createStores(),
     });
   });
+  const runDesigns = stages.map(printed ? printDesignLoop : createDesignLoop);
+  /** Elements of the stream that the filter has left. */
+  let filtered = 0;
+  /** Whether every space says beforehand that it will change, so that the designs can walk for several blocks in one turn. */
+  let mayWait = true;
   const spaces = admitSpaces();
   const parts: TlbStageParts = { tlb, cores, stream, counts, levels, oneForAll, spacesOf: spaces.of, makeRoom, drain };
   const slow = createSlowWays(parts);
   const runTlbs = printed ? printTlbStage(parts, slow) : createTlbStage(parts, slow);
-  const runDesigns = stages.map(printed ? printDesignLoop : createDesignLoop);
 
   let accesses = 0;
   let shootdowns = 0;
   let warmupLeft = config.warmup;
-
-  /** Elements of the stream that the filter has left. */
-  let filtered = 0;
 
   function sift(): void {
     filter?.run(stream, filtered);
@@ -128,6 +132,9 @@ export function createSimulation(
       for (const [dimension, space] of list.entries()) {
         if (observed.has(space)) continue;
         observed.add(space);
+        // What was accessed before a change is walked before it.
+        if (space.beforeChange === undefined) mayWait = false;
+        else space.beforeChange(drain);
         space.observe({
           unmapped: (page, _frame, level) => shootDown(dimension, process, page, level),
           rewritten: (page, _frame, level) => shootDown(dimension, process, page, level),
@@ -171,6 +178,7 @@ export function createSimulation(
   }
 
   function restartCounts(): void {
+    drain();
     counts.kinds.fill(0);
     counts.lines = 0;
     counts.walks = 0;
@@ -196,11 +204,10 @@ export function createSimulation(
       if (warmupLeft > 0) {
         from = warmUpWithin(block);
         runTlbs(block, 0, from);
-        drain();
         if (warmupLeft === 0) restartCounts();
       }
       runTlbs(block, from, block.length);
-      drain();
+      if (!mayWait) drain();
       accesses += accessesIn(block);
     },
     restartCounts,
@@ -208,6 +215,7 @@ export function createSimulation(
       return { accesses, walks: counts.walks, counting: warmupLeft === 0 };
     },
     finish() {
+      drain();
       // A warm-up longer than the trace: nothing of it counts.
       if (warmupLeft > 0) restartCounts();
       const [loads = 0, stores = 0, fetches = 0, prefetches = 0] = counts.kinds;

@@ -74,6 +74,17 @@ describe('an address space filled on demand', () => {
           const { memory, before, space: tested } = space({ pages }, 2 ** 15, unusable);
           const { leaves, nodes, observer } = believer();
           tested.observe(observer);
+          const mapped = () => {
+            const all = new Map<Vpn, { frame: Frame; level: PageLevel }>();
+            tested.table.forEachLeaf((at, frame, level) => all.set(at, { frame, level }));
+            return all;
+          };
+          let last = mapped();
+          let announced = false;
+          tested.beforeChange?.(() => {
+            announced = true;
+            expect(mapped()).toEqual(last);
+          });
           for (const { act, vpn, pages: count } of steps) {
             if (act === 'touch') expect(tested.ensure(vpn)).toBe(tested.table.translate(vpn));
             else if (act === 'munmap') {
@@ -85,8 +96,10 @@ describe('an address space filled on demand', () => {
               if (to >= 0) expect(to).not.toBe(from);
               expect(tested.table.translate(vpn)).toBe(to >= 0 ? to : from);
             } else tested.collapseSome();
-            const found = new Map<Vpn, { frame: Frame; level: PageLevel }>();
-            tested.table.forEachLeaf((at, frame, level) => found.set(at, { frame, level }));
+            const found = mapped();
+            if (!announced) expect(found).toEqual(last);
+            last = found;
+            announced = false;
             expect(new Map([...leaves].sort(([a], [b]) => a - b))).toEqual(found);
             expect(nodes.size).toBe(tested.table.nodes - 1);
             const pagesMapped = [...found.values()].reduce((sum, { level }) => sum + pagesIn[level], 0);

@@ -113,6 +113,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   const table: MutablePageTable = createPageTable({ levels, addresses, rootFrame: frames.allocate() });
   const vmas = createVmaSet(options.vmas);
   const observers: AddressSpaceObserver[] = [];
+  const listeners: (() => void)[] = [];
   const statistics: SpaceStatistics = {
     faults: 0,
     hugeFaults: 0,
@@ -129,6 +130,11 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   /** First pages of the leaves that a fork has protected. */
   const writeProtected = new Set<Vpn>();
   let scanPosition = 0;
+
+  /** Called first in whatever changes the table or the VMAs. */
+  function announceChange(): void {
+    for (const listener of listeners) listener();
+  }
 
   // Nodes are told to the observers once they are linked, before the leaf.
   const newNodes: { level: number; vpn: Vpn; frame: Frame }[] = [];
@@ -170,6 +176,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   }
 
   function fault(vpn: Vpn): Frame {
+    announceChange();
     const vma = vmas.around(vpn);
     statistics.faults++;
     const level = mapFaulting(vpn, vma);
@@ -213,7 +220,13 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
     return table.nodeAt(vpn, 1) < 0 ? 2 : 1;
   }
 
+  function mmap(start: Vpn, end: Vpn): void {
+    announceChange();
+    vmas.add(start, end);
+  }
+
   function munmap(start: Vpn, end: Vpn): void {
+    announceChange();
     statistics.unmaps++;
     vmas.remove(start, end);
     for (let vpn = start; vpn < end; ) vpn = unmapLeaf(vpn, start, end);
@@ -263,6 +276,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
     if (level === 0) return -1;
     const first = vpn - (vpn % pagesIn[level]);
     if (writeProtected.has(first)) return -1;
+    announceChange();
     const to = move(first, level);
     if (to < 0) return -1;
     statistics.migrations++;
@@ -286,11 +300,13 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   function split(vpn: Vpn): boolean {
     const level = table.leafLevel(vpn);
     if (level < 2) return false;
+    announceChange();
     splitLeaf(vpn - (vpn % pagesIn[level as PageLevel]), level as PageLevel);
     return true;
   }
 
   function fork(born: (child: DemandSpace) => void): DemandSpace {
+    announceChange();
     statistics.forks++;
     const child = createSpace({ ...options, vmas: vmas.list }, sharing);
     born(child);
@@ -311,6 +327,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
 
   function storeTo(vpn: Vpn): void {
     if (!isWriteProtected(vpn)) return;
+    announceChange();
     statistics.copyOnWrites++;
     // A store to a shared huge page splits it, and copies 4 KiB (Linux since 5.8).
     while (table.leafLevel(vpn) > 1) split(vpn);
@@ -324,6 +341,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   }
 
   function exit(): void {
+    announceChange();
     const leaves: Vpn[] = [];
     table.forEachLeaf((vpn) => leaves.push(vpn));
     for (const vpn of leaves) unmapLeaf(vpn, vpn, Number.POSITIVE_INFINITY);
@@ -331,6 +349,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   }
 
   function collapseSome(): number {
+    announceChange();
     let budget = pagesPerScan;
     let collapsed = 0;
     for (const [from, to] of [
@@ -393,7 +412,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
     frames,
     statistics,
     ensure,
-    mmap: vmas.add,
+    mmap,
     munmap,
     migrate,
     collapseSome,
@@ -404,6 +423,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
       ...options.memoryState?.(),
     }),
     inherit(vpn, frame, level) {
+      announceChange();
       map(vpn, frame, level);
       writeProtected.add(vpn);
     },
@@ -414,6 +434,9 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
     ...(options.memoryState === undefined ? {} : { memoryState: options.memoryState }),
     observe(observer) {
       observers.push(observer);
+    },
+    beforeChange(listener) {
+      listeners.push(listener);
     },
   };
 }

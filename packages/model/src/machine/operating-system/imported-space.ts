@@ -26,7 +26,9 @@ export function importedSpace(
   { vmas = [], backMissing = false }: ImportedSpaceOptions = {},
 ): AddressSpace {
   const observers: AddressSpaceObserver[] = [];
+  const listeners: (() => void)[] = [];
   function back(vpn: Vpn): Frame {
+    for (const listener of listeners) listener();
     const newNodes: [number, Vpn, Frame][] = [];
     const frame = frames.allocate();
     table.map(vpn, frame, 1, (level, start) => {
@@ -51,6 +53,9 @@ export function importedSpace(
     },
     observe(observer) {
       observers.push(observer);
+    },
+    beforeChange(listener) {
+      listeners.push(listener);
     },
   };
 }
