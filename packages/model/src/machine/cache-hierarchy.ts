@@ -47,6 +47,12 @@ export interface CacheHierarchy {
   missed?(): void;
   /** So many accesses were answered by a first level kept elsewhere, for the same; absent alike. */
   passed?(accesses: number): void;
+  /**
+   * Some of the accesses to come, for the sake of speed: changes and counts nothing. Absent where it would gain nothing.
+   * @param lines room for them
+   * @param begin the first `count` of them, at least 1, are known
+   */
+  readonly ahead?: { readonly lines: Float64Array; begin(count: number): void };
 }
 
 export type HierarchyConfig = Pick<

@@ -81,14 +81,20 @@ return (block, from, to) => {
 
 /** @param stage whose streams have been filtered (`createFirstLevelFilter`): fetches left are those that missed */
 export function printDesignLoop(stage: DesignStage): DesignStageLoop {
+  const looksAhead = stage.caches.ahead !== undefined;
   const factory = compile(
     ['stage'],
-    `const { walkFor, caches: { access, fetchMissed, passed } } = stage;
+    `const { walkFor, caches: { access, fetchMissed, passed, ahead } } = stage;
+${looksAhead ? printLookAhead() : ''}
 return (stream) => {
   const { length, line, walk, core, touch, leftOut } = stream;
+  ${looksAhead ? 'let known = 0;' : ''}
   for (let index = 0; index < length; index++) {
     ${stage.caches.passed === undefined ? '' : 'if (leftOut[index] > 0) passed(leftOut[index]);'}
-    if (walk[index] >= 0) walkFor(stream, index);
+    if (walk[index] >= 0) {
+      ${looksAhead ? 'if (index >= known) known = lookAhead(walk, line, index, length);' : ''}
+      walkFor(stream, index);
+    }
     if (touch[index] === ${Touch.data}) access(core[index], line[index], false);
     else if (touch[index] === ${Touch.fetchMissed}) fetchMissed(core[index], line[index]);
   }
@@ -96,6 +102,21 @@ return (stream) => {
   );
   if (factory === undefined) return createDesignLoop(stage);
   return factory(stage) as (stream: AccessStream) => void;
+}
+
+/**
+ * What a walk was made for is accessed next, and no cache is likely to have it: such lines are told in groups. Returns the index behind
+ * those that were looked at.
+ */
+function printLookAhead(): string {
+  return `const { lines, begin } = ahead;
+function lookAhead(walk, line, from, length) {
+  const end = Math.min(length, from + lines.length);
+  let count = 0;
+  for (let index = from; index < end; index++) if (walk[index] >= 0) lines[count++] = line[index];
+  begin(count);
+  return end;
+}`;
 }
 
 type Factory = (...parts: readonly unknown[]) => unknown;

@@ -50,6 +50,9 @@ export function createPrintedHierarchy(config: HierarchyConfig, random: Random, 
       counters.fill(0);
       lower?.answers.fill(0);
     },
+    ...(lower !== undefined && shapes.llc.instances === 1
+      ? { ahead: { lines: lower.linesAhead, begin: lower.readAhead } }
+      : {}),
     ...(bias === undefined ? {} : { missed: pressure.miss, passed: pressure.access }),
   };
 }

@@ -14,6 +14,10 @@ export interface LowerCaches {
   press(isHigh: boolean): void;
   /** Answers since the last reset, by twice the kind plus the `HitLevel`. */
   readonly answers: Float64Array;
+  /** Room for lines that will be accessed. */
+  readonly linesAhead: Float64Array;
+  /** Brings near what the first instance of the last level has to search for the first `count` of them, at least 1; changes nothing. */
+  readAhead(count: number): void;
   clear(): void;
 }
 
@@ -26,12 +30,16 @@ const mostWays = 16;
 const fewestSets = 256;
 /** Beyond, memory for the rows may not be had in one piece. */
 const mostBytes = 2 ** 30;
-/** Of the answers, before the first row. */
-const headBytes = 128;
+const answersBytes = 128;
+/** Lines that are read ahead at a time: enough to be under way at once, few enough to be near still when they are needed. */
+const mostLinesAhead = 16;
+/** Before the first row: answers, then lines ahead. */
+const headBytes = answersBytes + 8 * mostLinesAhead;
 
 interface Exports {
   readonly below: LowerCaches['below'];
   press(isHigh: number): void;
+  readAhead(at: number, end: number): number;
   clear(row: number, rows: number, stride: number, ways: number): void;
 }
 
@@ -65,7 +73,7 @@ export function createLowerCaches(
       compiled = { constants: key, module: wasmModuleWith(api, wasmCode, wasmSites, constants) };
     const memory = new api.Memory({ initial: Math.ceil(llcRows.end / wasmPageBytes) + 1 });
     const { exports } = new api.Instance(compiled.module, { env: { memory } });
-    const { below, press, clear } = exports as Exports;
+    const { below, press, readAhead, clear } = exports as Exports;
     const empty = () => {
       clear(l2Rows.base, l2Rows.rows, l2Rows.stride, l2.geometry.ways);
       clear(llcRows.base, llcRows.rows, llcRows.stride, llc.geometry.ways);
@@ -74,7 +82,11 @@ export function createLowerCaches(
     return {
       below,
       press: (isHigh) => press(isHigh ? 1 : 0),
-      answers: new Float64Array(memory.buffer, 0, headBytes / 8),
+      answers: new Float64Array(memory.buffer, 0, answersBytes / 8),
+      linesAhead: new Float64Array(memory.buffer, answersBytes, mostLinesAhead),
+      readAhead: (count) => {
+        readAhead(answersBytes, answersBytes + 8 * count);
+      },
       clear: empty,
     };
   } catch {

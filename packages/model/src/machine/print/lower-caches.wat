@@ -150,6 +150,27 @@
     (f64.store (local.get $count) (f64.add (f64.load (local.get $count)) (f64.const 1)))
     (local.get $level))
 
+  ;; Reads the rows of the last level that accesses to these lines and the next ones will search (the numbers from byte `at` up to `end`), and
+  ;; changes nothing: nothing waits for one of these reads, so the machine that simulates makes them all at once. The second level stays
+  ;; in its caches anyway.
+  (func (export "readAhead") (param $at i32) (param $end i32) (result i32)
+    (local $line i64) (local $tag i64) (local $row i32) (local $sum i32)
+    (loop $next
+      (local.set $line (i64.trunc_f64_s (f64.load (local.get $at))))
+      (local.set $tag (call $tagOf (local.get $line) (global.get $llcSets) (global.get $llcShift)))
+      (local.set $row
+        (i32.add (global.get $llcBase)
+          (i32.mul (global.get $llcStride)
+            (i32.sub (i32.wrap_i64 (local.get $line))
+              (i32.mul (i32.wrap_i64 (local.get $tag)) (global.get $llcSets))))))
+      ;; Behind the last row there is memory as well.
+      (local.set $sum
+        (i32.xor (local.get $sum)
+          (i32.xor (i32.load (local.get $row)) (i32.load (i32.add (local.get $row) (global.get $llcStride))))))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $next (i32.lt_u (local.get $at) (local.get $end))))
+    (local.get $sum))
+
   ;; An access of `kind` (0, 2 or 4, as everywhere), and if bit 3 of `how` is set the prefetch of the next line after it; bits 0 to 2 are the
   ;; kind, bits 4 and 5 say whether the line and the next one are to be kept.
   (func (export "below") (param $l2Instance i32) (param $llcInstance i32) (param $at f64) (param $how i32) (result i32)
