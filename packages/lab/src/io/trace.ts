@@ -58,8 +58,7 @@ export async function openIoInput(path: string, options: OpenOptions): Promise<I
   return {
     kind: 'packets',
     queues: generator.shape,
-    blocks: () => inTurns(generatePackets(generator), options.signal),
-    progress: () => 0,
+    ...counted(inTurns(generatePackets(generator), options.signal), packetsOf(generator.arrivals)),
   };
 }
 
@@ -109,9 +108,27 @@ export async function openTranslations(
     });
   if (path.startsWith(generatorPrefix)) {
     const spec = parseIoGenerator(path.slice(generatorPrefix.length), path);
-    return { blocks: () => inTurns(generateTranslations(spec, nextAccess), signal), progress: () => 0 };
+    return counted(inTurns(generateTranslations(spec, nextAccess), signal), packetsOf(spec.values) * partsPerPacket);
   }
   return translationsOf(await openInput(path, { signal }), path, signal);
+}
+
+const partsPerPacket = 3;
+
+function packetsOf({ tenants, packets }: { readonly tenants: number; readonly packets: number }): number {
+  return tenants * packets;
+}
+
+/** Generated blocks, and the share of them that has been taken. */
+function counted<B extends { readonly length: number }>(generated: AsyncIterable<B>, total: number) {
+  let taken = 0;
+  async function* blocks() {
+    for await (const block of generated) {
+      yield block;
+      taken += block.length;
+    }
+  }
+  return { blocks, progress: () => taken / total };
 }
 
 type OpenedInput = Awaited<ReturnType<typeof openInput>>;
