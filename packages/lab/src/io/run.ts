@@ -286,6 +286,11 @@ export async function runCorrect(
   }
   const result = (simulation ?? create(undefined)).finish();
   const warnings = [...(imported?.warnings ?? [])];
+  const leftOut = trace.kind === 'recording' ? trace.leftOut() : 0;
+  if (leftOut > 0)
+    warnings.push(
+      `${input.trace}: ${leftOut} translations left out, from before the line that gives their device a domain`,
+    );
   if (imported !== undefined && result.refusedAccesses > 0)
     warnings.push(
       `${result.refusedAccesses} DMAs were refused, mostly or all of them to pages that ${imported.summary.file} does not map`,

@@ -36,6 +36,8 @@ export type IoInput =
       readonly kind: 'recording';
       blocks(): AsyncIterable<RecordedBlock>;
       progress(): number | undefined;
+      /** Translations from before the line that gives their device a domain; known at the end. */
+      leftOut(): number;
     }
   | {
       readonly kind: 'packets';
@@ -76,14 +78,18 @@ export function isFile(path: string): boolean {
 }
 
 function openLog(input: OpenedInput, kind: IoLogKind, path: string, signal: AbortSignal): IoInput {
+  let leftOut = 0;
+  const onEnd = (count: number) => {
+    leftOut = count;
+  };
   async function* blocks() {
     try {
-      yield* inTurns(readRecording(input.chunks, kind, path), signal);
+      yield* inTurns(readRecording(input.chunks, kind, path, onEnd), signal);
     } finally {
       await input.close();
     }
   }
-  return { kind: 'recording', blocks, progress: () => input.progress() };
+  return { kind: 'recording', blocks, progress: () => input.progress(), leftOut: () => leftOut };
 }
 
 /** Whether an input has addresses of its own. */
