@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { ioWorkloads, protectionSchemes } from '@strata/model/io';
 import { StrataError } from '@strata/model/machine';
+import type { TableUnit } from '@strata/traces/tables';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type BuildOptions, buildTrace, parseQuirks } from '../io/build.ts';
 import { type CompatDescriptor, type Descriptor, explainCompat, explainTranslation } from '../io/explain.ts';
@@ -96,7 +97,19 @@ type RunFlags = OutputOptions &
     readonly scheme?: string;
     readonly set?: readonly string[];
     readonly memoryEvents?: string;
+    readonly tables?: string;
+    readonly unit?: 'auto' | TableUnit;
   };
+
+function checkTablesMode({ mode, tables }: Pick<RunFlags, 'mode' | 'tables'>): void {
+  if (mode === 'correct' || tables === undefined) return;
+  throw new StrataError({
+    code: 'io.correct-only',
+    what: "page tables, which the original's model does not walk: it charges 50 ns per level whatever they are",
+    where: '--tables',
+    mend: 'Leave them out, or use --mode correct.',
+  });
+}
 
 const defaultQueue = 1;
 const defaultGbps = 200;
@@ -122,6 +135,7 @@ function registerRun(command: Command): void {
         'resize the VM of the first tenant meanwhile (correct): the CSV of strata elastic events --vfio',
       ),
   ).action(async (options: RunFlags) => {
+    checkTablesMode(options);
     if (options.mode === 'compat' && options.memoryEvents !== undefined)
       throw new StrataError({
         code: 'io.correct-only',
@@ -129,16 +143,22 @@ function registerRun(command: Command): void {
         where: '--memory-events',
         mend: 'Leave it out, or use --mode correct.',
       });
-    const { document, tables } = await withProgress('simulating', 'translations', options, async (context) => {
-      if (options.mode === 'correct') {
-        const input = await correctInput(options);
-        const result = await runCorrect(input, context);
-        return { document: correctDocument(input, result), tables: correctTables(result) };
-      }
-      const input = filled(options);
-      const result = await runCompat(input, context);
-      return { document: compatDocument(input, result), tables: compatTables(result) };
-    });
+    const { document, tables, warnings } = await withProgress(
+      'simulating',
+      'translations',
+      options,
+      async (context) => {
+        if (options.mode === 'correct') {
+          const input = await correctInput(options);
+          const run = await runCorrect(input, context);
+          return { document: correctDocument(input, run), tables: correctTables(run.result), warnings: run.warnings };
+        }
+        const input = filled(options);
+        const result = await runCompat(input, context);
+        return { document: compatDocument(input, result), tables: compatTables(result), warnings: [] };
+      },
+    );
+    for (const warning of warnings) note(`strata: warning: ${warning}`, options);
     await emit({ document, tables }, options);
   });
   addExamples(command, [
@@ -179,6 +199,11 @@ function addRunOptions(command: Command): Command {
         .choices([...protectionSchemes.names])
         .default(undefined, 'recorded for logs, else persistent-pools'),
     )
+    .option(
+      '--tables <file>',
+      'page tables to walk (correct): a dump as of strata translate --tables, or context entries with their tables',
+    )
+    .addOption(new Option('--unit <unit>', 'unit of the columns of a table dump').choices(['auto', 'bytes', 'pfn']))
     .option(
       '--set <key=value...>',
       'parameters (correct): walkers=4, dimensions=2, iotlb.entries=64, ats=false; of the scheme: scheme.batch=64',
@@ -282,7 +307,10 @@ function registerExplain(command: Command): void {
     addRunOptions(command)
       .option('--translation <number>', 'which translation of the input, from 0', natural, 0)
       .addOption(modeOption()),
-  ).action((options: ExplainFlags) => (options.mode === 'compat' ? explainedCompat(options) : explained(options)));
+  ).action((options: ExplainFlags) => {
+    checkTablesMode(options);
+    return options.mode === 'compat' ? explainedCompat(options) : explained(options);
+  });
   addExamples(command, [
     'strata io explain --trace gen:iperf3,tenants=4,packets=20 --translation 100',
     'strata io explain --trace gen:iperf3,tenants=64,packets=20 --translation 1000 --mode compat',

@@ -11,7 +11,7 @@ import { flatten, machineSpec, machines } from '@strata/model/machine';
 import { designs } from '@strata/model/translation';
 import { formats, generators } from '@strata/traces';
 import { tableFormats } from '@strata/traces/tables';
-import { noDumps } from '../io/parameters.ts';
+import { tablesHelp } from '../io/parameters.ts';
 
 /** The reference tables of `docs/`, generated from the code that implements what they list. File name to content. */
 export function referenceTables(): ReadonlyMap<string, string> {
@@ -85,7 +85,7 @@ function generatorsPage(): string {
 function ioPage(): string {
   return page('I/O address translation', [
     '`strata io run --set NAME=VALUE` sets a parameter of the machine, `--set scheme.NAME=VALUE` one of the scheme; `--axis` of `strata io sweep` varies either. The same names stand in a file for `--config`, whose JSON Schema `strata config schema io` prints.\n',
-    `${noDumps.replaceAll('\n', ' ')}\n`,
+    `${tablesHelp.replaceAll('\n', ' ')}\n`,
     '## Protection schemes\n',
     ...[...protectionSchemes].map(({ name, summary, source, spec }) =>
       [`### ${name}\n`, `${summary}.\n`, `Source: ${source}.\n`, parameters(spec, 'scheme.')].join('\n'),

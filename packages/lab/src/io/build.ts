@@ -98,6 +98,11 @@ export async function buildTrace(options: BuildOptions, context: BuildContext): 
   const consec = options.burst * translationsPerPacket;
   const order = builder.merge(options.order, consec);
   if (order.length === 0) throw noWholeTurn(options);
+  const absent = builder.absentFrom(order);
+  if (absent.length > 0)
+    warnings.push(
+      `${absent.length} of ${builder.tenants} tenants have fewer than the ${consec} translations of one turn and are not in the trace: domains ${listed(absent.map(String), ', ')} (quirk Q16; --quirks partialTurns keeps them)`,
+    );
   const files = {
     translations: `${options.out}_iotlb_trace.bin`,
     contexts: `${options.out}_cc_data.bin`,
@@ -214,9 +219,9 @@ function deviceName(sid: number): string {
 
 const listedNames = 5;
 
-function listed(names: readonly string[]): string {
+function listed(names: readonly string[], comma = '; '): string {
   const more = names.length - listedNames;
-  return `${names.slice(0, listedNames).join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+  return `${names.slice(0, listedNames).join(comma)}${more > 0 ? `${comma}and ${more} more` : ''}`;
 }
 
 function tooFewTenants(found: number, { tenants, logs }: BuildOptions): StrataError {

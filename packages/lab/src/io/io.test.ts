@@ -239,6 +239,34 @@ describe('strata io', () => {
     expect(readdirSync(folder)).toHaveLength(before);
   });
 
+  const page = (sid: number, domain: number, at: number) => [
+    `vtd_iotlb_page_hit IOTLB page hit sid 0x${sid.toString(16)} iova 0x${at}000 slpte 0x3 domain 0x${domain}`,
+    `vtd_dmar_translate dev 0${sid >> 8}:00.00 iova 0x${at}000 -> gpa 0x0 mask 0xfff`,
+  ];
+  const context = (bus: number) =>
+    `vtd_iotlb_cc_update IOTLB context update bus 0x${bus} devfn 0x0 high 0x${bus}01 low 0x5509001 gen 0 -> gen 1`;
+
+  it('warns of translations from before their device has a domain, where a log is run as it is', () => {
+    const early = 'amdvi_translation_result devid: 00:04.0 gpa 0xffffb402 hpa 0x61f3000';
+    const known = 'amdvi_cache_update  update iotlb domid 0x2 devid: 00:04.0 gpa 0xffffb402 hpa 0x61f3000';
+    writeFileSync(join(folder, 'early.log'), `${[early, early, known, early, early, early].join('\n')}\n`);
+    const { status, stderr } = strata('run', '--trace', 'early.log', '--json');
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /early\.log: 2 translations left out, from before the line that gives their device a domain/,
+    );
+  });
+
+  it.each(['rand', 'orig'])('names the tenants that have not enough for one turn of a build, in order %s', (order) => {
+    const long = Array.from({ length: 6 }, (_, at) => page(0x100, 1, at + 1)).flat();
+    writeFileSync(join(folder, 'short.log'), `${[context(1), context(2), ...long, ...page(0x200, 2, 1)].join('\n')}\n`);
+    const args = ['build', '--log', 'short.log', '--tenants', '2', '--out', 'short', '--order', order];
+    const { status, stderr } = strata(...args);
+    expect(status).toBe(0);
+    if (order === 'orig') expect(stderr).toBe('');
+    else expect(stderr).toMatch(/1 of 2 tenants have fewer than the 3 translations of one turn.*domains 1 \(quirk Q16/);
+  });
+
   it('SID collisions of the original are a warning that names them', () => {
     const lines = Array.from({ length: 24 }, (_, device) => {
       const sid = ((2 + device) << 3).toString(16);

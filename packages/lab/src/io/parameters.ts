@@ -11,11 +11,13 @@ import { flatten, type Spec } from '@strata/model/machine';
 
 const widest = 100;
 
-/** Why there is no `--tables` here. */
-export const noDumps = [
-  'Dumps of page tables (--tables of strata translate) are not read here: they are indexed by the virtual addresses of a process or a VM,',
-  'devices use those of their domain. Logs and traces have the entry and level of each page used, and tables are built around those; where a',
-  'table lies in memory changes nothing, as every read takes memoryNs.',
+/** What `--tables` means, which depends on the dimensions. */
+export const tablesHelp = [
+  'Recorded page tables (--tables, correct) stand in for those that the machine builds. With one dimension they are the tables of each domain:',
+  'a host table (EPT dump) is what VFIO maps a VM by, whose devices use guest-physical addresses; a process table is shared virtual addressing.',
+  'The trace must use their addresses, and the scheme be persistent-pools; what they do not map is refused. With --set dimensions=2 they are',
+  'the host tables below those that the guest driver fills: guest memory is what they back, with pages of the sizes that they have. Formats:',
+  'those of strata translate --tables, one table for every domain; or context entries with second-level tables, each domain with its own.',
 ].join('\n');
 
 /** What `--set` takes, for `--help`: the machine's parameters and each scheme's, with defaults, units and what they mean. */
@@ -45,7 +47,7 @@ export function parameterHelp(): string {
       [`  ${name}: ${summary}`, ...rows(spec, '').map((row) => `  ${row}`)].join('\n'),
     ),
     '',
-    noDumps,
+    tablesHelp,
     '',
   ].join('\n');
 }

@@ -21,12 +21,14 @@ import {
   schemeIn,
 } from '@strata/model/io';
 import { StrataError } from '@strata/model/machine';
+import type { TableUnit } from '@strata/traces/tables';
 import { loadConfiguration as readConfiguration } from '../config/load.ts';
 import { unmapsOf } from '../elastic/event-feed.ts';
 import { readEvents } from '../elastic/event-file.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
 import { assigned } from './settings.ts';
+import { type IoTables, type IoTablesSummary, loadIoTables } from './tables.ts';
 import { isFile, isIoLog, openIoInput, openTranslations } from './trace.ts';
 
 export interface RunInput {
@@ -178,6 +180,10 @@ export interface CorrectInput extends RunInput {
   readonly configuration?: IoConfiguration;
   /** What the command line says of the machine; with a file, only that wins over it. */
   readonly given?: { readonly queueEntries?: number; readonly gbps?: number };
+  /** Page tables that are walked in place of built ones: a dump, or context entries with their tables. */
+  readonly tables?: string;
+  /** Of the columns of a dump, where it cannot be recognised. */
+  readonly unit?: 'auto' | TableUnit;
   /** What resizing takes from the device of the first tenant: the CSV of `strata elastic events --vfio`. */
   readonly memoryEvents?: string;
 }
@@ -224,12 +230,19 @@ export function correctSetup(input: CorrectInput): IoSetup {
   return { machine: resolveIoMachine(machine), ...resolveScheme(input.scheme, values) };
 }
 
+export interface CorrectRun {
+  readonly result: CorrectIoResult;
+  readonly tables: IoTablesSummary | undefined;
+  readonly warnings: readonly string[];
+}
+
 /** @param probe watches one translation; the run ends when its packet is through */
 export async function runCorrect(
   input: CorrectInput,
   { signal, progress }: RunContext,
   probe?: Probe,
-): Promise<CorrectIoResult> {
+): Promise<CorrectRun> {
+  const imported = await importedTables(input, signal);
   const trace = await openIoInput(input.trace, { signal });
   const events = input.memoryEvents === undefined ? undefined : await readEvents(input.memoryEvents);
   const create = (domain: number | undefined) =>
@@ -238,6 +251,7 @@ export async function runCorrect(
       hasRecording: trace.kind === 'recording' || isFile(input.trace),
       ...(trace.kind === 'packets' && { queues: trace.queues }),
       ...(probe && { probe }),
+      ...(imported && { tables: imported.tables }),
       ...(events !== undefined && domain !== undefined && { unmaps: unmapsOf(events, domain, input.memoryEvents!) }),
     });
   let simulation: CorrectIoSimulation | undefined;
@@ -270,12 +284,33 @@ export async function runCorrect(
       if (update(block.length)) break;
     }
   }
-  return (simulation ?? create(undefined)).finish();
+  const result = (simulation ?? create(undefined)).finish();
+  const warnings = [...(imported?.warnings ?? [])];
+  const leftOut = trace.kind === 'recording' ? trace.leftOut() : 0;
+  if (leftOut > 0)
+    warnings.push(
+      `${input.trace}: ${leftOut} translations left out, from before the line that gives their device a domain`,
+    );
+  if (imported !== undefined && result.refusedAccesses > 0)
+    warnings.push(
+      `${result.refusedAccesses} DMAs were refused, mostly or all of them to pages that ${imported.summary.file} does not map`,
+    );
+  return { result, tables: imported?.summary, warnings };
+}
+
+async function importedTables(input: CorrectInput, signal: AbortSignal): Promise<IoTables | undefined> {
+  if (input.tables === undefined) return undefined;
+  const { machine } = correctSetup(input);
+  const unit = input.unit === 'auto' ? undefined : input.unit;
+  return loadIoTables(input.tables, { machine, unit, signal });
 }
 
 const watchedBeyond = 10_000;
 
-export function correctDocument(input: CorrectInput, result: CorrectIoResult): Readonly<Record<string, unknown>> {
+export function correctDocument(
+  input: CorrectInput,
+  { result, tables }: CorrectRun,
+): Readonly<Record<string, unknown>> {
   const { machine, scheme, values } = correctSetup(input);
   return {
     mode: 'correct',
@@ -285,6 +320,7 @@ export function correctDocument(input: CorrectInput, result: CorrectIoResult): R
     schemeValues: values,
     promises: scheme.promises,
     machine,
+    ...(tables && { tables }),
     ...result,
   };
 }

@@ -36,6 +36,8 @@ export type IoInput =
       readonly kind: 'recording';
       blocks(): AsyncIterable<RecordedBlock>;
       progress(): number | undefined;
+      /** Translations from before the line that gives their device a domain; known at the end. */
+      leftOut(): number;
     }
   | {
       readonly kind: 'packets';
@@ -58,8 +60,7 @@ export async function openIoInput(path: string, options: OpenOptions): Promise<I
   return {
     kind: 'packets',
     queues: generator.shape,
-    blocks: () => inTurns(generatePackets(generator), options.signal),
-    progress: () => 0,
+    ...counted(inTurns(generatePackets(generator), options.signal), packetsOf(generator.arrivals)),
   };
 }
 
@@ -77,14 +78,18 @@ export function isFile(path: string): boolean {
 }
 
 function openLog(input: OpenedInput, kind: IoLogKind, path: string, signal: AbortSignal): IoInput {
+  let leftOut = 0;
+  const onEnd = (count: number) => {
+    leftOut = count;
+  };
   async function* blocks() {
     try {
-      yield* inTurns(readRecording(input.chunks, kind, path), signal);
+      yield* inTurns(readRecording(input.chunks, kind, path, onEnd), signal);
     } finally {
       await input.close();
     }
   }
-  return { kind: 'recording', blocks, progress: () => input.progress() };
+  return { kind: 'recording', blocks, progress: () => input.progress(), leftOut: () => leftOut };
 }
 
 /** Whether an input has addresses of its own. */
@@ -109,9 +114,27 @@ export async function openTranslations(
     });
   if (path.startsWith(generatorPrefix)) {
     const spec = parseIoGenerator(path.slice(generatorPrefix.length), path);
-    return { blocks: () => inTurns(generateTranslations(spec, nextAccess), signal), progress: () => 0 };
+    return counted(inTurns(generateTranslations(spec, nextAccess), signal), packetsOf(spec.values) * partsPerPacket);
   }
   return translationsOf(await openInput(path, { signal }), path, signal);
+}
+
+const partsPerPacket = 3;
+
+function packetsOf({ tenants, packets }: { readonly tenants: number; readonly packets: number }): number {
+  return tenants * packets;
+}
+
+/** Generated blocks, and the share of them that has been taken. */
+function counted<B extends { readonly length: number }>(generated: AsyncIterable<B>, total: number) {
+  let taken = 0;
+  async function* blocks() {
+    for await (const block of generated) {
+      yield block;
+      taken += block.length;
+    }
+  }
+  return { blocks, progress: () => taken / total };
 }
 
 type OpenedInput = Awaited<ReturnType<typeof openInput>>;

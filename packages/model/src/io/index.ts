@@ -11,6 +11,7 @@ export * from './compat/records.ts';
 export * from './compat/simulate.ts';
 export * from './configuration.ts';
 export * from './correct/config.ts';
+export type { ImportedTables } from './correct/imported-tables.ts';
 export * from './correct/latency.ts';
 export * from './correct/packet-block.ts';
 export * from './correct/probe.ts';

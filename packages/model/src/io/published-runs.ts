@@ -90,7 +90,10 @@ export function fastAndSafe(
  * as counted there (0.011 calls per page). From its table: the exit (6.5 us of 7.8 us at one core), the hand-over to a halted processor
  * (69 us less 8 us). Fitted: 450 ns of stack per page to one core's rate; a spin of 80 us, between the waits of 8 and of 16 cores.
  */
-export function nested(cores: number, trapNs = 6500): CorrectIoResult {
+export function nested(
+  cores: number,
+  { trapNs = 6500, rangePages = 91 }: { readonly trapNs?: number; readonly rangePages?: number } = {},
+): CorrectIoResult {
   const machine = {
     gbps: 400,
     ats: false,
@@ -112,7 +115,7 @@ export function nested(cores: number, trapNs = 6500): CorrectIoResult {
     moderationNs: 20_000,
   };
   const generator = `nic,tenants=1,queues=${cores},packets=${cores * 4000},mtu=4096,ring=512`;
-  return runQueues(generator, 'contiguous', machine, { chunk: 91 });
+  return runQueues(generator, 'contiguous', machine, { chunk: rangePages });
 }
 
 /**

@@ -129,7 +129,7 @@ export function resolve<S extends Spec>(spec: S, given: unknown = {}, where = ''
         code: 'config.unknown-key',
         what: `unknown key ${key}`,
         where: where || 'configuration',
-        mend: elsewhere(key, spec) ?? suggestion(key, known),
+        mend: known.length === 0 ? 'It takes no keys.' : (elsewhere(key, spec) ?? suggestion(key, known)),
       });
   }
   const values: Record<string, unknown> = {};

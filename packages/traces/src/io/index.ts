@@ -1,4 +1,5 @@
 export * from './collector-log.ts';
+export * from './context-tables.ts';
 export * from './recognize.ts';
 export * from './recording.ts';
 export * from './stock-log.ts';

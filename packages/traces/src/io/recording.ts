@@ -9,12 +9,14 @@ const elementsPerBlock = 8192;
 /**
  * A log as the machine runs it: each DMA with the leaf entry that translated it, and the commands of the invalidation queue between them, in
  * the order of the lines. Domains are the log's. Blocks are used again.
+ * @param onEnd told how many translations came before the line that gives their device a domain, and are left out
  * @throws StrataError `io.no-translations`; `io.log-line` and `io.no-context` of a stock log
  */
 export async function* readRecording(
   bytes: AsyncIterable<Uint8Array>,
   kind: IoLogKind,
   where: string,
+  onEnd?: (leftOut: number) => void,
 ): AsyncIterableIterator<RecordedBlock> {
   const full: RecordedBlock[] = [];
   const spare: RecordedBlock[] = [];
@@ -82,6 +84,7 @@ export async function* readRecording(
     full.length = 0;
   }
   parser.end();
+  onEnd?.('withoutDomain' in parser ? parser.withoutDomain : 0);
   yield* full;
   if (block.length > 0) yield block;
   if (translations > 0) return;

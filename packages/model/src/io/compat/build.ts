@@ -226,6 +226,13 @@ export class TraceBuilder implements LogEvents {
     return bytes;
   }
 
+  /** Tenants of which the order has nothing. */
+  absentFrom(order: Int32Array): number[] {
+    const isThere = new Uint8Array(this.tenants);
+    for (const event of order) isThere[this.#events.did(event)] = 1;
+    return Array.from(isThere.keys()).filter((did) => isThere[did] === 0);
+  }
+
   /** `cc_data.bin`: the last context entry of each SID. */
   contextRecords(): Uint8Array {
     const view = new DataView(new ArrayBuffer(this.#contexts.length * contextRecordBytes));

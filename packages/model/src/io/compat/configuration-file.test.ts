@@ -46,7 +46,12 @@ describe('a configuration file of the original', () => {
   it.each([
     ['size:64', 'sise:64', /a\.cfg line 3: unknown key sise\. Did you mean size\?/],
     ['groups:8', 'epg:8', /line 10: unknown key epg\. This key was removed/],
-    ['assoc:48', 'assoc:many', /wrong value of assoc; expected a whole number, found many/],
+    ['assoc:48', 'assoc:many', /wrong value of assoc; expected a whole number from 0 to 999999999, found many/],
+    [
+      'size:64',
+      'size:1000000000',
+      /wrong value of size; expected a whole number from 0 to 999999999, found 1000000000/,
+    ],
     ['PREFETCH', 'PREFETSCH', /unknown section PREFETSCH\. Did you mean PREFETCH\?/],
     ['CC\n', '', /line 2: a value before any section/],
     ['histlen:2', '', /a\.cfg: PREFETCH has no histlen/],

@@ -96,7 +96,7 @@ function keyAndValue(line: string, where: string): readonly [Key, number] {
       code: 'io.config-line',
       where,
       what: `wrong value of ${key}`,
-      expected: 'a whole number',
+      expected: 'a whole number from 0 to 999999999',
       found: value === '' ? 'nothing' : value,
     });
   return [key, Number(value)];

@@ -1,12 +1,14 @@
 /**
  * Translations per second of the event-driven original at 1024 tenants, beside a loop that only hashes each record into a table of the
- * same size: what any model must at least do.
+ * same size: what any model must at least do. Issue and specification ask for 2 M/s. The base configuration has them, HyperTRIO's does not: the
+ * README of this room says what was tried.
  */
 import { generateTranslations, parseIoGenerator } from '../workloads/generate.ts';
 import { configurationPresets } from './presets.ts';
 import type { TranslationBlock } from './records.ts';
 import { createCompatSimulation } from './simulate.ts';
 
+const promised = 2;
 const smoke = process.env.STRATA_BENCH_SMOKE === '1';
 const packets = smoke ? 40 : 400;
 
@@ -76,7 +78,7 @@ for (const [name, queueEntries] of [
     const time = Math.min(seconds(simulate), smoke ? Infinity : seconds(simulate));
     const rate = records / time / 1e6;
     console.log(
-      `io compat ${name} ${order} 1024 tenants: ${rate.toFixed(2)} M translations/s, ${(time / floor).toFixed(1)} x the time of hashing each record once`,
+      `io compat ${name} ${order} 1024 tenants: ${rate.toFixed(2)} M translations/s, ${(time / floor).toFixed(1)} x the time of hashing each record once${rate < promised ? `; ${promised} M are asked for (what was tried: packages/model/src/io/README.md)` : ''}`,
     );
   }
 }

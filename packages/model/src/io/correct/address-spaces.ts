@@ -1,13 +1,15 @@
 import { type Frame, frameLimit, guestPage, type PageLevel, pagesIn } from '../../machine/address.ts';
 import { StrataError } from '../../machine/errors.ts';
-import type { MutablePageTable } from '../../machine/page-table.ts';
+import type { MutablePageTable, PageTable } from '../../machine/page-table.ts';
 import { createPageTable } from '../../machine/radix-table.ts';
+import { createBackedFrames, type FrameSource } from './imported-frames.ts';
+import type { ImportedTables } from './imported-tables.ts';
 
 /** The tables of one domain: its own, and with two dimensions those of the host that its physical memory is translated by. */
 export interface Space {
   readonly table: MutablePageTable;
   /** Undefined with one dimension. */
-  readonly host: MutablePageTable | undefined;
+  readonly host: PageTable | undefined;
 }
 
 export interface AddressSpacesOptions {
@@ -18,6 +20,7 @@ export interface AddressSpacesOptions {
   readonly hostLevels: 4 | 5;
   /** Recorded mappings name frames: those that are made up for tables and rings lie above them. */
   readonly hasRecording: boolean;
+  readonly imported?: ImportedTables | undefined;
 }
 
 function tableOf(levels: 4 | 5, rootFrame: Frame): MutablePageTable {
@@ -36,15 +39,17 @@ export class AddressSpaces {
   /** The machine's frames, shared by all domains. */
   readonly #machine: Frames;
   readonly #firstGuestFrame: number;
+  readonly #imported: ImportedTables | undefined;
   /** Frames asked for at the place of a node: bound once, since mapping is frequent. */
   #mapping: GuestSpace | undefined;
   readonly #frameForNode = (): Frame => this.#take(this.#mapping!, 1);
 
-  constructor({ hostPages, levels, hostLevels, hasRecording }: AddressSpacesOptions) {
+  constructor({ hostPages, levels, hostLevels, hasRecording, imported }: AddressSpacesOptions) {
     this.#hostLevel = hostPages;
     this.#levels = levels;
     this.#hostLevels = hostLevels;
-    const above = hasRecording ? aboveRecorded : 1;
+    this.#imported = imported;
+    const above = hasRecording || imported !== undefined ? aboveRecorded : 1;
     this.#machine = new Frames(hostPages === 0 ? above : 1);
     this.#firstGuestFrame = above;
   }
@@ -80,16 +85,33 @@ export class AddressSpaces {
     return this.#of(domain).table.unmap(vpn);
   }
 
+  /** Whether the pages of domains are those of recorded tables, and no others. */
+  get areImported(): boolean {
+    return this.#imported !== undefined && this.#hostLevel === 0;
+  }
+
+  /** Maps the page as the recorded tables have it; nothing where they do not. Tables above it are as recorded: addresses say which. */
+  mapImported(domain: number, vpn: number): void {
+    const recorded = this.#imported?.(domain);
+    const level = recorded?.leafLevel(vpn) ?? 0;
+    const space = this.#of(domain);
+    if (recorded === undefined || level === 0 || space.table.translate(vpn) !== -1) return;
+    const first = vpn - (vpn % pagesIn[level]);
+    this.#mapping = space;
+    space.table.map(first, recorded.translate(first) as Frame, level, this.#frameForNode);
+  }
+
   /** Maps the page to a frame of its own if it is not mapped: as a page of `level`, or of 4 KiB where smaller pages are in the way. */
   ensure(domain: number, vpn: number, level: PageLevel): void {
     const space = this.#of(domain);
+    if (this.areImported) this.mapImported(domain, vpn);
     if (space.table.translate(vpn) === -1) {
       const fits = level === 1 || space.table.nodeAt(vpn, level - 1) === -1;
       const size = fits ? pagesIn[level] : 1;
       this.#mapping = space;
       space.table.map(vpn - (vpn % size), space.frames.take(size), fits ? level : 1, this.#frameForNode);
     }
-    if (space.host !== undefined) this.#back(space.host, space.table.translate(vpn), 1);
+    this.#back(space, space.table.translate(vpn), 1);
   }
 
   /** Maps the page to a frame that a recording names, as a page of `level`, or of 4 KiB where smaller pages are in the way. */
@@ -103,8 +125,8 @@ export class AddressSpaces {
 
   /** Backs the guest's frame of a mapped page in the host's table: of a large page only what is used has to be there. */
   back(domain: number, vpn: number): void {
-    const { table, host } = this.#of(domain);
-    if (host !== undefined) this.#back(host, table.translate(vpn), 1);
+    const space = this.#of(domain);
+    this.#back(space, space.table.translate(vpn), 1);
   }
 
   /** Frame of the machine that a page leads to, through both dimensions; -1 when it is not mapped. */
@@ -117,30 +139,58 @@ export class AddressSpaces {
   #of(domain: number): GuestSpace {
     const known = this.#spaces.get(domain);
     if (known !== undefined) return known;
-    const made = this.#create();
+    const made = this.#create(domain);
     this.#spaces.set(domain, made);
     return made;
   }
 
-  #create(): GuestSpace {
+  #create(domain: number): GuestSpace {
     if (this.#hostLevel === 0) {
       const table = tableOf(this.#levels, this.#machine.take(1));
-      return { table, host: undefined, frames: this.#machine };
+      return { table, host: undefined, backing: undefined, frames: this.#machine };
     }
+    if (this.#imported !== undefined) return this.#createOnRecordedHost(domain, this.#imported);
     const host = tableOf(this.#hostLevels, this.#machine.take(1));
     const frames = new Frames(this.#firstGuestFrame);
     const rootFrame = frames.take(1);
-    this.#back(host, rootFrame, 1);
-    return { table: tableOf(this.#levels, rootFrame), host, frames };
+    this.#map(host, rootFrame, 1);
+    return { table: tableOf(this.#levels, rootFrame), host, backing: host, frames };
+  }
+
+  #createOnRecordedHost(domain: number, imported: ImportedTables): GuestSpace {
+    const host = imported(domain);
+    if (host === undefined)
+      throw new StrataError({
+        code: 'io.tables-no-domain',
+        what: `the tables have nothing of domain ${domain}`,
+        where: '--tables',
+        mend: 'Take tables of all domains of the trace, or a dump of one VM, which is taken for all.',
+      });
+    if (host.levels !== this.#hostLevels)
+      throw new StrataError({
+        code: 'io.tables-levels',
+        what: 'the tables have other levels than those of the host',
+        where: '--tables',
+        expected: `${this.#hostLevels} levels`,
+        found: String(host.levels),
+        mend: `Use --set hostLevels=${host.levels}.`,
+      });
+    const frames = createBackedFrames(host);
+    return { table: tableOf(this.#levels, frames.take(1)), host, backing: undefined, frames };
   }
 
   #take(space: GuestSpace, count: number): Frame {
     const frame = space.frames.take(count);
-    if (space.host !== undefined) this.#back(space.host, frame, count);
+    this.#back(space, frame, count);
     return frame;
   }
 
-  #back(host: MutablePageTable, first: Frame, count: number): void {
+  /** Recorded tables of a host stay as they are. */
+  #back({ backing }: GuestSpace, first: Frame, count: number): void {
+    if (backing !== undefined) this.#map(backing, first, count);
+  }
+
+  #map(host: MutablePageTable, first: Frame, count: number): void {
     const level = this.#hostLevel as PageLevel;
     const size = pagesIn[level];
     for (let frame = first - (first % size); frame < first + count; frame += size) {
@@ -154,11 +204,13 @@ export class AddressSpaces {
 const aboveRecorded = 2 ** 34;
 
 interface GuestSpace extends Space {
-  readonly frames: Frames;
+  /** Tables of the host that grow as frames are handed out. */
+  readonly backing: MutablePageTable | undefined;
+  readonly frames: FrameSource;
 }
 
 /** Frames of one physical space: the one given back last is taken first, else the next that was never used. */
-class Frames {
+class Frames implements FrameSource {
   #next: number;
   readonly #free = new Map<number, number[]>();
 

@@ -5,6 +5,7 @@ import type { IoMachine } from './config.ts';
 import type { EventQueue } from './event-queue.ts';
 import { EventKind } from './events.ts';
 import { Fifo } from './fifo.ts';
+import type { ImportedTables } from './imported-tables.ts';
 import type { Probe } from './probe.ts';
 import type { Requests } from './requests.ts';
 import { PageCache, PartitionedCache, type TranslationCache } from './translation-cache.ts';
@@ -75,7 +76,10 @@ export class Iommu {
     requests: Requests,
     probe: Probe,
     random: Random,
-    hasRecording = false,
+    {
+      hasRecording = false,
+      tables,
+    }: { readonly hasRecording?: boolean; readonly tables?: ImportedTables | undefined } = {},
   ) {
     this.#machine = machine;
     this.#events = events;
@@ -88,6 +92,7 @@ export class Iommu {
       levels: machine.levels === '5' ? 5 : 4,
       hostLevels: machine.hostLevels === '5' ? 5 : 4,
       hasRecording,
+      imported: tables,
     });
     const spread = machine.index === 'domain';
     const made = (shape: ConstructorParameters<typeof PartitionedCache>[0]) =>

@@ -10,6 +10,7 @@ import { createDriverCommands, type DriverCommands } from './driver-commands.ts'
 import { EventQueue } from './event-queue.ts';
 import { EventKind } from './events.ts';
 import { Exposure } from './exposure.ts';
+import { checkImportedTables, type ImportedTables } from './imported-tables.ts';
 import { contextEntry, hypervisor, InvalidationQueue, wholeDomain } from './invalidation-queue.ts';
 import { Iommu } from './iommu.ts';
 import { fairnessOf, LatencyTable } from './latency.ts';
@@ -47,6 +48,8 @@ export interface IoSimulationInput {
   readonly unmaps?: readonly Unmap[];
   /** The input names frames of its own. */
   readonly hasRecording?: boolean;
+  /** Walked in place of tables of the model's own (`checkImportedTables` says with what). */
+  readonly tables?: ImportedTables | undefined;
 }
 
 /** Told of what tests look at; nothing in a simulation depends on it. */
@@ -105,11 +108,13 @@ export function createIoSimulation(input: IoSimulationInput): CorrectIoSimulatio
     seed = 42,
     unmaps = [],
     hasRecording = false,
+    tables,
   } = input;
+  if (tables !== undefined) checkImportedTables(machine, scheme, input.queues !== undefined);
   const random = createRandom(seed);
   const events = new EventQueue();
   const requests = new Requests();
-  const iommu = new Iommu(machine, events, requests, probe, random, hasRecording);
+  const iommu = new Iommu(machine, events, requests, probe, random, { hasRecording, tables });
   const ringTables = new RingTables(machine.iotlb, random);
   const latencies = new LatencyTable();
   const exposure = new Exposure(scheme.promises.kind === 'none');

@@ -153,7 +153,8 @@ export function createSource(model: IoModel, clock: Clock, queues: QueueShape | 
   /** A page of the recording: mapped all along, where it says if it does, unless it is to be asked for. */
   function recorded(domain: number, vpn: number, level: number, frame: number): number {
     if (scheme.translation !== 'tables' || (machine.faults !== 'block' && !replays)) return vpn;
-    if (frame < 0 || level > highestLevel) iommu.spaces.ensure(domain, vpn, level as PageLevel);
+    if (iommu.spaces.areImported) iommu.spaces.mapImported(domain, vpn);
+    else if (frame < 0 || level > highestLevel) iommu.spaces.ensure(domain, vpn, level as PageLevel);
     else {
       if (replays || iommu.spaces.of(domain).table.translate(vpn) === -1) remap(domain, vpn, level, frame);
       iommu.spaces.back(domain, vpn);
