@@ -1,10 +1,11 @@
+import { giveBack } from './give-back.ts';
 import type { SpillExtent, SpillFile } from './spill.ts';
 
 /** A piece of a client's log. In memory it has a buffer; spilled it has an extent of the spill file instead. */
 export interface Segment {
   /** Bytes that count against the agent's memory while in memory. */
   readonly bytes: number;
-  buffer: Buffer | undefined;
+  buffer: Buffer<ArrayBuffer> | undefined;
   extent: SpillExtent | undefined;
   /** Bytes appended so far, dead ones too. */
   used: number;
@@ -42,14 +43,29 @@ export function createSegmentPool(limitBytes: number, spill: SpillFile | undefin
     leastSegmentBytes,
     Math.min(greatestSegmentBytes, 2 ** Math.floor(Math.log2(limitBytes / 16))),
   );
-  const kept: Buffer[] = [];
+  const kept: Buffer<ArrayBuffer>[] = [];
+  let unwanted: Buffer<ArrayBuffer>[] = [];
   let usedBytes = 0;
 
   function releaseMemory(segment: Segment): void {
     if (segment.buffer === undefined) return;
     usedBytes -= segment.bytes;
     if (segment.bytes === segmentBytes && kept.length < keptSegments) kept.push(segment.buffer);
+    else discard(segment.buffer);
     segment.buffer = undefined;
+    // The last of all clients' objects are gone: there is no traffic to keep them for.
+    if (usedBytes === 0) for (const buffer of kept.splice(0)) discard(buffer);
+  }
+
+  function discard(buffer: Buffer<ArrayBuffer>): void {
+    // After this turn, which may still look at what it read.
+    if (unwanted.length === 0) queueMicrotask(giveUnwantedBack);
+    unwanted.push(buffer);
+  }
+
+  function giveUnwantedBack(): void {
+    giveBack(unwanted);
+    unwanted = [];
   }
 
   return {

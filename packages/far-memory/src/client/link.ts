@@ -5,12 +5,12 @@ import { writeBody } from '../protocol/bytes.ts';
 import { encodeFrame, type Frame, flag, op, ProtocolError } from '../protocol/frames.ts';
 import type { Welcome } from '../protocol/hello.ts';
 import { readErrorAnswer, readRefusals, refusalOf } from './answer-errors.ts';
-import { encodeFree, encodeMultiGet, encodeMultiPut, maxObjectsPerFrame } from './encode.ts';
-import { failEntry, type InFlight, settleRead, settleWrite, sizeOfRead, sizeOfWrite, takeBatch } from './in-flight.ts';
+import { failEntry, type InFlight, settleWrite } from './in-flight.ts';
 import { createPatientClock } from './patient-clock.ts';
 import { createQueues } from './queues.ts';
 import { createReceiver, type ReadBatch } from './receiver.ts';
 import type { FreeRequest, ReadRequest, Waiting, WriteRequest } from './requests.ts';
+import { createSender } from './sender.ts';
 import { type Credentials, type OpenConnection, openConnection } from './socket.ts';
 import { createWindow } from './window.ts';
 
@@ -49,11 +49,6 @@ export interface AgentLink {
 
 const firstRetryMilliseconds = 20;
 const longestRetryMilliseconds = 1000;
-/** Prefetches and write-backs leave this part of the window to demand reads. */
-const backgroundShare = 0.5;
-/** Demand reads wait for company while they are fewer than this share of those in flight (`isWorthWaiting`). */
-const gatheredShare = 0.25;
-const maxPutFrameBytes = 2 ** 20;
 const pingMilliseconds = 1000;
 /** A connection on which one answer is this many time-outs late is closed. */
 const patience = 4;
@@ -62,11 +57,8 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   const { timeoutMilliseconds } = options;
   const name = formatAddress(options.address);
   const queues = createQueues();
-  const { demand, prefetch, writes, frees } = queues;
   /** Other requests that wait for the connection. */
   const begins: (() => void)[] = [];
-  /** Made by the pump that runs now. */
-  const frames: Buffer[] = [];
   const inFlight = new Map<number, InFlight>();
   const flying = createWindow();
   const closing = new AbortController();
@@ -83,6 +75,15 @@ export function createAgentLink(options: LinkOptions): AgentLink {
   let retryTimer: NodeJS.Timeout | undefined;
   const sweepMilliseconds = Math.max(5, Math.min(250, timeoutMilliseconds / 8));
   const clock = createPatientClock(2 * sweepMilliseconds);
+  const sender = createSender({
+    ...options,
+    queues,
+    inFlight,
+    flying,
+    clock,
+    takeRequestId,
+    onEnd: finish,
+  });
   const sweeper = setInterval(sweep, sweepMilliseconds);
   sweeper.unref();
 
@@ -166,91 +167,14 @@ export function createAgentLink(options: LinkOptions): AgentLink {
     });
   }
 
-  /**
-   * Whether answers that are under way will bring more reads to send with these few. A frame of its own for each read costs both ends a
-   * system call of some 10 us, more than all else; so with many in flight they go by quarters of them. Answers call the pump again.
-   */
-  function isWorthWaiting(): boolean {
-    const isDemandOnly = prefetch.length + writes.length + frees.length === 0;
-    return isDemandOnly && demand.length < flying.demandObjects * gatheredShare;
-  }
-
   function pump(): void {
-    if (state !== 'up' || socket === undefined || isWorthWaiting()) return;
-    while (sendFrees() || sendReads(demand, 1, false) || sendReads(prefetch, backgroundShare, true) || sendWrites());
-    if (frames.length === 0) return;
-    const [only] = frames;
-    if (frames.length === 1) socket.write(only!);
-    else {
-      // One system call for all of them; for one alone the way through the stream's queue is only longer.
-      socket.cork();
-      for (const frame of frames) socket.write(frame);
-      socket.uncork();
-    }
-    frames.length = 0;
+    if (state === 'up' && socket !== undefined) sender.sendTo(socket);
   }
 
   function takeRequestId(): number {
     const requestId = nextRequestId;
     nextRequestId = nextRequestId === 0xffff_ffff ? 2 : nextRequestId + 1;
     return requestId;
-  }
-
-  function transmit(requestId: number, entry: InFlight, frame: Buffer): void {
-    inFlight.set(requestId, entry);
-    flying.enter(entry);
-    frames.push(frame);
-  }
-
-  function sendReads(queue: Waiting<ReadRequest>[], share: number, isBackground: boolean): boolean {
-    const used = isBackground ? flying.backgroundBytes : flying.bytes;
-    const { taken: reads, bytes } = takeBatch(queue, sizeOfRead, used > 0, {
-      objects: Math.min(maxObjectsPerFrame, options.windowObjects * share - flying.objects),
-      bytes: options.windowBytes * share - used,
-    });
-    if (reads.length === 0) return false;
-    const deadline = clock.now() + timeoutMilliseconds;
-    const requestId = takeRequestId();
-    const batch = createBatch(reads, () => finish(entry, requestId));
-    const entry: InFlight = { kind: 'reads', deadline, bytes, isBackground, batch };
-    transmit(requestId, entry, encodeMultiGet(requestId, reads));
-    return true;
-  }
-
-  function createBatch(reads: readonly Waiting<ReadRequest>[], onEnd: () => void): ReadBatch {
-    return {
-      reads,
-      onOutcome: settleRead,
-      onEnd() {
-        for (const read of reads) settleRead(read, { kind: 'wrong', what: 'no answer among the others' });
-        onEnd();
-      },
-    };
-  }
-
-  function sendWrites(): boolean {
-    const { taken: batch, bytes } = takeBatch(writes, sizeOfWrite, flying.backgroundBytes > 0, {
-      objects: maxObjectsPerFrame,
-      bytes: Math.min(maxPutFrameBytes, options.windowBytes * backgroundShare - flying.backgroundBytes),
-    });
-    if (batch.length === 0) return false;
-    const deadline = clock.now() + timeoutMilliseconds;
-    const requestId = takeRequestId();
-    transmit(requestId, { kind: 'writes', deadline, bytes, writes: batch }, encodeMultiPut(requestId, batch));
-    return true;
-  }
-
-  function sendFrees(): boolean {
-    if (frees.length === 0) return false;
-    // One version for a frame: the frees of one call have it in common.
-    const { version } = frees[0]!;
-    let count = 0;
-    while (count < frees.length && count < maxObjectsPerFrame && frees[count]!.version === version) count++;
-    const batch = frees.splice(0, count);
-    const deadline = clock.now() + timeoutMilliseconds;
-    const requestId = takeRequestId();
-    transmit(requestId, { kind: 'frees', deadline, frees: batch }, encodeFree(requestId, version, batch));
-    return true;
   }
 
   // --- answers
@@ -376,10 +300,10 @@ export function createAgentLink(options: LinkOptions): AgentLink {
       schedulePump();
     },
     free(made) {
-      frees.push(made);
+      queues.frees.push(made);
       schedulePump();
     },
-    clearFrees: () => void frees.splice(0),
+    clearFrees: () => void queues.frees.splice(0),
     request,
     close() {
       if (isClosed) return;

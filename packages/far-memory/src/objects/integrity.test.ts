@@ -77,6 +77,37 @@ describe('objects under forced evacuation', () => {
     expect(far.stats().rescued).toBeGreaterThan(0);
   });
 
+  it('keep what is written again during their write-back, when no place is free to move them to', async () => {
+    const store = unreliable({ seed: 12, delayMs: 2 });
+    const far = await openSmall({ localBytes: 8 * 4096, store, fullTimeoutMs: 20_000 });
+    const counters = countersOf(far);
+    const { handles } = counters;
+    let isOver = false;
+    const turns = randomOf(14);
+    // Some of what is here is written again in each turn, so that many a write-back does not make it clean.
+    const writing = (async () => {
+      while (!isOver) {
+        for (const [index, handle] of handles.entries()) {
+          if (counters.expected[index] === 0 || turns(40) !== 0) continue;
+          const at = far.tryMut(handle);
+          if (at !== MISS) increment(counters, index, at);
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    const random = randomOf(13);
+    const bringing = async () => {
+      for (let done = 0; done < 60; done++) {
+        const index = random(OBJECTS);
+        increment(counters, index, await far.mut(handles[index]!));
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, bringing));
+    isOver = true;
+    await writing;
+    await expectExact(counters);
+  });
+
   it('never show wrong bytes on a store that fails and forgets, only typed errors', async () => {
     const store = unreliable({ seed: 4, delayMs: 1.5, readFailures: 0.05, writeFailures: 0.2 });
     const far = await openSmall({ store });

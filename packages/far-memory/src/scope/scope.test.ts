@@ -248,3 +248,18 @@ describe('debug mode', () => {
     }
   });
 });
+
+describe('reclaimSync', () => {
+  it('leaves what a scope pins where it is', async () => {
+    const far = await openSmall();
+    const handles = Array.from({ length: 20 }, () => far.alloc(1000));
+    for (const [index, handle] of handles.entries()) far.views.u32[await far.mut(handle)] = index;
+    const scope = far.open();
+    const places = handles.map((handle) => scope.tryGet(handle));
+    expect(places.filter((place) => place !== MISS).length).toBeGreaterThan(8);
+    for (let round = 0; round < 8; round++) far.reclaimSync();
+    for (const [index, place] of places.entries())
+      if (place !== MISS) expect([far.tryGet(handles[index]!), far.views.u32[place]]).toEqual([place, index]);
+    scope.close();
+  });
+});

@@ -27,6 +27,8 @@ export interface Codec<Value> extends EncodedBytes {
   readonly views: Views;
   /** Leaves the bytes in `u8`, zeros after them to the end of the word, and returns how many they are. */
   encode(value: Value): number;
+  /** The same at a byte offset (a multiple of 8) of other views. */
+  encodeInto(views: Views, byteOffset: number, value: Value): number;
   decode(views: Views, byteOffset: number, byteLength: number): Value;
 }
 
@@ -36,22 +38,27 @@ export function createCodec<Value, View, Mutable>(layout: Layout<Value, View, Mu
   );
   const { u8, u32 } = views;
   const { exact } = layout;
+
+  function encodeInto(into: Views, byteOffset: number, value: Value): number {
+    const bytes = into.u8;
+    if (exact === undefined) {
+      // Padding between fields is part of the bytes: no earlier value may show in it.
+      bytes.fill(0, byteOffset, byteOffset + padded(layout.byteLength));
+      layout.write(into, byteOffset, value);
+      return layout.byteLength;
+    }
+    const length = exact.encode(bytes, byteOffset, value);
+    for (let at = byteOffset + length; at < byteOffset + padded(length); at++) bytes[at] = 0;
+    return length;
+  }
+
   return {
     maxBytes: layout.byteLength,
     views,
     u8,
     words: u32,
-    encode(value) {
-      if (exact === undefined) {
-        // Padding between fields is part of the bytes: no earlier value may show in it.
-        u8.fill(0);
-        layout.write(views, 0, value);
-        return layout.byteLength;
-      }
-      const length = exact.encode(u8, 0, value);
-      for (let at = length; at < padded(length); at++) u8[at] = 0;
-      return length;
-    },
+    encode: (value) => encodeInto(views, 0, value),
+    encodeInto,
     decode: (from, byteOffset, byteLength) =>
       exact === undefined ? layout.read(from, byteOffset) : exact.decode(from.u8, byteOffset, byteLength),
   };
@@ -63,8 +70,8 @@ export interface EntryView {
   valueBytes(offset: number): number;
   keyOffset(offset: number): number;
   valueOffset(offset: number): number;
-  /** Whether its key is that of these words, zeros after its bytes. */
-  hasKey(offset: number, words: Uint32Array, keyBytes: number): boolean;
+  /** Whether its key is that of these words from `from` on, zeros after its bytes. */
+  hasKey(offset: number, words: Uint32Array, from: number, keyBytes: number): boolean;
   /** Writes header, value and key from the codecs. */
   write(offset: number, key: EncodedBytes, keyBytes: number, value: EncodedBytes, valueBytes: number): void;
 }
@@ -84,11 +91,11 @@ export function createEntryView({ u32 }: Views): EntryView {
     valueBytes,
     keyOffset,
     valueOffset: (offset) => offset + ENTRY_HEADER_BYTES,
-    hasKey(offset, words, length) {
+    hasKey(offset, words, from, length) {
       if (keyBytes(offset) !== length) return false;
       const start = keyOffset(offset) >>> 2;
       const count = (length + 3) >>> 2;
-      for (let index = 0; index < count; index++) if (u32[start + index] !== words[index]) return false;
+      for (let index = 0; index < count; index++) if (u32[start + index] !== words[from + index]) return false;
       return true;
     },
     write(offset, key, keyLength, value, valueLength) {

@@ -13,7 +13,7 @@ describe('MurmurHash3', () => {
   ])('of "%s" with seed %i is the published one', (text, seed, expected) => {
     const key = new Uint8Array(Math.ceil(text.length / 4) * 4);
     key.set(Buffer.from(text));
-    expect(murmur3(new Uint32Array(key.buffer), text.length, seed)).toBe(expected);
+    expect(murmur3(new Uint32Array(key.buffer), 0, text.length, seed)).toBe(expected);
   });
 });
 

@@ -9,6 +9,11 @@ export interface HashIndex {
    */
   first(hash: number): Position;
   next(position: Position, hash: number): Position;
+  /**
+   * The same for the first `count` of many hashes (as 32 signed bits): positions, and handles where there is one. The slots of all are read
+   * before any is looked at, so that the reads overlap.
+   */
+  firstOfMany(hashes: Int32Array, count: number, positions: Int32Array, handles: Uint32Array): void;
   handleAt(position: Position): Handle;
   replace(position: Position, handle: Handle): void;
   insert(hash: number, handle: Handle): void;
@@ -24,20 +29,23 @@ export type Position = number & { readonly __brand: 'Position' };
 export const NONE = 0x7fffffff as Position;
 
 const EMPTY = 0;
-const MOVED = 0xffffffff;
+const MOVED = -1;
 const LARGEST_LOAD = 0.7;
 const SMALLEST_CAPACITY = 16;
 /** Old slots moved per change: the new table cannot fill before the old one is empty (0.7 of new inserts against 1 / 16). */
 const SLOTS_PER_CHANGE = 16;
 
-/** Slots are pairs of hash and handle + 1. Linear probing; the table that is being left keeps marks where entries were. */
+/**
+ * Slots are pairs of hash and handle + 1, signed: half of all unsigned hashes would not be small integers to the engine, and be allocated.
+ * Linear probing; the table that is being left keeps marks where entries were.
+ */
 interface Table {
-  readonly slots: Uint32Array;
+  readonly slots: Int32Array;
   readonly mask: number;
 }
 
 function createTable(capacity: number): Table {
-  return { slots: new Uint32Array(capacity * 2), mask: capacity - 1 };
+  return { slots: new Int32Array(capacity * 2), mask: capacity - 1 };
 }
 
 export function createHashIndex(initial: number): HashIndex {
@@ -47,6 +55,8 @@ export function createHashIndex(initial: number): HashIndex {
   /** Slots of the old table below this are moved. */
   let moved = 0;
   let size = 0;
+  /** What was read ahead goes here, so that no compiler leaves the reads out. */
+  const readAhead = new Int32Array(1);
 
   function probe({ slots, mask }: Table, start: number, hash: number): number {
     for (let slot = start & mask; ; slot = (slot + 1) & mask) {
@@ -60,6 +70,11 @@ export function createHashIndex(initial: number): HashIndex {
     if (old === undefined) return NONE;
     const slot = probe(old, start, hash);
     return slot < 0 ? NONE : (-(slot + 1) as Position);
+  }
+
+  function handleAt(position: Position): Handle {
+    const entry = position < 0 ? old!.slots[(-position - 1) * 2 + 1]! : table.slots[position * 2 + 1]!;
+    return (entry - 1) as Handle;
   }
 
   function place({ slots, mask }: Table, hash: number, entry: number): void {
@@ -112,26 +127,43 @@ export function createHashIndex(initial: number): HashIndex {
     get size() {
       return size;
     },
-    first(hash) {
+    first(unsigned) {
+      const hash = unsigned | 0;
       const slot = probe(table, hash, hash);
       return slot < 0 ? probeOld(hash, hash) : (slot as Position);
     },
-    next(position, hash) {
+    next(position, unsigned) {
+      const hash = unsigned | 0;
       if (position < 0) return probeOld(-position, hash);
       const slot = probe(table, position + 1, hash);
       return slot < 0 ? probeOld(hash, hash) : (slot as Position);
     },
-    handleAt(position) {
-      const entry = position < 0 ? old!.slots[(-position - 1) * 2 + 1]! : table.slots[position * 2 + 1]!;
-      return (entry - 1) as Handle;
+    firstOfMany(hashes, count, positions, handles) {
+      const { slots, mask } = table;
+      let read = 0;
+      for (let at = 0; at < count; at++) read ^= slots[(hashes[at]! & mask) * 2 + 1]!;
+      readAhead[0] = read;
+      for (let at = 0; at < count; at++) {
+        const hash = hashes[at]!;
+        let slot = hash & mask;
+        let entry = slots[slot * 2 + 1]!;
+        while (entry !== EMPTY && slots[slot * 2] !== hash) {
+          slot = (slot + 1) & mask;
+          entry = slots[slot * 2 + 1]!;
+        }
+        const position = entry === EMPTY ? probeOld(hash, hash) : slot;
+        positions[at] = position;
+        handles[at] = entry !== EMPTY ? entry - 1 : position === NONE ? 0 : handleAt(position as Position);
+      }
     },
+    handleAt,
     replace(position, handle) {
       if (position < 0) old!.slots[(-position - 1) * 2 + 1] = handle + 1;
       else table.slots[position * 2 + 1] = handle + 1;
     },
     insert(hash, handle) {
       growIfFull();
-      place(table, hash, handle + 1);
+      place(table, hash | 0, handle + 1);
       size++;
       moveSome();
     },

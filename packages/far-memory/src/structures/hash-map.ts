@@ -2,8 +2,9 @@ import { FarUsageError } from '../errors.ts';
 import { type Handle, type Location, MISS } from '../handles/words.ts';
 import type { Layout } from '../layout/layout.ts';
 import { createCodec, createEntryView, entryBytes } from './entry.ts';
-import { murmur3 } from './hash.ts';
+import { HASH_SEED, murmur3 } from './hash.ts';
 import { createHashIndex, NONE, type Position } from './hash-index.ts';
+import { BATCH_KEYS, createKeyBatch, NOT_THERE } from './key-batch.ts';
 import { createStructurePrefetch, inTurns, type Memory } from './memory.ts';
 import { createMissing, PENDING, type Pending } from './pending.ts';
 
@@ -39,6 +40,8 @@ export interface FarMap<Key, Value, View, Mutable> {
   /** False when the entry, or room for it, is not in local memory. */
   trySet(key: Key, value: Value): boolean;
   set(key: Key, value: Value): Promise<void>;
+  /** Sets many, one after the other in their order; the entries that have to come first travel together. */
+  setMany(entries: readonly (readonly [Key, Value])[]): Promise<void>;
   delete(key: Key): Promise<boolean>;
   /** Copies of every entry that is there from the first to the last step, each once, in no order; fetched ahead. */
   entries(): AsyncIterableIterator<[Key, Value]>;
@@ -47,26 +50,8 @@ export interface FarMap<Key, Value, View, Mutable> {
   drop(): Promise<void>;
 }
 
-const HASH_SEED = 0x5f61767a;
-/** More reads than this a processor does not have under way. */
-const BATCH_KEYS = 32;
-
-/** Prepared keys and where the index has them. */
-interface KeyBatch {
-  readonly words: readonly Uint32Array[];
-  readonly hashes: Uint32Array;
-  readonly lengths: Uint32Array;
-  readonly positions: Int32Array;
-}
-
-function createKeyBatch(wordsPerKey: number): KeyBatch {
-  return {
-    words: Array.from({ length: BATCH_KEYS }, () => new Uint32Array(wordsPerKey)),
-    hashes: new Uint32Array(BATCH_KEYS),
-    lengths: new Uint32Array(BATCH_KEYS),
-    positions: new Int32Array(BATCH_KEYS),
-  };
-}
+/** Entries that one step of `setMany` brings: more would displace each other where local memory is small. */
+const SET_TOGETHER = 256;
 
 export function createHashMap<Key, KeyView, KeyMutable, Value, View, Mutable>(
   memory: Memory,
@@ -99,7 +84,7 @@ export function createHashMap<Key, KeyView, KeyMutable, Value, View, Mutable>(
   let isDropped = false;
   /** Set by `find`: where the entry is. */
   let found: Location = MISS;
-  let batch: KeyBatch | undefined;
+  const together = createKeyBatch(heap, objects, key, entry, index);
   /** The prepared key. */
   let keyBytes = 0;
   let hash = 0;
@@ -111,52 +96,43 @@ export function createHashMap<Key, KeyView, KeyMutable, Value, View, Mutable>(
   function prepare(wantedKey: Key): void {
     requireAlive();
     keyBytes = key.encode(wantedKey);
-    hash = murmur3(key.words, keyBytes, HASH_SEED);
+    hash = murmur3(key.words, 0, keyBytes, HASH_SEED);
   }
 
   /** The slot of the prepared key, NONE, or PENDING with `wanted` set. */
   function find(attempt: (handle: Handle) => Location): Position | Pending {
-    return findFrom(index.first(hash), hash, key.words, keyBytes, attempt);
-  }
-
-  function findFrom(
-    first: Position,
-    wantedHash: number,
-    words: Uint32Array,
-    length: number,
-    attempt: (handle: Handle) => Location,
-  ): Position | Pending {
-    for (let position = first; position !== NONE; position = index.next(position, wantedHash)) {
+    for (let position = index.first(hash); position !== NONE; position = index.next(position, hash)) {
       const handle = index.handleAt(position);
       const location = attempt(handle);
       if (location === MISS) return missing.note(handle);
       found = location;
-      if (entry.hasKey(location * 4, words, length)) return position;
+      if (entry.hasKey(location * 4, key.words, 0, keyBytes)) return position;
     }
     return NONE;
   }
 
-  /** Keys of `batch`, looked up together: appends their values; false when one is PENDING. */
-  function lookUp(wantedKeys: readonly Key[], from: number, to: number, values: (Value | undefined)[]): boolean {
-    batch ??= createKeyBatch(key.words.length);
-    const { words, hashes, lengths, positions } = batch;
-    for (let at = from; at < to; at++) {
-      const slot = at - from;
-      prepare(wantedKeys[at]!);
-      const keyWords = words[slot]!;
-      for (let word = 0; word < (keyBytes + 3) >>> 2; word++) keyWords[word] = key.words[word]!;
-      hashes[slot] = hash;
-      lengths[slot] = keyBytes;
+  /** Looks many keys up together; `onPending` hears of each that an object has to come for. */
+  function lookUp(keys: readonly Key[], onPending: (at: number, handle: Handle) => void): (Value | undefined)[] {
+    requireAlive();
+    const { locations, handles } = together;
+    const values = new Array<Value | undefined>(keys.length);
+    for (let from = 0; from < keys.length; from += BATCH_KEYS) {
+      const to = Math.min(from + BATCH_KEYS, keys.length);
+      together.find(keys, from, to);
+      for (let at = from; at < to; at++) {
+        const location = locations[at - from]!;
+        if (location === MISS) onPending(at, handles[at - from] as Handle);
+        values[at] = location === MISS || location === NOT_THERE ? undefined : valueAt(location as Location);
+      }
     }
-    // Nothing but the index is read here, so that the processor has many of its reads under way.
-    for (let slot = 0; slot < to - from; slot++) positions[slot] = index.first(hashes[slot]!);
-    for (let slot = 0; slot < to - from; slot++) {
-      const first = positions[slot]! as Position;
-      const position = findFrom(first, hashes[slot]!, words[slot]!, lengths[slot]!, objects.tryGet);
-      if (position === PENDING) return false;
-      values[from + slot] = position === NONE ? undefined : valueAt(found);
-    }
-    return true;
+    return values;
+  }
+
+  /** Brings the entries of these keys that are away. Who fails is asked again by the call that needs it, which reports why. */
+  async function bringFor(keys: readonly Key[]): Promise<void> {
+    const wanted: Handle[] = [];
+    lookUp(keys, (_, handle) => wanted.push(handle));
+    await Promise.allSettled(wanted.map((handle) => objects.get(handle)));
   }
 
   function viewFound(): View {
@@ -167,6 +143,13 @@ export function createHashMap<Key, KeyView, KeyMutable, Value, View, Mutable>(
   function valueAt(location: Location): Value {
     const offset = location * 4;
     return value.decode(views, entry.valueOffset(offset), entry.valueBytes(offset));
+  }
+
+  function copyOf(wantedKey: Key): Value | undefined | Pending {
+    prepare(wantedKey);
+    const position = find(objects.tryGet);
+    if (position === PENDING) return PENDING;
+    return position === NONE ? undefined : valueAt(found);
   }
 
   function tryGet(wantedKey: Key): View | undefined | Pending {
@@ -292,20 +275,21 @@ export function createHashMap<Key, KeyView, KeyMutable, Value, View, Mutable>(
       return find(objects.getSync) === NONE ? undefined : viewFound();
     },
     tryGetMany(keys) {
-      requireAlive();
-      const values = new Array<Value | undefined>(keys.length);
-      for (let from = 0; from < keys.length; from += BATCH_KEYS)
-        if (!lookUp(keys, from, Math.min(from + BATCH_KEYS, keys.length), values)) return PENDING;
-      return values;
+      let isPending = false;
+      const values = lookUp(keys, () => {
+        isPending = true;
+      });
+      return isPending ? PENDING : values;
     },
     async getMany(keys) {
-      const copy = (wantedKey: Key) => {
-        prepare(wantedKey);
-        const position = find(objects.tryGet);
-        if (position === PENDING) return PENDING;
-        return position === NONE ? undefined : valueAt(found);
-      };
-      return Promise.all(keys.map((wantedKey) => until(() => copy(wantedKey))));
+      const pending: number[] = [];
+      const values = lookUp(keys, (at) => pending.push(at));
+      await Promise.all(
+        pending.map(async (at) => {
+          values[at] = await until(() => copyOf(keys[at]!));
+        }),
+      );
+      return values;
     },
     tryMut,
     mut: (wantedKey) => until(() => tryMut(wantedKey)),
@@ -318,6 +302,14 @@ export function createHashMap<Key, KeyView, KeyMutable, Value, View, Mutable>(
     trySet: (wantedKey, newValue) => attemptSet(wantedKey, newValue) === true,
     async set(wantedKey, newValue) {
       while (!(await until(() => attemptSet(wantedKey, newValue)))) await memory.space.wait();
+    },
+    async setMany(pairs) {
+      for (let from = 0; from < pairs.length; from += SET_TOGETHER) {
+        const some = pairs.slice(from, from + SET_TOGETHER);
+        await bringFor(some.map(([wantedKey]) => wantedKey));
+        for (const [wantedKey, newValue] of some)
+          if (attemptSet(wantedKey, newValue) !== true) await map.set(wantedKey, newValue);
+      }
     },
     delete: async (wantedKey) => until(() => attemptDelete(wantedKey)),
     entries,

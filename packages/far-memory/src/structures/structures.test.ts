@@ -205,6 +205,25 @@ describe('a hash map', () => {
     }
   });
 
+  it('sets many at once: new ones, those that are away, and one key twice, of which the last counts', async () => {
+    const far = await openSmall();
+    const map = far.map({ key: utf8(12), value: bytes(200) });
+    const entries = (salt: number) =>
+      Array.from({ length: 900 }, (_, at) => [`key ${at % 600}`, new Uint8Array(200).fill(at + salt)] as const);
+    const expected = (salt: number) =>
+      Array.from({ length: 600 }, (_, at) => new Uint8Array(200).fill((at < 300 ? at + 600 : at) + salt));
+    for (const salt of [1, 2]) {
+      await map.setMany(entries(salt));
+      expect(map.size).toBe(600);
+      const keys = Array.from({ length: 600 }, (_, at) => `key ${at}`);
+      expect(map.tryGetMany(keys)).toBe(PENDING);
+      expect(await map.getMany(keys)).toEqual(expected(salt));
+    }
+    expect(await map.getMany(['none', 'key 0', 'nor this'])).toStrictEqual([undefined, expected(2)[0], undefined]);
+    await map.setMany([]);
+    expect(map.size).toBe(600);
+  });
+
   behavesAs('with binary keys behaves as a Map', {
     make: (far) => ({ model: new Map<string, number>(), real: far.map({ key: bytes(4), value: u32 }) }),
     operations: (on) =>
@@ -235,6 +254,10 @@ describe('a hash map', () => {
           const before = real.tryGetMany(keys);
           if (before !== PENDING) expect(before).toEqual(expected);
           expect(await real.getMany(keys)).toEqual(expected);
+        }),
+        on(fc.array(fc.tuple(binaryKey, fc.nat()), { maxLength: 70 }), async (model, real, entries) => {
+          await real.setMany(entries);
+          for (const [key, value] of entries) model.set(key.join(), value);
         }),
       ),
     async check(model, real) {

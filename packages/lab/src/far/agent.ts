@@ -61,7 +61,7 @@ async function serve(options: AgentCommandOptions): Promise<void> {
     announce(agent, options);
     await endOf(signal, options.for);
     await agent.close();
-  });
+  }, 'closing the connections; all that it holds is forgotten');
 }
 
 async function start(options: AgentCommandOptions): Promise<Agent> {

@@ -13,16 +13,20 @@ export class Interrupted extends Error {
 
 /**
  * Runs `work` under Ctrl-C (and SIGTERM): the first aborts the signal, so that the work finishes its block and writes what is complete, marked
- * as such; the second removes what is temporary and ends the process at once. Afterwards the exit code is 130.
+ * as such; the second removes what is temporary and ends the process at once. Afterwards the exit code is 130. `whatNow` tells the user what
+ * happens after the first.
  */
-export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  whatNow = 'finishing the block',
+): Promise<T> {
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) {
       removeTemporaries();
       process.exit(interruptedExitCode);
     }
-    process.stderr.write('\nstrata: interrupted; finishing the block (again: end at once)\n');
+    process.stderr.write(`\nstrata: interrupted; ${whatNow} (again: end at once)\n`);
     controller.abort(new Interrupted());
   };
   const ended = leaveInterrupts();
