@@ -165,6 +165,25 @@ describe.each([dmt, pvdmt])('$name', (design) => {
     expect(coverage).toBe(1);
   });
 
+  it('reads the areas of both page sizes at once, and waits for the one that has the entry', () => {
+    const { spaces } = createAddressSpaces([{ pages: 'thp' }], createRandom(1));
+    const [huge, small] = [2 ** 24, 2 ** 24 + 512];
+    spaces[0]!.mmap(huge, huge + 4096);
+    for (const vpn of [huge, small]) spaces[0]!.ensure(vpn);
+    expect(spaces[0]!.split(small)).toBe(true);
+    const options = { minVmaMiB: 0 };
+    const walker = testWalker({ design: design as Design, setup: 'native', spaces, options, machine: bareWalker });
+    for (const vpn of [huge, huge, small, small]) {
+      expect(walker.walk(vpn)).toBe(spaces[0]!.table.translate(vpn));
+      expect(
+        walker
+          .answers()
+          .map(({ awaited }) => awaited)
+          .sort(),
+      ).toEqual([false, true]);
+    }
+  });
+
   it('has just the first areas in its registers after a context switch, whatever was in them before', () => {
     const { spaces } = createAddressSpaces([{}], createRandom(1));
     const vmas = [1, 2, 3, 4].map((vma) => vma * 2 ** 24);
