@@ -15,12 +15,15 @@ const cases = [...designs].flatMap((design) =>
 );
 
 describe('a page that has just been walked for and moves', () => {
-  const sized = (['4k', '2m'] as const).flatMap((pages) => cases.map((one) => [pages, ...one] as const));
+  const policies = ['4k', '2m', '2m over 4k'] as const;
+  const sized = policies.flatMap((pages) => cases.map((one) => [pages, ...one] as const));
   it.each(sized)(
     'of %s is found at its new place by %s, %s, when dimension %i moves it',
     (pages, name, setup, dimension) => {
       const { spaces } = createAddressSpaces(
-        Array.from({ length: dimensionsOf[setup] }, () => ({ pages })),
+        Array.from({ length: dimensionsOf[setup] }, (_, at) => ({
+          pages: pages === '2m over 4k' ? (at === 0 ? '2m' : '4k') : pages,
+        })),
         createRandom(1),
       );
       const walker = testWalker({ design: designs.get(name), setup, spaces, machine });
