@@ -1,9 +1,10 @@
 import { type Claim, type Expectation, holds } from '@strata/model/machine';
 import type { Table } from '../terminal/table.ts';
 
-/** A claim held against a measurement. `open` = nothing measured it in this run. */
+/** A claim held against a measurement. `open` = nothing measured it in this run, or what did cannot decide it. */
 export interface ClaimVerdict {
   readonly claim: Claim;
+  /** Also of a claim that is left open, where there is a figure. */
   readonly measured: number | undefined;
   readonly verdict: 'holds' | 'does not hold' | 'open';
   /** How the measurement came about: input, mode, configuration. */
@@ -20,6 +21,11 @@ export interface Measure {
 export function judge(claim: Claim, measured: number | undefined, how?: string): ClaimVerdict {
   const verdict = measured === undefined ? 'open' : holds(claim.expectation, measured) ? 'holds' : 'does not hold';
   return { claim, measured, verdict, ...(how === undefined ? {} : { how }) };
+}
+
+/** A claim that our figure cannot decide. @param why it cannot, for a reader who sees both figures */
+export function leaveOpen(claim: Claim, measured: number, why: string): ClaimVerdict {
+  return { claim, measured, verdict: 'open', how: `open: ${why}` };
 }
 
 export function expectationText(expectation: Expectation): string {
@@ -83,12 +89,12 @@ export function basesOf(verdicts: readonly ClaimVerdict[]): string[] {
 export function reasonsOf(verdicts: readonly ClaimVerdict[]): string[] {
   return verdicts
     .filter(({ verdict, how }) => verdict !== 'holds' && how !== undefined && how !== '')
-    .map(({ claim, verdict, measured, how }) => {
-      const figure =
-        measured === undefined
-          ? ''
-          : `measured ${Number(measured.toPrecision(6))}${claim.unit ? ` ${claim.unit}` : ''}; `;
-      const reason = how!.replace(/^open: /, '');
-      return `${claim.statement}: ${verdict}\n  ${figure}${reason}`;
-    });
+    .map((verdict) => reasonOf(verdict, '\n  '));
+}
+
+/** The published figure, ours, and why they differ. */
+export function reasonOf({ claim, measured, verdict, how = '' }: ClaimVerdict, separator = '; '): string {
+  const unit = claim.unit ? ` ${claim.unit}` : '';
+  const figure = measured === undefined ? '' : `, measured ${Number(measured.toPrecision(6))}${unit}`;
+  return `${claim.statement}: ${verdict}${separator}published ${claim.published}${figure}; ${how.replace(/^open: /, '')}`;
 }

@@ -1,7 +1,8 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { readManifest } from '../runs/manifest.ts';
 import { exitStatusOf, perform } from '../studies/perform.ts';
 import { studies } from '../studies/registry.ts';
+import { positiveInteger } from '../terminal/arguments.ts';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
 
@@ -31,11 +32,4 @@ export function register(command: Command): void {
     'strata translate run --trace gen:zipf,size=64MiB,accesses=1e5 --seed 7 --out runs/zipf',
     'strata run --from runs/zipf/manifest.json --out runs/zipf-again',
   ]);
-}
-
-export function positiveInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('expected a whole number of at least 1.');
-  return value;
 }

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { exitStatusOf, perform } from '../studies/perform.ts';
 import { studies } from '../studies/registry.ts';
 import { parseAxis, pointsOf } from '../sweep/points.ts';
+import { positiveInteger } from '../terminal/arguments.ts';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, emit, type OutputOptions } from '../terminal/output.ts';
 import { addTranslateOptions, collected, configurationOf, type TranslateOptions } from '../translate/options.ts';
 import { translate } from '../translate/study.ts';
-import { positiveInteger } from './run.ts';
 import { tellDryRun } from './translate.ts';
 
 interface Options extends TranslateOptions, OutputOptions {

@@ -150,7 +150,7 @@ same misses. Read a speedup together with the references per walk of its baselin
 function assumptionsSection(assumptions: Assumptions = {}): string {
   const parts = Object.entries(assumptions)
     .filter(([, sentences]) => sentences.length > 0)
-    .map(([name, sentences]) => `<h3>${html(name)}</h3>\n<ul>${sentences.map(item).join('')}</ul>`);
+    .map(([name, sentences]) => `<h3 class="name">${html(name)}</h3>\n<ul>${sentences.map(item).join('')}</ul>`);
   if (parts.length === 0) return '';
   return section('assumptions', 'What is assumed', parts.join('\n'));
 }

@@ -9,6 +9,7 @@ header { border-bottom: 2px solid var(--ink); padding-bottom: 1rem; }
 h1 { margin: .25rem 0 .5rem; font-size: 1.7rem; line-height: 1.2; }
 h2 { margin: 2.2rem 0 .7rem; font-size: 1.2rem; }
 h3 { margin: 1.4rem 0 .4rem; font-size: 1rem; text-transform: capitalize; }
+h3.name { text-transform: none; }
 .facts, .small { color: var(--soft); font-size: .82rem; }
 .verdicts { font-size: 1.05rem; margin-bottom: 0; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .85em; }

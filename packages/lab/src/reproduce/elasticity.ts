@@ -18,7 +18,7 @@ import {
 } from '@strata/model/elasticity';
 import { resolve } from '@strata/model/machine';
 import { importDemand } from '@strata/traces/elasticity';
-import { judge } from '../claims/verdict.ts';
+import { judge, leaveOpen } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
 import { type Row, tableOf } from '../terminal/table.ts';
 import type { Part } from './part.ts';
@@ -97,7 +97,7 @@ function verdicts(evidence: ElasticityEvidence) {
   return elasticityClaims.map((claim) => {
     const value = claim.value(evidence);
     if (claim.open === undefined) return judge(claim, value, claim.how);
-    return judge(claim, undefined, `open: the replay as recorded gives ${value}; ${claim.open(evidence)}`);
+    return leaveOpen(claim, value, `by the replay as recorded; ${claim.open(evidence)}`);
   });
 }
 

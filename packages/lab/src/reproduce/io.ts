@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { ioMeasuredClaims, protectionSchemes } from '@strata/model/io';
-import { type ClaimVerdict, judge } from '../claims/verdict.ts';
+import { type ClaimVerdict, judge, leaveOpen } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
 import { kneesOf, rowOfPoint, type SweepPoint, sweep } from '../io/sweep.ts';
 import type { StudyContext } from '../studies/study.ts';
@@ -60,10 +60,7 @@ async function judged({ signal }: Pick<StudyContext, 'signal'>): Promise<{ verdi
     await breathe();
     signal.throwIfAborted();
     const value = measure();
-    const verdict =
-      open === undefined
-        ? judge(claim, value, 'modelled')
-        : judge(claim, undefined, `open: the model gives ${Number(value.toPrecision(4))}; ${open}`);
+    const verdict = open === undefined ? judge(claim, value, 'modelled') : leaveOpen(claim, value, open);
     judgements.push({ verdict, value });
   }
   return judgements;

@@ -14,7 +14,7 @@ import {
   simulateLatency,
 } from '@strata/model/nesting';
 import { type ExitRecording, importExits } from '@strata/traces/nesting';
-import { type ClaimVerdict, judge } from '../claims/verdict.ts';
+import { type ClaimVerdict, judge, leaveOpen, reasonOf } from '../claims/verdict.ts';
 import type { Figure } from '../figures/figure.ts';
 import { type Row, tableOf } from '../terminal/table.ts';
 import type { Part } from './part.ts';
@@ -53,9 +53,7 @@ export const nestingPart: Part = {
       claims: judged,
       warnings: [
         'nesting: exits per operation of the seven applications are assumed, the publication gives none: their overheads show directions, not figures.',
-        ...judged
-          .filter(({ verdict }) => verdict === 'open')
-          .map(({ claim, how }) => `nesting: ${claim.statement}: ${how}.`),
+        ...judged.filter(({ verdict }) => verdict === 'open').map((verdict) => `nesting: ${reasonOf(verdict)}.`),
       ],
       notModelled: profile.notes,
     };
@@ -67,12 +65,7 @@ function verdicts({ kinds }: ExitRecording): ClaimVerdict[] {
   const mix = mixSentence(kinds);
   return nestingClaims.map((claim) => {
     if (claim.open === undefined) return judge(claim, claim.value(), `${claim.how} by the model`);
-    const value = claim.value().toLocaleString('en-US', { maximumFractionDigits: 2 });
-    return judge(
-      claim,
-      undefined,
-      `open: the model gives ${value}; ${claim.open}${claim.how === 'assumed' ? `. ${mix}` : ''}`,
-    );
+    return leaveOpen(claim, claim.value(), `${claim.open}${claim.how === 'assumed' ? `. ${mix}` : ''}`);
   });
 }
 

@@ -1,5 +1,5 @@
 import { designs, tableDesignClaims, translationClaims, translationMeasurements } from '@strata/model/translation';
-import { type ClaimVerdict, judge } from '../claims/verdict.ts';
+import { type ClaimVerdict, judge, leaveOpen } from '../claims/verdict.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
 import { split } from '../translate/configuration.ts';
@@ -45,7 +45,7 @@ async function measureClaims(context: StudyContext) {
     ({ claim, measure, why, isOpen = false }) =>
       () =>
         isOpen
-          ? judge(claim, undefined, `open: the engine gives ${measure().toFixed(2)} on synthetic loads; ${why}`)
+          ? leaveOpen(claim, measure(), `engine, synthetic loads; ${why}`)
           : judge(claim, measure(), `engine, synthetic loads; ${why}`),
   );
   const claims: ClaimVerdict[] = [];

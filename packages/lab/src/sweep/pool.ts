@@ -10,6 +10,9 @@ export interface PointRequest {
   readonly configuration: Readonly<Record<string, unknown>>;
 }
 
+/** Tells a worker to finish its block and to answer with what is complete, marked so. */
+export type Stop = 'stop';
+
 /** What it answers. Errors travel as their parts. */
 export type PointAnswer =
   | { readonly index: number; readonly outcome: Outcome }
@@ -28,7 +31,7 @@ const workerOptions = isSource ? { execArgv: [] } : {};
 
 /**
  * Simulates points on worker threads. The result is in the order of the points whatever the number of workers; at an interrupt it
- * holds those that were complete. No worker outlives the call.
+ * holds those that were complete, and those under way as far as they went, marked so. No worker outlives the call.
  */
 export async function simulatePoints(
   study: string,
@@ -56,7 +59,7 @@ export async function simulatePoints(
       });
       worker.on('error', reject);
       worker.on('exit', () => resolve());
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      signal.addEventListener('abort', () => worker.postMessage('stop' satisfies Stop), { once: true });
       give();
     });
   }

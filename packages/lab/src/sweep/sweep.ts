@@ -18,6 +18,11 @@ export function createSweep(studies: Registry<Study>): Study {
     name: 'sweep',
     summary: 'many points of a study: a base configuration and axes',
 
+    async prepare(given) {
+      const { study, base, axes } = sweepOf(given);
+      for (const { configuration } of pointsOf(base, axes)) await studies.get(study).prepare?.(configuration);
+    },
+
     resolve(given) {
       const { study, base, axes } = sweepOf(given);
       const chosen = studies.get(study);
@@ -41,7 +46,8 @@ export function createSweep(studies: Registry<Study>): Study {
         signal,
         onDone: (done) => progress.update({ done, total: points.length }),
       });
-      const complete = points.filter((point) => outcomes[point.index] !== undefined);
+      // A point that an interrupt cut short is not comparable with the others.
+      const complete = points.filter(({ index }) => outcomes[index]?.interrupted === false);
       return {
         stats: {
           study,

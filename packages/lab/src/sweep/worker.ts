@@ -1,15 +1,19 @@
 import { parentPort } from 'node:worker_threads';
 import { pointStudies } from '../studies/registry.ts';
+import { Interrupted } from '../terminal/interrupt.ts';
 import { failureOf } from './failure.ts';
-import type { PointAnswer, PointRequest } from './pool.ts';
+import type { PointAnswer, PointRequest, Stop } from './pool.ts';
 
 const silent = { update: () => {}, note: () => {}, end: () => {} };
+
+const stopped = new AbortController();
 
 async function answer({ study, index, configuration }: PointRequest): Promise<PointAnswer> {
   try {
     const chosen = pointStudies.get(study);
+    await chosen.prepare?.(configuration);
     const outcome = await chosen.execute(chosen.resolve(configuration), {
-      signal: new AbortController().signal,
+      signal: stopped.signal,
       progress: silent,
       workers: 1,
       note: () => {},
@@ -20,6 +24,7 @@ async function answer({ study, index, configuration }: PointRequest): Promise<Po
   }
 }
 
-parentPort?.on('message', (request: PointRequest) => {
-  void answer(request).then((reply) => parentPort?.postMessage(reply));
+parentPort?.on('message', (request: PointRequest | Stop) => {
+  if (request === 'stop') stopped.abort(new Interrupted());
+  else void answer(request).then((reply) => parentPort?.postMessage(reply));
 });

@@ -10,6 +10,8 @@ export interface ProgressState {
   readonly share?: number | undefined;
   /** What is going on instead of the line's label: `skipping`. */
   readonly label?: string;
+  /** What is counted meanwhile instead of the line's unit. */
+  readonly unit?: string;
 }
 
 export interface Progress {
@@ -76,7 +78,7 @@ export function createProgress(options: ProgressOptions): Progress {
       begun ||= state.done > 0;
       if (quiet || (!isFirst && time - last < interval)) return;
       last = time;
-      const line = progressLine(state.label ?? label, unit, state, (time - start) / 1000);
+      const line = progressLine(state.label ?? label, state.unit ?? unit, state, (time - start) / 1000);
       if (!live) {
         stream.write(`${line}\n`);
         return;

@@ -6,11 +6,11 @@ import type { Row, Table } from '../terminal/table.ts';
 import { applicationSpeedup, perfDocument, readWalkCounters } from './application.ts';
 import { comparisonFigure } from './comparison-figure.ts';
 import { resolveFlat, split } from './configuration.ts';
-import { runCorrect } from './correct-run.ts';
 import { assumptionsIn, memoryTable, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith, pluginDesigns } from './plugin.ts';
-import { medianOf, type Spread, seedRuns, spreadNotes, spreadOf, spreadTable, varying } from './spread.ts';
+import { type Point, simulateAll } from './simulations.ts';
+import { medianOf, type Spread, spreadNotes, spreadOf, spreadTable, varying } from './spread.ts';
 import { translate } from './study.ts';
 
 const comparisonFields = {
@@ -36,19 +36,13 @@ export const compare: Study = {
   async execute(configuration, context) {
     const { points, walkOverhead, perfFile } = resolveComparison(configuration);
     const counters = perfFile === '' ? undefined : await readWalkCounters(perfFile);
-    const runs = await runPoints(points, context);
+    const runs = (await runPoints(points, context)).filter((run) => run !== undefined);
     const measured = counters === undefined ? undefined : perfDocument(counters);
     const overhead = measured?.walkOverhead ?? walkOverhead;
-    return outcomeOf(runs, overhead, measured?.event ?? 'given', counters?.warnings ?? []);
+    const outcome = outcomeOf(runs, overhead, measured?.event ?? 'given', counters?.warnings ?? []);
+    return { ...outcome, interrupted: outcome.interrupted || runs.length < points.length };
   },
 };
-
-/** One simulation of a comparison. */
-export interface Point {
-  readonly setup: Setup;
-  /** Resolved. */
-  readonly configuration: Configuration;
-}
 
 interface Comparison {
   readonly configuration: Configuration;
@@ -120,24 +114,28 @@ export interface PointRun {
   readonly interrupted: boolean;
 }
 
-export async function runPoints(points: readonly Point[], context: StudyContext): Promise<PointRun[]> {
-  const runs: PointRun[] = [];
-  for (const { configuration } of points) {
-    if (context.signal.aborted) break;
-    const { input, rest } = split(configuration);
-    const seeds = await seedRuns(input, rest, context, runCorrect);
+/** By point; undefined for those that an interrupt left out. */
+export async function runPoints(
+  points: readonly Point[],
+  context: StudyContext,
+): Promise<readonly (PointRun | undefined)[]> {
+  return (await simulateAll(points, context)).map((seeds, point) => {
+    if (seeds.length === 0) return undefined;
     // An interrupted simulation saw less of the trace than the others.
     const whole = seeds.filter(({ interrupted }) => !interrupted).map(({ document }) => document);
     const { document } = seeds[0]!;
-    runs.push({
+    return {
       document,
       typical: whole.length > 1 ? medianOf(whole) : document,
       spread: whole.length > 1 ? spreadOf(whole) : [],
       warnings: seeds.flatMap(({ warnings }) => warnings),
-      interrupted: seeds.some(({ interrupted }) => interrupted),
-    });
-  }
-  return runs;
+      interrupted: seeds.some(({ interrupted }) => interrupted) || seeds.length < seedsOf(points[point]!),
+    };
+  });
+}
+
+function seedsOf({ configuration }: Point): number {
+  return split(configuration).input.seeds;
 }
 
 /** @param origin of the overhead: an event of perf stat, or that it was given */

@@ -5,15 +5,22 @@ interface Panel {
   readonly field: string;
   readonly title: string;
   readonly show: (value: number) => string;
+  /** Numbers of the axis, where they are not plain. */
+  readonly format?: string;
+  /** Where radix stands, for figures that are relative to it. */
+  readonly baseline?: number;
 }
+
+const percent = (value: number) => `${(100 * value).toFixed(0)} %`;
+const times = (value: number) => `${value.toFixed(2)}×`;
 
 const panels: readonly Panel[] = [
   { field: 'cyclesPerWalk', title: 'Cycles per walk', show: (value) => value.toFixed(0) },
   { field: 'referencesPerWalk', title: 'References per walk', show: (value) => value.toFixed(2) },
-  { field: 'coverage', title: 'Coverage', show: (value) => `${(100 * value).toFixed(0)} %` },
-  { field: 'memoryOverhead', title: 'Tables, times those of radix', show: (value) => `${value.toFixed(2)}×` },
-  { field: 'speedup', title: 'Walk speedup over radix', show: (value) => `${value.toFixed(2)}×` },
-  { field: 'applicationSpeedup', title: 'Application speedup (est.)', show: (value) => `${value.toFixed(2)}×` },
+  { field: 'coverage', title: 'Coverage', show: percent, format: '.0%' },
+  { field: 'memoryOverhead', title: 'Tables / radix’', show: times, baseline: 1 },
+  { field: 'speedup', title: 'Walk speedup', show: times, baseline: 1 },
+  { field: 'applicationSpeedup', title: 'Application (est.)', show: times, baseline: 1 },
 ];
 
 /**
@@ -41,7 +48,7 @@ export function comparisonFigure(rows: readonly Row[], quality: readonly string[
         orient: 'bottom',
         offset: 6,
       },
-      hconcat: shown.map(({ field, title }, index) => ({
+      hconcat: shown.map(({ field, title, format, baseline }, index) => ({
         title: { text: title, fontSize: 8, anchor: 'start' },
         width: 92,
         height: { step: 11 },
@@ -59,12 +66,24 @@ export function comparisonFigure(rows: readonly Row[], quality: readonly string[
             field: 'value',
             type: 'quantitative',
             title: null,
-            axis: { tickCount: 3 },
+            axis: { tickCount: 3, ...(format === undefined ? {} : { format }) },
             scale: { domain: [0, 1.35 * largest(rows, field)] },
           },
         },
         layer: [
-          { mark: { type: 'bar', height: { band: 0.7 } } },
+          {
+            mark: { type: 'bar', height: { band: 0.7 } },
+            // Bars of a set-up share a colour: twenty rows are hard to tell apart by their names alone.
+            ...(several ? { encoding: { color: { field: 'setup', type: 'nominal', sort: null, legend: null } } } : {}),
+          },
+          ...(baseline === undefined
+            ? []
+            : [
+                {
+                  mark: { type: 'rule', strokeDash: [3, 2], color: '#444' },
+                  encoding: { x: { datum: baseline }, y: {} },
+                },
+              ]),
           { mark: { type: 'text', align: 'left', dx: 2, fontSize: 7 }, encoding: { text: { field: 'shown' } } },
         ],
       })),
@@ -76,8 +95,8 @@ export function comparisonFigure(rows: readonly Row[], quality: readonly string[
         const bar = several ? `${row.setup}, ${row.design}` : String(row.design);
         // A bar without a value keeps its place, so that the panels line up.
         return typeof value === 'number'
-          ? { panel: field, bar, value, shown: show(value) }
-          : { panel: field, bar, value: 0, shown: '–' };
+          ? { panel: field, setup: row.setup, bar, value, shown: show(value) }
+          : { panel: field, setup: row.setup, bar, value: 0, shown: '–' };
       }),
     ),
   };

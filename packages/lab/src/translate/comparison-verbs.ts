@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Configuration } from '../config/load.ts';
 import { exitStatusOf, perform } from '../studies/perform.ts';
 import type { Outcome, Study } from '../studies/study.ts';
+import { positiveInteger } from '../terminal/arguments.ts';
 import { addExamples } from '../terminal/help.ts';
 import { addOutputOptions, bold, emit, note, type OutputOptions } from '../terminal/output.ts';
 import { renderTable } from '../terminal/table.ts';
@@ -18,6 +19,7 @@ interface ComparisonOptions extends TranslateOptions, OutputOptions {
   readonly perfStat?: string;
   readonly walkOverhead?: string;
   readonly vary?: string;
+  readonly workers?: number;
 }
 
 export function registerCompare(command: Command): void {
@@ -25,6 +27,7 @@ export function registerCompare(command: Command): void {
     addTranslateOptions(command, setups)
       .option('--perf-stat <file>', 'text of perf stat, for the speedup of the application')
       .option('--walk-overhead <share>', 'share of cycles in page walks under radix, 0 to 1, instead of --perf-stat')
+      .option('--workers <n>', 'worker threads (default: one per core); the result is the same', positiveInteger)
       .option('--out <folder>', 'run folder to write'),
   ).action((options: ComparisonOptions) => {
     const { perfStat, walkOverhead } = options;
@@ -43,6 +46,7 @@ export function registerSensitivity(command: Command): void {
   addOutputOptions(
     addTranslateOptions(command, setups)
       .option('--vary <names>', `what to vary, separated by commas: ${variations.names.join(', ')} (default: all)`)
+      .option('--workers <n>', 'worker threads (default: one per core); the result is the same', positiveInteger)
       .option('--out <folder>', 'run folder to write'),
   ).action((options: ComparisonOptions) =>
     runStudy(sensitivity, options, 'Sensitivity of translation designs', {

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dimensionsOf } from '@strata/model/translation';
 import { describe, expect, it } from 'vitest';
@@ -145,9 +146,8 @@ describe('strata translate sensitivity', () => {
 });
 
 /** The example of the room's README, as a reader would copy it. */
-const example = /```ts\n(import[\s\S]*?)```/.exec(
-  readFileSync(join(cloneRoot, 'packages/model/src/translation/README.md'), 'utf8'),
-)![1]!;
+const room = readFileSync(join(cloneRoot, 'packages/model/src/translation/README.md'), 'utf8');
+const example = /```ts\n(import[\s\S]*?)```/.exec(room)![1]!;
 
 describe('a plugin', () => {
   it('is complete in the README in fewer than 80 lines, and runs beside the other designs', () => {
@@ -162,6 +162,26 @@ describe('a plugin', () => {
     expect(status).toBe(0);
     const { designs } = JSON.parse(stdout) as { designs: Record<string, { counters: Record<string, number> }> };
     expect(designs.hashed!.counters.rehashes).toBe(0);
+  });
+
+  it('has types in a folder outside of the clone, by the tsconfig.json of the README', () => {
+    const [, settings] = /```json\n(\{\n {2}"compilerOptions"[\s\S]*?)```/.exec(room)!;
+    const outside = mkdtempSync(join(tmpdir(), 'strata-plugin-'));
+    const check = (text: string) => {
+      writeFileSync(join(outside, 'hashed.ts'), text);
+      const compiler = join(cloneRoot, 'node_modules/typescript/bin/tsc');
+      return spawnSync(process.execPath, [compiler, '-p', outside], { encoding: 'utf8' });
+    };
+    try {
+      writeFileSync(join(outside, 'tsconfig.json'), settings!.replaceAll('STRATA', cloneRoot.replace(/\/$/, '')));
+      expect(check(example)).toMatchObject({ stdout: '', status: 0 });
+      // The types are Strata's, not any.
+      expect(check(example.replace('walk(vpn) {', 'walk(vpn) {\n        const text: string = vpn;')).stdout).toMatch(
+        /Type 'Vpn' is not assignable to type 'string'/,
+      );
+    } finally {
+      rmSync(outside, { recursive: true });
+    }
   });
 
   it('may be a script, with an import of its own beside it', () => {

@@ -4,11 +4,12 @@ import { type Configuration, isMapping, merge } from '../config/load.ts';
 import type { Figure } from '../figures/figure.ts';
 import type { Outcome, Study } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
-import { type Point, type PointRun, pointsOf, runPoints } from './compare.ts';
+import { type PointRun, pointsOf, runPoints } from './compare.ts';
 import { resolveFlat, split } from './configuration.ts';
 import { assumptionsIn, type TranslateDocument } from './document.ts';
 import { notModelled } from './limits.ts';
 import { designsWith } from './plugin.ts';
+import type { Point } from './simulations.ts';
 import { spreadNotes, spreadTable, varying } from './spread.ts';
 import { translate } from './study.ts';
 import { type Variation, variations } from './variations.ts';
@@ -33,13 +34,17 @@ export const sensitivity: Study = {
   },
   inputs: (configuration) => translate.inputs(plan(configuration)[0]!.points[0]!.configuration),
   async execute(configuration, context) {
-    const planned = plan(configuration);
-    const runs: VariedRun[] = [];
-    for (const { name, points } of planned) {
-      if (context.signal.aborted) break;
-      for (const run of await runPoints(points, context)) runs.push({ ...run, variation: name });
-    }
-    return outcomeOf(runs);
+    const varied = plan(configuration).flatMap(({ name, points }) => points.map((point) => ({ name, point })));
+    const found = await runPoints(
+      varied.map(({ point }) => point),
+      context,
+    );
+    const runs = varied.flatMap(({ name }, index): VariedRun[] => {
+      const run = found[index];
+      return run === undefined ? [] : [{ ...run, variation: name }];
+    });
+    const outcome = outcomeOf(runs);
+    return { ...outcome, interrupted: outcome.interrupted || runs.length < varied.length };
   },
 };
 

@@ -8,19 +8,32 @@ import { traceOfSeed } from './seeds.ts';
 
 type Run = (input: InputValues, rest: Configuration, context: StudyContext) => Promise<TranslateRun>;
 
-/** The same simulation with `input.seeds` seeds from the given one on; it ends early with an interrupted one. */
+interface Seeded {
+  readonly input: InputValues;
+  readonly rest: Configuration;
+}
+
+/** The same simulation with `input.seeds` seeds from the given one on. */
+export function seeded(input: InputValues, rest: Configuration): Seeded[] {
+  const first = Number(rest.seed ?? 0);
+  return Array.from({ length: input.seeds }, (_, at) => {
+    const seed = first + at;
+    const trace = input.seeds > 1 ? traceOfSeed(input, seed) : input.trace;
+    return { input: { ...input, trace }, rest: { ...rest, seed } };
+  });
+}
+
+/** Simulates with every seed; ends early with an interrupted one. */
 export async function seedRuns(
   input: InputValues,
   rest: Configuration,
   context: StudyContext,
   run: Run,
 ): Promise<TranslateRun[]> {
-  const first = Number(rest.seed ?? 0);
   const runs: TranslateRun[] = [];
-  for (let at = 0; at < input.seeds && !runs.at(-1)?.interrupted; at++) {
-    const seed = first + at;
-    const trace = input.seeds > 1 ? traceOfSeed(input, seed) : input.trace;
-    runs.push(await run({ ...input, trace }, { ...rest, seed }, context));
+  for (const one of seeded(input, rest)) {
+    runs.push(await run(one.input, one.rest, context));
+    if (runs.at(-1)!.interrupted) break;
   }
   return runs;
 }

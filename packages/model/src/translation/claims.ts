@@ -42,7 +42,7 @@ function cold(
   };
 }
 
-const closedForm = 'closed form (g + 1)(h + 1) - 1 of a two-dimensional walk; specs/translation.md C14';
+const closedForm = 'closed form (g + 1)(h + 1) - 1 of a two-dimensional walk: Bhargava et al., ASPLOS 2008';
 
 const oneTwoThree = 'one, two and three references natively, in a VM and in a nested VM';
 
@@ -53,7 +53,10 @@ const statements = [
       [1, 3, 7][index]!,
       {
         statement: `with DMT a cold ${setup} walk makes ${[1, 3, 7][index]} reference${index === 0 ? '' : 's'}: 2^n - 1 in n dimensions`,
-        source: index === 0 ? 'DMT, ASPLOS 2024, abstract' : 'specs/translation.md 3.2 and C14',
+        source:
+          index === 0
+            ? 'DMT, ASPLOS 2024, abstract'
+            : 'DMT artifact, processor/Formula.cs (G4H4 + G4 + UDH4 in a VM), and the same once more for a nested VM',
         published: String([1, 3, 7][index]),
       },
       () => coldReferences({ setup }, 'dmt'),
@@ -121,7 +124,7 @@ const statements = [
     124,
     {
       statement: 'a cold three-dimensional walk in a nested VM makes 124 references',
-      source: 'the closed form applied twice; specs/translation.md C14',
+      source: 'the closed form applied twice',
       published: '124',
     },
     () => coldReferences({ setup: 'nested' }),
@@ -131,7 +134,7 @@ const statements = [
     4,
     {
       statement: 'under shadow paging a cold walk in a VM makes as few references as natively: 4',
-      source: 'specs/translation.md 3.2, shadow paging',
+      source: 'Adams and Agesen, ASPLOS 2006: the hardware walks the one table that the hypervisor keeps',
       published: '<= 4',
     },
     () => coldReferences({ setup: 'virtualized' }, 'shadow'),
@@ -141,7 +144,8 @@ const statements = [
     24,
     {
       statement: 'with EPT shadowed by L0, as KVM does, a cold walk in a nested VM makes as many as in a VM: 24',
-      source: 'specs/translation.md 0, fact 3: vanilla nested is a two-dimensional walk of 24 steps',
+      source:
+        'KVM documentation, nested EPT; DMT artifact, processor/Formula.cs: vanilla nested is a two-dimensional walk of 24 steps',
       published: '24',
     },
     () => coldReferences({ setup: 'nested' }, 'shadow'),

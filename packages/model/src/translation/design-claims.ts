@@ -100,7 +100,7 @@ export const designStatements = [
     'dmt.native',
     {
       statement: 'natively DMT walks faster than radix; an average is not published in the abstract',
-      source: 'DMT artifact, README, claims (specs/translation.md 4)',
+      source: 'DMT artifact, README, claims',
       published: '> 1.00',
     },
     faster,

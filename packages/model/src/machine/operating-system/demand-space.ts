@@ -4,7 +4,7 @@ import { StrataError } from '../errors.ts';
 import type { AddressSpace, AddressSpaceObserver, FrameSource, MutablePageTable, Vma } from '../page-table.ts';
 import { createPageTable } from '../radix-table.ts';
 import { createSharing, type FrameSharing } from './sharing.ts';
-import { createVmaSet } from './vmas.ts';
+import { createVmaSet, type VmaSet } from './vmas.ts';
 
 /**
  * Which pages a fault maps. `4k`, `2m`, `1g`: only that size (the last two as hugetlbfs: no fall-back; but where hugetlbfs refuses to unmap
@@ -107,11 +107,14 @@ interface HeirSpace extends DemandSpace {
 }
 
 /** @param sharing of the process and all that were forked from it */
-function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSpace {
+function createSpace(
+  options: DemandSpaceOptions,
+  sharing: FrameSharing,
+  vmas: VmaSet = createVmaSet(options.vmas),
+): HeirSpace {
   const { frames, levels = 4, addresses = 'virtual', pages = '4k' } = options;
   const { faultsPerScan = 4096, pagesPerScan = 4096, minPresentPages = 1 } = options.khugepaged ?? {};
   const table: MutablePageTable = createPageTable({ levels, addresses, rootFrame: frames.allocate() });
-  const vmas = createVmaSet(options.vmas);
   const observers: AddressSpaceObserver[] = [];
   const listeners: (() => void)[] = [];
   const statistics: SpaceStatistics = {
@@ -308,7 +311,7 @@ function createSpace(options: DemandSpaceOptions, sharing: FrameSharing): HeirSp
   function fork(born: (child: DemandSpace) => void): DemandSpace {
     announceChange();
     statistics.forks++;
-    const child = createSpace({ ...options, vmas: vmas.list }, sharing);
+    const child = createSpace(options, sharing, vmas.copy());
     born(child);
     table.forEachLeaf((vpn, frame, level) => {
       sharing.share(frame, pagesIn[level]);

@@ -4,6 +4,15 @@ import { createBuddy } from '../buddy.ts';
 import { createDemandSpace, type DemandSpace } from './demand-space.ts';
 
 describe('a fork', () => {
+  it('leaves the child a heap that goes on growing, without a list of VMAs', () => {
+    const parent = createDemandSpace({ frames: createBuddy({ frames: 2 ** 16 }) });
+    parent.ensure(0);
+    const child = parent.fork(() => {});
+    for (let vpn = 0; vpn < 4096; vpn += 256) child.ensure(vpn);
+    expect(child.vmas).toEqual([{ start: 0, end: 4096 }]);
+    expect(parent.vmas).toEqual([{ start: 0, end: 512 }]);
+  });
+
   it('shares every page until someone stores to it, and gives all memory back at the end', () => {
     fc.assert(
       fc.property(

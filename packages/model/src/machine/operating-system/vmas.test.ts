@@ -110,6 +110,22 @@ describe('VMAs', () => {
     expect(vmas.list).toEqual([{ start: 0, end: 1_000_448 }]);
   });
 
+  it('of a copy go on as those of the original would, and change nothing there', () => {
+    const touches = fc.array(fc.tuple(fc.constantFrom(0, 30_000, 10 ** 9), fc.nat(40_000)), { maxLength: 40 });
+    fc.assert(
+      fc.property(touches, touches, (before, after) => {
+        const given = [{ start: 1000, end: 1003 }];
+        const [one, same] = [createVmaSet(given), createVmaSet(given)];
+        for (const [base, offset] of before) for (const set of [one, same]) set.around(base + offset);
+        const child = one.copy();
+        const atFork = one.list;
+        for (const [base, offset] of after) for (const set of [child, same]) set.around(base + offset);
+        expect(child.list).toEqual(same.list);
+        expect(one.list).toEqual(atFork);
+      }),
+    );
+  });
+
   it('lose what is unmapped, in the middle too', () => {
     const vmas = createVmaSet([{ start: 0, end: 100 }]);
     vmas.remove(10, 20);

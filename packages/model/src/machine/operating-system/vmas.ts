@@ -28,9 +28,15 @@ export interface VmaSet {
   add(start: Vpn, end: Vpn): void;
   /** Cuts a range out of all VMAs. */
   remove(start: Vpn, end: Vpn): void;
+  /** The same VMAs for a process of its own, inferred ones still able to grow: what a fork leaves to the child. */
+  copy(): VmaSet;
 }
 
 export function createVmaSet(given: readonly Vma[] = []): VmaSet {
+  return createSet(given.map(({ start, end }) => ({ start, end, marked: false })));
+}
+
+function createSet(known: readonly KnownVma[]): VmaSet {
   const ranges = createSortedRanges();
 
   function find(vpn: Vpn): KnownVma | undefined {
@@ -61,31 +67,31 @@ export function createVmaSet(given: readonly Vma[] = []): VmaSet {
     }
   }
 
-  function add(start: Vpn, end: Vpn): void {
+  function place(start: Vpn, end: Vpn, marked: boolean): void {
     remove(start, end);
-    ranges.insert(start, end, false);
+    ranges.insert(start, end, marked);
   }
 
-  function list(): Vma[] {
-    const vmas: Vma[] = [];
-    for (let vma = ranges.next(0); vma !== undefined; vma = ranges.next(vma.end))
-      vmas.push({ start: vma.start, end: vma.end });
+  function all(): KnownVma[] {
+    const vmas: KnownVma[] = [];
+    for (let vma = ranges.next(0); vma !== undefined; vma = ranges.next(vma.end)) vmas.push({ ...vma });
     return vmas;
   }
 
-  for (const { start, end } of given) if (end > start) add(start, end);
+  for (const { start, end, marked } of known) if (end > start) place(start, end, marked);
   return {
     get size() {
       return ranges.size;
     },
     get list() {
-      return list();
+      return all().map(({ start, end }) => ({ start, end }));
     },
     find,
     next: ranges.next,
     around: (vpn) => find(vpn) ?? infer(vpn),
-    add,
+    add: (start, end) => place(start, end, false),
     remove,
+    copy: () => createSet(all()),
   };
 }
 

@@ -41,6 +41,26 @@ describe('a walk of agile paging', () => {
     });
   });
 
+  it('walks nested as long as an interval has a store to the node or below it, and in shadow after one without', () => {
+    const test = singlePage([small, small]);
+    const { vpn } = test.pages[0]!;
+    const walker = walkerOver(test, { switchUpdates: 1, intervalWalks: 2 });
+    /** References of the walk with which an interval ends. */
+    const interval = () => {
+      walker.walk(vpn);
+      walker.walk(vpn);
+      return walker.answers().length;
+    };
+    walker.walk(vpn);
+    walker.walk(vpn);
+    walker.store(vpn, 2);
+    expect(interval()).toBe(12);
+    walker.store(vpn, 1);
+    expect(interval()).toBe(12);
+    expect(interval()).toBe(4);
+    expect(walker.stage.result().counters).toMatchObject({ toNested: 1, toShadow: 1 });
+  });
+
   /** `nested`: nodes that the guest has stored to often, as `level/number`. */
   function foresee(spaces: readonly AddressSpace[], vpn: number, nested: ReadonlySet<string>): ForeseenReference[] {
     const [guest, host] = spaces.map(({ table }) => table);

@@ -23,7 +23,7 @@ export interface AsapInstance extends DesignInstance {
 export const asap = defineDesign({
   name: 'asap',
   summary: 'the two lowest levels side by side per VMA and prefetched while the ordinary walk goes on',
-  source: 'ASAP, MICRO 2019, abstract; DMT artifact, processor/Formula.cs (specs/translation.md 3)',
+  source: 'ASAP, MICRO 2019, abstract; DMT artifact, processor/Formula.cs',
   setups: ['native', 'virtualized'],
   assumptions: [
     'The tables of a guest are contiguous in host memory as well, by hypercall, so that its prefetches need no translation; the formulas of the DMT artifact translate them first.',

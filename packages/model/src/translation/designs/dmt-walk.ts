@@ -12,9 +12,14 @@ export interface Registers {
   reload(core: number): void;
 }
 
+/** Areas of a set have numbers below this; in a key the turn stands above. */
+const areaNumbers = 2 ** 26;
+/** Turns that keys tell apart; long before they come round, an entry has made room. */
+const turnNumbers = 2 ** 20;
+
 /**
- * A core's registers are overwritten at a context switch: what a cache entry holds is the turn of the process on its core, and entries of
- * an earlier turn do not count.
+ * A core's registers are overwritten at a context switch: an entry stands under the turn of the process on its core, so that those of an
+ * earlier turn do not count, and make room first.
  */
 export function createRegisters(
   registers: number,
@@ -27,16 +32,16 @@ export function createRegisters(
   const turnOf = (core: number): number => turns[core] ?? 0;
   return {
     holds(tea) {
-      const turn = turnOf(memory.core);
-      if (cache.lookup(tea.id) === turn) return true;
-      cache.insert(tea.id, turn);
+      const key = turnOf(memory.core) * areaNumbers + tea.id;
+      if (cache.lookup(key) >= 0) return true;
+      cache.insert(key, 0);
       loaded();
       return set.teas.length <= registers;
     },
     reload(core) {
-      turns[core] = turnOf(core) + 1;
+      turns[core] = (turnOf(core) + 1) % turnNumbers;
       for (const tea of set.teas.slice(0, registers)) {
-        cache.insert(tea.id, turnOf(core));
+        cache.insert(turnOf(core) * areaNumbers + tea.id, 0);
         loaded();
       }
     },

@@ -165,6 +165,73 @@ describe.each([dmt, pvdmt])('$name', (design) => {
     expect(coverage).toBe(1);
   });
 
+  it('reads the areas of both page sizes at once, and waits for the one that has the entry', () => {
+    const { spaces } = createAddressSpaces([{ pages: 'thp' }], createRandom(1));
+    const [huge, small] = [2 ** 24, 2 ** 24 + 512];
+    spaces[0]!.mmap(huge, huge + 4096);
+    for (const vpn of [huge, small]) spaces[0]!.ensure(vpn);
+    expect(spaces[0]!.split(small)).toBe(true);
+    const options = { minVmaMiB: 0 };
+    const walker = testWalker({ design: design as Design, setup: 'native', spaces, options, machine: bareWalker });
+    for (const vpn of [huge, huge, small, small]) {
+      expect(walker.walk(vpn)).toBe(spaces[0]!.table.translate(vpn));
+      expect(
+        walker
+          .answers()
+          .map(({ awaited }) => awaited)
+          .sort(),
+      ).toEqual([false, true]);
+    }
+  });
+
+  it('has just the first areas in its registers after a context switch, whatever was in them before', () => {
+    const { spaces } = createAddressSpaces([{}], createRandom(1));
+    const vmas = [1, 2, 3, 4].map((vma) => vma * 2 ** 24);
+    for (const start of vmas) {
+      spaces[0]!.mmap(start, start + 4096);
+      spaces[0]!.ensure(start);
+    }
+    const options = { minVmaMiB: 0, pageSizes: '4k', areas: 4, registers: 3 };
+    const walker = testWalker({ design: design as Design, setup: 'native', spaces, options, machine: bareWalker });
+    const references = (start: number): number => {
+      expect(walker.walk(start)).toBe(spaces[0]!.table.translate(start));
+      return walker.answers().length;
+    };
+    const [first, second, third, fourth] = vmas as [number, number, number, number];
+    // What is loaded makes room for what was used longest ago: in the end the first, the second and the fourth are held.
+    expect([first, second, third, fourth, first, second, fourth].map(references)).toEqual([4, 4, 4, 4, 4, 4, 1]);
+    const before = walker.stage.result().counters.registerLoads!;
+    walker.stage.instances[0]!.switchedIn!(0);
+    expect(walker.stage.result().counters.registerLoads).toBe(before + 3);
+    expect(vmas.map(references)).toEqual([1, 1, 1, 4]);
+    expect(walker.stage.result().counters.registerLoads).toBe(before + 4);
+  });
+
+  it('keeps the registers of one core through the context switches of another', () => {
+    const config = resolveTranslationConfig({
+      setup: 'native',
+      designs: { [design.name]: { minVmaMiB: 0 } },
+      machine: { cores: 2 },
+    });
+    const built = createAddressSpaces([{}], createRandom(1));
+    const simulation = createSimulation(config, (process) => (process === 0 ? built.spaces : built.addProcess()));
+    let page = 0x1000;
+    // Every page is new, so that each access walks; the second thread gets the second core.
+    const touch = (process: number, thread: number) =>
+      simulation.feed(blockOf([{ address: page++ * 4096, process, thread }]));
+    touch(0, 0);
+    touch(0, 1);
+    for (const process of [1, 0, 1, 0]) {
+      touch(process, 1);
+      touch(0, 0);
+    }
+    const { counters, walks, coverage } = simulation.finish().designs[design.name]!;
+    expect(walks).toBe(10);
+    expect(coverage).toBe(1);
+    // One on the first core, and one for each of five switches on the second.
+    expect(counters.registerLoads).toBe(6);
+  });
+
   it('falls back where an area has lost its register to another one', () => {
     const run = (registers: number) => {
       const config = resolveTranslationConfig({

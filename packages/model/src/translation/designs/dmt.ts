@@ -9,7 +9,7 @@ import { walkDimensions } from './radix.ts';
 import { type TeaMemory, TeaSet, teaCounters } from './tea.ts';
 import { plainMemory } from './tea-memory.ts';
 
-const prototype = 'DMT artifact, linux/mm/hyperlane.c (specs/translation.md 5)';
+const prototype = 'DMT artifact, linux/mm/hyperlane.c';
 
 export const dmtSpec = {
   registers: integer(16, 'registers per dimension, each for one area', {

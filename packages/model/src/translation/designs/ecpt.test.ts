@@ -6,6 +6,7 @@ import { createRandom } from '../../machine/random.ts';
 import { type Design, dimensionsOf, type Setup } from '../design.ts';
 import { randomSpaces, singlePage } from '../spaces.case.ts';
 import type { Answer } from '../walk-memory.ts';
+import { CuckooPageTable } from './cuckoo-page-table.ts';
 import { ecpt } from './ecpt.ts';
 import { tableNames } from './radix.ts';
 import { bareWalker, followLivingSystem, pageOf, testWalker, watchedSpaces } from './walks.case.ts';
@@ -271,5 +272,51 @@ describe('elastic cuckoo page tables in fragmented memory', () => {
     expect(maintenanceCycles).toBe(
       200 * (counters.kicks! + counters.moves!) + 1000 * counters.clearedPages! + 2500 * 3,
     );
+  });
+});
+
+describe('the memory of elastic cuckoo page tables', () => {
+  it.each([
+    ['contiguous', false],
+    ['scattered', true],
+  ])('is what they say, and nothing else is kept, while they grow and shrink: %s', (_, scattered) => {
+    const taken = new Set<number>();
+    let next = 0;
+    const take = (count: number): number => {
+      const first = next;
+      next += count;
+      for (let frame = first; frame < next; frame++) taken.add(frame);
+      return first;
+    };
+    const table = new CuckooPageTable({
+      ways: [3, 3, 2],
+      initialSlots: 64,
+      walkTableSlots: 64,
+      upsizeAbove: 0.6,
+      downsizeBelow: 0.2,
+      maxKicks: 4,
+      random: createRandom(1),
+      frames: {
+        allocate: () => take(1),
+        allocateBlock: () => -1,
+        allocateRange: (count) => (scattered ? -1 : take(count)),
+        free: (frame) => expect(taken.delete(frame)).toBe(true),
+      },
+    });
+    const check = () => expect(taken.size * 4096).toBe(table.tableBytes);
+    const pages = Array.from({ length: 3000 }, (_page, at) => at * 8);
+    for (const vpn of pages) {
+      table.map(vpn, vpn + 7, 1);
+      check();
+    }
+    const largest = table.tableBytes;
+    for (const vpn of pages) expect(table.locate(vpn) === 1 ? table.locatedFrame : -1).toBe(vpn + 7);
+    for (const vpn of pages) {
+      table.unmap(vpn, 1);
+      check();
+    }
+    expect(table.tableBytes).toBeLessThan(largest / 4);
+    expect(table.scatteredWays > 0).toBe(scattered);
+    for (const vpn of pages) expect(table.locate(vpn)).toBe(0);
   });
 });

@@ -7,7 +7,7 @@ import { CuckooPageTable } from './cuckoo-page-table.ts';
 import { createCuckooWalker } from './cuckoo-walker.ts';
 import { ownTables } from './own-tables.ts';
 
-const sister = 'simulator of the same laboratory (specs/translation.md 3.2)';
+const sister = 'ECPT walker of the simulator xlab-uiuc/dynamorio (EMT, OSDI 2025)';
 const remembered = 'assumed: from memory of the publication, not verified';
 
 /**

@@ -117,6 +117,26 @@ describe('an elastic cuckoo table', () => {
     );
   });
 
+  it('displaces as many elements for an insertion as it may before it is built anew, and no more', () => {
+    const maxKicks = 6;
+    const { table } = create({ ways: 2, initialSlots: 64, maxKicks });
+    let rebuilds = 0;
+    for (let key = 0; key < 3000; key++) {
+      // A step of resizing displaces on its own account.
+      const isAlone = !table.isResizing;
+      const before = { ...table.counts };
+      table.set(key * 7919, key);
+      const kicks = table.counts.kicks - before.kicks;
+      if (table.counts.rebuilds === before.rebuilds)
+        expect(kicks).toBeLessThanOrEqual(isAlone ? maxKicks : 2 * maxKicks);
+      else {
+        rebuilds++;
+        expect(kicks).toBeGreaterThanOrEqual(maxKicks);
+      }
+    }
+    expect(rebuilds).toBeGreaterThan(0);
+  });
+
   it('needs less than two kicks per insertion with three ways below a load of 0.6', () => {
     const { table } = create({ ways: 3, initialSlots: 16384, maxKicks: 32 });
     const inserted = Math.floor(0.59 * 3 * 16384);

@@ -208,6 +208,28 @@ describe('what flattened tables cost to keep', () => {
     expect(three).toMatchObject({ maintenanceCycles: 3 * 512 * 11, counters: { flattened: 3, fallbacks: 0 } });
   });
 
+  it('is a new node where a range is used again, after its last page was unmapped and the program went on', () => {
+    const { spaces } = createAddressSpaces([{}], createRandom(1));
+    const walker = testWalker({ design: fpt, setup: 'native', spaces, options });
+    const flattened = () => walker.stage.result().counters.flattened!;
+    const walk = (page: number) => {
+      const frame = spaces[0]!.ensure(page);
+      expect(walker.walk(page)).toBe(frame);
+    };
+    const [other, range] = [0, 2 ** 18];
+    walk(other);
+    walk(range);
+    const before = flattened();
+    // A page that moves leaves its node for a moment only.
+    spaces[0]!.migrate(range);
+    walk(range);
+    expect(flattened()).toBe(before);
+    spaces[0]!.munmap(range, range + 1);
+    walk(other);
+    walk(range);
+    expect(flattened()).toBe(before + 1);
+  });
+
   it('is one request in vain for each node that memory has no block for', () => {
     const none = costOf(1, (space) => [0, 2 ** 18].forEach((page) => void space.ensure(page)));
     expect(none.counters.flattened).toBe(0);

@@ -15,19 +15,32 @@ const cases = [...designs].flatMap((design) =>
 );
 
 describe('a page that has just been walked for and moves', () => {
-  it.each(cases)('is found at its new place by %s, %s, when dimension %i moves it', (name, setup, dimension) => {
-    const { spaces } = createAddressSpaces(
-      Array.from({ length: dimensionsOf[setup] }, () => ({})),
-      createRandom(1),
-    );
-    const walker = testWalker({ design: designs.get(name), setup, spaces, machine });
-    const through = (count: number) => spaces.slice(0, count).reduce((at: number, space) => space.ensure(at), page);
-    const before = through(spaces.length);
-    // Twice, so that whatever can hold the translation does.
-    for (let walk = 0; walk < 2; walk++) expect(walker.walk(page)).toBe(before);
-    expect(spaces[dimension]!.migrate(through(dimension))).toBeGreaterThan(0);
-    expect(walker.walk(page)).toBe(through(spaces.length));
-  });
+  const policies = ['4k', '2m', '2m over 4k'] as const;
+  const sized = policies.flatMap((pages) => cases.map((one) => [pages, ...one] as const));
+  it.each(sized)(
+    'of %s is found at its new place by %s, %s, when dimension %i moves it',
+    (pages, name, setup, dimension) => {
+      const { spaces } = createAddressSpaces(
+        Array.from({ length: dimensionsOf[setup] }, (_, at) => ({
+          pages: pages === '2m over 4k' ? (at === 0 ? '2m' : '4k') : pages,
+        })),
+        createRandom(1),
+      );
+      const walker = testWalker({ design: designs.get(name), setup, spaces, machine });
+      const through = (at: number, count: number) =>
+        spaces.slice(0, count).reduce((vpn: number, one) => one.ensure(vpn), at);
+      const walkRight = (vpn: number) => {
+        const frame = through(vpn, spaces.length);
+        expect(walker.walk(vpn)).toBe(frame);
+      };
+      // A neighbour as well: what holds translations of 4 KiB holds several of a huge page.
+      const near = [page, page + 1];
+      // Twice, so that whatever can hold the translation does.
+      for (let walk = 0; walk < 2; walk++) for (const vpn of near) walkRight(vpn);
+      expect(spaces[dimension]!.migrate(through(page, dimension))).toBeGreaterThan(0);
+      for (const vpn of near) walkRight(vpn);
+    },
+  );
 
   const withGuest = cases.filter(([, setup, dimension]) => setup !== 'native' && dimension > 0);
   it.each(withGuest)('so does the table of the guest: %s, %s, dimension %i', (name, setup, dimension) => {

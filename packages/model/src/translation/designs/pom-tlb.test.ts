@@ -86,6 +86,25 @@ describe('a TLB in memory', () => {
     expect(walker.stage.result()).toMatchObject({ counters: { unavailable: 1, hits: 0 } });
   });
 
+  it('keeps entries of 4 KiB pages and of 2 MiB pages in lines of their own, all within its size', () => {
+    const { spaces } = createAddressSpaces([{ pages: 'thp' }], createRandom(1));
+    const walker = testWalker({ design: pomTlb, setup: 'native', spaces, options: { sizeMiB: 1 } });
+    const random = createRandom(2);
+    const lines = new Map<string, Set<number>>();
+    for (let walk = 0; walk < 400; walk++) {
+      const page = 2 ** 24 + random.below(2 ** 20);
+      const frame = spaces[0]!.ensure(page);
+      expect(walker.walk(page)).toBe(frame);
+      for (const { label, frame: at, byteOffset } of walker.answers())
+        if (label.startsWith('TLB in memory'))
+          lines.set(label, (lines.get(label) ?? new Set()).add(at * 64 + byteOffset / 64));
+    }
+    const [small, large] = [...lines.values()];
+    expect([...small!].filter((line) => large!.has(line))).toEqual([]);
+    const all = [...small!, ...large!];
+    expect(Math.max(...all) - Math.min(...all)).toBeLessThan(2 ** 20 / 64);
+  });
+
   it.each(setups)('follows a living system, %s', (setup) => {
     const { counters } = followLivingSystem(pomTlb, setup).stage.result();
     expect(counters.hits).toBeGreaterThan(0);

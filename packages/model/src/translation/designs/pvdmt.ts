@@ -11,7 +11,7 @@ import { createGteaTable } from './gtea.ts';
 export const pvdmt = defineDesign({
   name: 'pvdmt',
   summary: 'DMT whose guest areas come from the host by hypercall: as many references as dimensions',
-  source: 'DMT, ASPLOS 2024, abstract; DMT artifact, arch/x86/kvm/x86.c (specs/translation.md 5)',
+  source: 'DMT, ASPLOS 2024, abstract; DMT artifact, arch/x86/kvm/x86.c',
   setups: ['native', 'virtualized', 'nested'],
   assumptions: [
     ...dmtAssumptions,

@@ -135,6 +135,24 @@ describe('areas', () => {
     expect(grow(true)).toMatchObject({ areas: 1, grownInPlace: 0, migrated: 1, movedTables: 2 });
   });
 
+  it('are asked for again once much has been given back, and not before', () => {
+    const memory = checkedMemory(512);
+    const vma = (start: number, tables: number) => ({ start, end: start + 512 * tables - 1 });
+    const [held, wanted] = [vma(2 ** 24, 200), vma(2 ** 25, 350)];
+    const { small, watch, counts } = observed([held, wanted], { minVmaPages: 0, levels: [1] }, memory);
+    const set = watch(small);
+    small.ensure(held.start);
+    small.ensure(wanted.start);
+    expect(set.teas.map(({ length }) => length)).toEqual([200]);
+    expect(counts.allocationFailures).toBe(1);
+    small.munmap(held.start, held.end);
+    expect(set.teas).toEqual([]);
+    // The first table was there before its area: it is copied.
+    small.ensure(wanted.start + 512);
+    expect(set.teas.map(({ length }) => length)).toEqual([350]);
+    expect(counts).toMatchObject({ allocationFailures: 1, movedTables: 1 });
+  });
+
   it('take over the tables that a VMA had before it was large enough', () => {
     const { small, watch, counts } = observed([], { minVmaPages: 4 * mebibyte });
     const set = watch(small);
