@@ -1,5 +1,5 @@
 import { designs, tableDesignClaims, translationClaims, translationMeasurements } from '@strata/model/translation';
-import { type ClaimVerdict, judge, leaveOpen } from '../claims/verdict.ts';
+import { type ClaimVerdict, judge } from '../claims/verdict.ts';
 import type { StudyContext } from '../studies/study.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
 import { split } from '../translate/configuration.ts';
@@ -42,11 +42,9 @@ async function measureClaims(context: StudyContext) {
     (claim) => () => judge(claim, translationMeasurements.get(claim.measure)?.(), howMeasured(claim.id)),
   );
   const tables = tableDesignClaims.map(
-    ({ claim, measure, why, isOpen = false }) =>
+    ({ claim, measure, why }) =>
       () =>
-        isOpen
-          ? leaveOpen(claim, measure(), `engine, synthetic loads; ${why}`)
-          : judge(claim, measure(), `engine, synthetic loads; ${why}`),
+        judge(claim, measure(), `engine, synthetic loads; ${why}`),
   );
   const claims: ClaimVerdict[] = [];
   for (const verdict of [...walk, ...tables]) {
