@@ -59,11 +59,19 @@ function traceOf(workload: Workload): AccessBlock[] {
   });
 }
 
+interface Runner {
+  feed(block: AccessBlock): void;
+  /** Does what was put off. */
+  settle(): void;
+}
+
 /** Processor seconds for `blocks` blocks after one round to warm up, demand faults included in the round. */
-function seconds(trace: readonly AccessBlock[], run: (block: AccessBlock) => void): number {
-  for (const block of trace) run(block);
+function seconds(trace: readonly AccessBlock[], { feed, settle }: Runner): number {
+  for (const block of trace) feed(block);
+  settle();
   const start = process.cpuUsage();
-  for (let done = 0; done < blocks; done++) run(trace[done % trace.length]!);
+  for (let done = 0; done < blocks; done++) feed(trace[done % trace.length]!);
+  settle();
   return process.cpuUsage(start).user / 1e6;
 }
 
@@ -71,26 +79,27 @@ function seconds(trace: readonly AccessBlock[], run: (block: AccessBlock) => voi
 const twice = createRegistry<Design>('design', [{ ...radix, name: 'radix again' }, ...designs]);
 const offered = [...designs].filter(({ setups }) => setups.includes('virtualized')).map(({ name }) => name);
 
-function simulation(names: readonly string[], engine = 'printed'): (block: AccessBlock) => void {
+function simulation(names: readonly string[], engine = 'printed'): Runner {
   const config = resolveTranslationConfig({ setup: 'virtualized', designs: names, cores: 1, engine }, twice);
   const running = createSimulation(config, demandSpaces(config), twice);
-  return (block) => running.feed(block);
+  return { feed: running.feed, settle: running.finish };
 }
 
-function mapLookups(): (block: AccessBlock) => void {
+function mapLookups(): Runner {
   const frames = new Map<number, number>();
-  return (block) => {
+  const feed = (block: AccessBlock): void => {
     for (let index = 0; index < block.length; index++) {
       const page = block.hi[index]! * 1_048_576 + (block.lo[index]! >>> 12);
       if (!frames.has(page)) frames.set(page, frames.size);
     }
   };
+  return { feed, settle: () => {} };
 }
 
 for (const workload of [gups, hotSet]) {
   const trace = traceOf(workload);
   const accesses = blocks * trace[0]!.length;
-  const rate = (run: (block: AccessBlock) => void) => accesses / seconds(trace, run);
+  const rate = (run: Runner) => accesses / seconds(trace, run);
   const yardstick = rate(mapLookups());
   const show = (name: string, measured: number) =>
     console.log(
