@@ -80,7 +80,7 @@ export function comparisonFigure(rows: readonly Row[], quality: readonly string[
             ? []
             : [
                 {
-                  mark: { type: 'rule', strokeDash: [3, 2], color: '#444' },
+                  mark: { type: 'rule', strokeDash: [3, 2], color: '#999' },
                   encoding: { x: { datum: baseline }, y: {} },
                 },
               ]),

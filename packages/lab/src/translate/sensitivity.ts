@@ -228,7 +228,7 @@ const shapes = [
   'triangle-down',
   'triangle-right',
   'triangle-left',
-  'wedge',
+  'M0,-1L0.95,-0.31L0.59,0.81L-0.59,0.81L-0.95,-0.31Z',
   'arrow',
   'M-1,-1L1,1M1,-1L-1,1M-1,0L1,0',
   'M-1,-0.3L1,-0.3L1,0.3L-1,0.3Z',
@@ -244,9 +244,11 @@ function speedupFigure(rows: readonly Row[]): Figure {
       'Speedup of each design over radix in the same pass, one assumption about the machine or memory changed at a time.',
     width: 'double',
     spec: {
-      mark: { type: 'point', filled: true, size: 40 },
+      // The edge makes the lighter colours of the palette visible on white.
+      mark: { type: 'point', filled: true, size: 40, stroke: '#444', strokeWidth: 0.4 },
       encoding: {
-        y: { field: 'row', type: 'nominal', sort: null, title: null },
+        // Widths are estimated without a font, too wide: a limit near them cuts.
+        y: { field: 'row', type: 'nominal', sort: null, title: null, axis: { labelLimit: 400 } },
         x: { field: 'speedup', type: 'quantitative', title: 'Speedup over radix', scale: { zero: false } },
         // Colours repeat after eight designs, shapes do not.
         color: { field: 'design', type: 'nominal', sort: null, title: null, legend: { orient: 'bottom', columns: 5 } },
