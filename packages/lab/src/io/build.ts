@@ -12,6 +12,7 @@ import { openInput } from '@strata/traces';
 import { createCollectorLogParser, createStockLogParser, type IoLogKind, recognizeIoLog } from '@strata/traces/io';
 import { writeFilesAtomically } from '../terminal/atomic-files.ts';
 import type { Progress } from '../terminal/progress.ts';
+import { deviceName, listed } from './names.ts';
 
 export interface BuildOptions {
   readonly logs: readonly string[];
@@ -210,18 +211,6 @@ function warningsOf(summary: BuildSummary, mode: BuildOptions['mode']): string[]
       `${summary.overwrittenTables} page-table entries changed in the course of the logs; the last is kept`,
     );
   return warnings;
-}
-
-function deviceName(sid: number): string {
-  const hex = (value: number) => value.toString(16).padStart(2, '0');
-  return `${hex(sid >>> 8)}:${hex((sid >>> 3) & 31)}.${sid & 7}, SID 0x${sid.toString(16)}`;
-}
-
-const listedNames = 5;
-
-function listed(names: readonly string[], comma = '; '): string {
-  const more = names.length - listedNames;
-  return `${names.slice(0, listedNames).join(comma)}${more > 0 ? `${comma}and ${more} more` : ''}`;
 }
 
 function tooFewTenants(found: number, { tenants, logs }: BuildOptions): StrataError {

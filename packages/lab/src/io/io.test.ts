@@ -257,6 +257,13 @@ describe('strata io', () => {
     );
   });
 
+  it('warns of a device that no context entry names, where a log is run as it is', () => {
+    writeFileSync(join(folder, 'late.log'), late);
+    const run = strata('run', '--trace', 'late.log', '--json');
+    expect(run.status).toBe(0);
+    expect(run.stderr).toMatch(/late\.log: no context entry of 01:00\.0, SID 0x100; the domain is taken from look-ups/);
+  });
+
   it.each(['rand', 'orig'])('names the tenants that have not enough for one turn of a build, in order %s', (order) => {
     const long = Array.from({ length: 6 }, (_, at) => page(0x100, 1, at + 1)).flat();
     writeFileSync(join(folder, 'short.log'), `${[context(1), context(2), ...long, ...page(0x200, 2, 1)].join('\n')}\n`);

@@ -21,12 +21,14 @@ import {
   schemeIn,
 } from '@strata/model/io';
 import { StrataError } from '@strata/model/machine';
+import type { RecordingNotes } from '@strata/traces/io';
 import type { TableUnit } from '@strata/traces/tables';
 import { loadConfiguration as readConfiguration } from '../config/load.ts';
 import { unmapsOf } from '../elastic/event-feed.ts';
 import { readEvents } from '../elastic/event-file.ts';
 import type { Progress } from '../terminal/progress.ts';
 import { type Row, type Table, tableOf } from '../terminal/table.ts';
+import { deviceName, listed } from './names.ts';
 import { assigned } from './settings.ts';
 import { type IoTables, type IoTablesSummary, loadIoTables } from './tables.ts';
 import { isFile, isIoLog, openIoInput, openTranslations } from './trace.ts';
@@ -286,16 +288,23 @@ export async function runCorrect(
   }
   const result = (simulation ?? create(undefined)).finish();
   const warnings = [...(imported?.warnings ?? [])];
-  const leftOut = trace.kind === 'recording' ? trace.leftOut() : 0;
-  if (leftOut > 0)
-    warnings.push(
-      `${input.trace}: ${leftOut} translations left out, from before the line that gives their device a domain`,
-    );
+  if (trace.kind === 'recording') warnings.push(...warningsOf(input.trace, trace.notes()));
   if (imported !== undefined && result.refusedAccesses > 0)
     warnings.push(
       `${result.refusedAccesses} DMAs were refused, mostly or all of them to pages that ${imported.summary.file} does not map`,
     );
   return { result, tables: imported?.summary, warnings };
+}
+
+function warningsOf(trace: string, { leftOut, withoutContext }: RecordingNotes): string[] {
+  const warnings: string[] = [];
+  if (leftOut > 0)
+    warnings.push(`${trace}: ${leftOut} translations left out, from before the line that gives their device a domain`);
+  if (withoutContext.length > 0)
+    warnings.push(
+      `${trace}: no context entry of ${listed(withoutContext.map(deviceName))}; the domain is taken from look-ups`,
+    );
+  return warnings;
 }
 
 async function importedTables(input: CorrectInput, signal: AbortSignal): Promise<IoTables | undefined> {

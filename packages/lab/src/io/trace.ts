@@ -13,7 +13,13 @@ import {
 } from '@strata/model/io';
 import { StrataError } from '@strata/model/machine';
 import { inTurns, openInput } from '@strata/traces';
-import { type IoLogKind, readRecording, readTranslationRecords, recognizeIoLog } from '@strata/traces/io';
+import {
+  type IoLogKind,
+  type RecordingNotes,
+  readRecording,
+  readTranslationRecords,
+  recognizeIoLog,
+} from '@strata/traces/io';
 
 /** A hyper-tenant trace, read block by block; the block is reused. */
 export interface OpenTranslations {
@@ -36,8 +42,8 @@ export type IoInput =
       readonly kind: 'recording';
       blocks(): AsyncIterable<RecordedBlock>;
       progress(): number | undefined;
-      /** Translations from before the line that gives their device a domain; known at the end. */
-      leftOut(): number;
+      /** Known at the end. */
+      notes(): RecordingNotes;
     }
   | {
       readonly kind: 'packets';
@@ -78,9 +84,9 @@ export function isFile(path: string): boolean {
 }
 
 function openLog(input: OpenedInput, kind: IoLogKind, path: string, signal: AbortSignal): IoInput {
-  let leftOut = 0;
-  const onEnd = (count: number) => {
-    leftOut = count;
+  let notes: RecordingNotes = { leftOut: 0, withoutContext: [] };
+  const onEnd = (ended: RecordingNotes) => {
+    notes = ended;
   };
   async function* blocks() {
     try {
@@ -89,7 +95,7 @@ function openLog(input: OpenedInput, kind: IoLogKind, path: string, signal: Abor
       await input.close();
     }
   }
-  return { kind: 'recording', blocks, progress: () => input.progress(), leftOut: () => leftOut };
+  return { kind: 'recording', blocks, progress: () => input.progress(), notes: () => notes };
 }
 
 /** Whether an input has addresses of its own. */

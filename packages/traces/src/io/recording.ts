@@ -5,23 +5,33 @@ import type { IoLogKind } from './recognize.ts';
 import { createStockLogParser } from './stock-log.ts';
 
 const elementsPerBlock = 8192;
+const requesters = 65_536;
+
+export interface RecordingNotes {
+  /** Translations from before the line that gives their device a domain. */
+  readonly leftOut: number;
+  /** Requesters with translations that no context entry names: their domain is that of their look-ups. */
+  readonly withoutContext: readonly number[];
+}
 
 /**
  * A log as the machine runs it: each DMA with the leaf entry that translated it, and the commands of the invalidation queue between them, in
  * the order of the lines. Domains are the log's. Blocks are used again.
- * @param onEnd told how many translations came before the line that gives their device a domain, and are left out
+ * @param onEnd told what was not as it should be
  * @throws StrataError `io.no-translations`; `io.log-line` and `io.no-context` of a stock log
  */
 export async function* readRecording(
   bytes: AsyncIterable<Uint8Array>,
   kind: IoLogKind,
   where: string,
-  onEnd?: (leftOut: number) => void,
+  onEnd?: (notes: RecordingNotes) => void,
 ): AsyncIterableIterator<RecordedBlock> {
   const full: RecordedBlock[] = [];
   const spare: RecordedBlock[] = [];
   let block = createRecordedBlock(elementsPerBlock);
   let translations = 0;
+  const isAsking = new Uint8Array(requesters);
+  const hasContext = new Uint8Array(requesters);
 
   function next(element: number, domain: number, lo: number, hi: number): number {
     if (block.length === elementsPerBlock) {
@@ -40,6 +50,7 @@ export async function* readRecording(
   function translation(sid: number, domain: number, lo: number, hi: number, entryLo: number, entryHi: number): number {
     const at = next(RecordedKind.translation, domain, lo, hi);
     translations++;
+    isAsking[sid] = 1;
     block.sid[at] = sid;
     block.entryLo[at] = entryLo;
     block.entryHi[at] = entryHi;
@@ -54,7 +65,9 @@ export async function* readRecording(
       const level = levelOfMask(maskLo, maskHi);
       block.level[translation(sid, domain, lo, hi, entryLo, entryHi)] = level;
     },
-    contextUpdate() {},
+    contextUpdate(bus, devfn) {
+      hasContext[((bus << 8) | devfn) & 0xffff] = 1;
+    },
     tableFetch() {},
     pagesInvalidated(domain, lo, hi, pages) {
       block.pages[next(RecordedKind.pagesInvalidated, domain, lo, hi)] = pages;
@@ -84,7 +97,10 @@ export async function* readRecording(
     full.length = 0;
   }
   parser.end();
-  onEnd?.('withoutDomain' in parser ? parser.withoutDomain : 0);
+  onEnd?.({
+    leftOut: 'withoutDomain' in parser ? parser.withoutDomain : 0,
+    withoutContext: Array.from(isAsking.keys()).filter((sid) => isAsking[sid] === 1 && hasContext[sid] === 0),
+  });
   yield* full;
   if (block.length > 0) yield block;
   if (translations > 0) return;
