@@ -343,6 +343,19 @@ interface SortedModel {
   readonly entries: Map<number, string>;
 }
 
+it('a list loses a chunk in its middle, and only that', async () => {
+  const far = await openSmall();
+  const list = far.list(u32, { chunkBytes: 64 });
+  const model: number[] = [];
+  for (let value = 0; value < 120; value++) {
+    await list.pushBack(value);
+    model.push(value);
+  }
+  for (let count = 0; count < 60; count++) expect(await list.remove(20)).toBe(model.splice(20, 1)[0]);
+  expect(await collect(list.values())).toEqual(model);
+  expect(list.length).toBe(60);
+});
+
 describe('a sorted map', () => {
   const numberKey = fc.oneof(
     fc.integer({ min: -50, max: 50 }),
