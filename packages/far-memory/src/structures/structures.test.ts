@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { startAgent } from '../agent/index.ts';
 import { bytes, type FarMemory, f64, i32, PENDING, struct, u8, u16, u32, utf8, varbytes } from '../index.ts';
 import { churnOf, openSmall, unreliable } from '../testing/small-memory.case.ts';
+import { HASH_SEED, murmur3 } from './hash.ts';
 
 /** One random operation on both, the built-in structure and the far one. */
 type Operation<Model, Real> = (model: Model, real: Real) => Promise<void>;
@@ -205,6 +206,39 @@ describe('a hash map', () => {
     }
   });
 
+  it('tells keys of one hash apart, one by one and many at once', async () => {
+    const far = await openSmall({ localBytes: 64 * 4096 });
+    const map = far.map({ key: bytes(8), value: u32 });
+    const words = new Uint32Array(2);
+    const keyOf = (number: number) => {
+      words.set([number, Math.imul(number, 0x9e3779b1)]);
+      return new Uint8Array(words.buffer.slice(0));
+    };
+    const first = new Map<number, number>();
+    const pairs: [number, number][] = [];
+    for (let number = 0; pairs.length < 3; number++) {
+      keyOf(number);
+      const hash = murmur3(words, 0, 8, HASH_SEED);
+      const other = first.get(hash);
+      if (other === undefined) first.set(hash, number);
+      else pairs.push([other, number]);
+    }
+    for (const [one, other] of pairs) {
+      await map.set(keyOf(one), one);
+      expect(map.tryGetMany([keyOf(other)])).toEqual([undefined]);
+      expect(map.tryGet(keyOf(other))).toBeUndefined();
+      await map.set(keyOf(other), other);
+    }
+    const numbers = pairs.flat();
+    const keys = numbers.map(keyOf);
+    expect(map.tryGetMany(keys)).toEqual(numbers);
+    expect(await map.getMany(keys)).toEqual(numbers);
+    for (const [one, other] of pairs) {
+      expect(await map.delete(keyOf(one))).toBe(true);
+      expect(map.tryGetMany([keyOf(one), keyOf(other)])).toEqual([undefined, other]);
+    }
+  });
+
   it('sets many at once: new ones, those that are away, and one key twice, of which the last counts', async () => {
     const far = await openSmall();
     const map = far.map({ key: utf8(12), value: bytes(200) });
@@ -308,6 +342,19 @@ describe('a hash map', () => {
 interface SortedModel {
   readonly entries: Map<number, string>;
 }
+
+it('a list loses a chunk in its middle, and only that', async () => {
+  const far = await openSmall();
+  const list = far.list(u32, { chunkBytes: 64 });
+  const model: number[] = [];
+  for (let value = 0; value < 120; value++) {
+    await list.pushBack(value);
+    model.push(value);
+  }
+  for (let count = 0; count < 60; count++) expect(await list.remove(20)).toBe(model.splice(20, 1)[0]);
+  expect(await collect(list.values())).toEqual(model);
+  expect(list.length).toBe(60);
+});
 
 describe('a sorted map', () => {
   const numberKey = fc.oneof(

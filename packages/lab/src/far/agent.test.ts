@@ -22,8 +22,13 @@ describe('strata far agent', () => {
     const into = new Uint8Array(1);
     await store.read(1, 1, into, 'demand');
     expect(into[0]).toBe(42);
+    let said = '';
+    agent.child.stderr?.on('data', (text) => {
+      said += String(text);
+    });
     agent.child.kill('SIGINT');
     expect(await agent.ended).toBe(130);
+    expect(said).toContain('closing the connections; all that it holds is forgotten');
     await store.close();
     expect(readdirSync(folder)).toEqual([]);
   });
