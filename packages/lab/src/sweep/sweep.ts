@@ -44,7 +44,7 @@ export function createSweep(studies: Registry<Study>): Study {
       const outcomes = await simulatePoints(study, points, {
         workers,
         signal,
-        onDone: (done) => progress.update({ done, total: points.length }),
+        onProgress: ({ done, share }) => progress.update({ done, total: points.length, share }),
       });
       // A point that an interrupt cut short is not comparable with the others.
       const complete = points.filter(({ index }) => outcomes[index]?.interrupted === false);

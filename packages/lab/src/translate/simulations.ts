@@ -56,7 +56,7 @@ function outcomesOf(
     {
       workers,
       signal,
-      onDone: (done) => progress.update({ done, total: simulations.length, unit: 'simulations' }),
+      onProgress: ({ units, share }) => progress.update({ done: units, share }),
     },
   );
 }
