@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 
 /**
- * Gives the memory of buffers back to the system now. Left to the collector it would stay until that runs next, and an agent whose clients
+ * Frees the memory of buffers now. Left to the collector it would stay until that runs next, and an agent whose clients
  * have gone makes no garbage that would start it: hundreds of megabytes stayed so. A buffer that is sent through a channel belongs to the
  * message, and ends with it when the channel is closed. The buffers are empty afterwards.
  */

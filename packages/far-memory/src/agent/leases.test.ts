@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { cloneRoot } from '../../../../testing/components.ts';
-import { startAgentProcess } from '../testing/agent-process.case.ts';
+import { startAgentThrough } from '../testing/agent-process.case.ts';
 import { createSegmentPool } from './segments.ts';
 
 const MiB = 2 ** 20;
@@ -19,6 +19,12 @@ for (let at = 0; at < ${objects}; at++) await array.set(at, Buffer.alloc(8192, a
 await far.flush();
 console.log('full');
 setInterval(() => {}, 1000);`;
+
+/**
+ * Otherwise the C library comes to take blocks of this size from its heap, depending on what was freed before, and what lies above them there
+ * keeps them from the machine for some seconds or longer.
+ */
+const unmapsAtOnce = ['env', 'MALLOC_MMAP_THRESHOLD_=131072'];
 
 async function metricOf(metrics: string, name: string): Promise<number> {
   const text = await (await fetch(metrics)).text();
@@ -35,7 +41,7 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 
 describe('an agent whose client was killed by SIGKILL', () => {
   it('keeps its objects for the lease, then gives their memory back to the machine', { timeout: 120_000 }, async () => {
-    const agent = await startAgentProcess('--lease', '3', '--metrics', '127.0.0.1:0');
+    const agent = await startAgentThrough(unmapsAtOnce, '--lease', '3', '--metrics', '127.0.0.1:0');
     try {
       const metrics = agent.metrics!;
       const resident = () =>

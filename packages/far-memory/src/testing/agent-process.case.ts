@@ -12,9 +12,15 @@ export interface AgentProcess {
   kill(): Promise<void>;
 }
 
-export async function startAgentProcess(...options: string[]): Promise<AgentProcess> {
+export function startAgentProcess(...options: string[]): Promise<AgentProcess> {
+  return startAgentThrough([], ...options);
+}
+
+/** The same by a program that ends in executing what it is given, so that the agent has the process. */
+export async function startAgentThrough(launcher: readonly string[], ...options: string[]): Promise<AgentProcess> {
   const words = ['far', 'agent', '--listen', '127.0.0.1:0', '--memory', '256MiB', ...options];
-  const child = spawn(process.execPath, [strataCommand, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...before] = [...launcher, process.execPath];
+  const child = spawn(program!, [...before, strataCommand, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const announced = options.includes('--metrics') ? 2 : 1;
   const [address, metrics] = await new Promise<string[]>((resolve, reject) => {
