@@ -122,6 +122,16 @@ describe('recorded tables of a domain', () => {
     expect(new Set(accessed.filter(({ vpn }) => vpn === 9).map(({ frame }) => frame))).toEqual(new Set([5]));
     expect(accessed.filter(({ vpn }) => vpn === 11).every(({ frame }) => frame > 2 ** 30)).toBe(true);
   });
+
+  it('are asked for as whole pages of the recorded size, whichever of their pages is asked for', () => {
+    const table = tableOf([{ vpn: 1024, level: 2, frame: 512 * 7 }]);
+    const dmas = [1030, 1030, 1030, 1024, 1535, 1031].map((vpn) => ({ domain: 0, vpn }));
+    const { result, accessed } = run(dmas, () => table, { faults: 'page-request', queueEntries: 1 });
+    expect(accessed).toHaveLength(dmas.length);
+    for (const { vpn, frame } of accessed) expect(frame).toBe(512 * 7 + vpn - 1024);
+    // The first packet's three; the second finds all.
+    expect(result.pageRequests).toBe(3);
+  });
 });
 
 describe('recorded tables of a host', () => {
