@@ -170,6 +170,20 @@ describe('recorded tables of a host', () => {
     }
   });
 
+  it('are not the tables of the guest above them: addresses that they lack are the guest’s own', () => {
+    const table = host(1, 4096);
+    const frames = new Set<number>();
+    table.forEachLeaf((_, frame) => frames.add(frame));
+    // One that the host's tables have too, as a frame of the guest, and one that they have not.
+    const dmas = [600, 600, 600, 2 ** 20, 2 ** 20, 2 ** 20].map((vpn) => ({ domain: 0, vpn }));
+    for (const faults of ['block', 'page-request']) {
+      const { result, accessed } = run(dmas, () => table, { dimensions: '2', faults });
+      expect(result.refusedAccesses).toBe(0);
+      expect(accessed).toHaveLength(dmas.length);
+      expect(accessed.every(({ frame }) => frames.has(frame))).toBe(true);
+    }
+  });
+
   it('make walks as long as the pages that they have: fewer reads with 2 MiB than with 4 KiB', () => {
     const [small, large] = ([1, 2] as const).map((level) => withQueues(host(level, 4096)).result);
     expect(large!.tableReads).toBeLessThan(small!.tableReads);

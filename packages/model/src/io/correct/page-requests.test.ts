@@ -79,12 +79,12 @@ describe('page requests', () => {
 
 describe('prefetching', () => {
   it('leaves alone what the device TLB has, and does not count as demand there', () => {
-    // Twelve pages fit; the buffer has room for a part of them only.
     const turn = [0, 1].flatMap((domain) => [1, 2, 3].map((vpn) => ({ domain, vpn })));
     const packets = Array.from({ length: 40 }, () => turn).flat();
     const { result } = run(packets, { prefetch: { entries: 2, history: 3, distance: 9 } });
+    // Every page has been asked for before the first prediction is made.
     expect(result.prefetch.made).toBeGreaterThan(500);
-    expect(result.prefetch.requests).toBeLessThanOrEqual(turn.length);
+    expect(result.prefetch.requests).toBe(0);
     expect(result.caches.DEVTLB.hit + result.caches.DEVTLB.miss).toBe(result.translations);
   });
 });
