@@ -18,6 +18,10 @@ describe('fields', () => {
     );
   });
 
+  it('say of an unknown key where there are none to offer', () => {
+    expect(() => resolve({}, { ways: 8 }, 'scheme')).toThrow(/scheme: unknown key ways\..*It takes no keys\./);
+  });
+
   it('refuse values of the wrong type, outside the range or outside the choices', () => {
     expect(() => resolve(spec, { tlb: { ways: '8' } })).toThrow(
       /tlb\.ways: wrong type; expected an integer, found "8"/,

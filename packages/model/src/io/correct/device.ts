@@ -82,8 +82,20 @@ export class Device {
 
   /** A packet has come and found room. */
   receive(packet: number): void {
+    if (this.#resources.probe.position >= 0) this.#watch(packet);
     this.#waiting.push(packet);
     this.#admit();
+  }
+
+  /** Of a recording, a DMA is not made before the commands that its mapping takes have been carried out. */
+  #watch(packet: number): void {
+    const { events, requests, probe } = this.#resources;
+    const arrival = this.packets.arrival[packet]!;
+    for (let request = this.packets.first[packet]!; request !== -1; request = requests.next[request]!) {
+      if (requests.position[request] !== probe.position) continue;
+      probe.begin(request, arrival);
+      if (events.now > arrival) probe.note(events.now, 'driver', "waits for the recording's commands");
+    }
   }
 
   #admit(): void {
@@ -105,15 +117,8 @@ export class Device {
 
   #issue(request: number): void {
     const { events, translation, machine, requests, probe } = this.#resources;
-    if (requests.position[request] === probe.position) {
-      const packet = requests.packet[request]!;
-      probe.begin(request, this.packets.arrival[packet]!);
-      probe.note(
-        events.now,
-        'receive buffer',
-        events.now > this.packets.arrival[packet]! ? 'waits for a pending translation' : 'empty',
-      );
-    }
+    if (request === probe.request)
+      probe.note(events.now, 'receive buffer', events.now > probe.since ? 'waits for a pending translation' : 'empty');
     if (translation === 'none') {
       if (request === probe.request) probe.note(events.now, 'translation', 'none: the address is physical');
       this.#translated(request, events.now);

@@ -122,6 +122,16 @@ describe('recorded tables of a domain', () => {
     expect(new Set(accessed.filter(({ vpn }) => vpn === 9).map(({ frame }) => frame))).toEqual(new Set([5]));
     expect(accessed.filter(({ vpn }) => vpn === 11).every(({ frame }) => frame > 2 ** 30)).toBe(true);
   });
+
+  it('are asked for as whole pages of the recorded size, whichever of their pages is asked for', () => {
+    const table = tableOf([{ vpn: 1024, level: 2, frame: 512 * 7 }]);
+    const dmas = [1030, 1030, 1030, 1024, 1535, 1031].map((vpn) => ({ domain: 0, vpn }));
+    const { result, accessed } = run(dmas, () => table, { faults: 'page-request', queueEntries: 1 });
+    expect(accessed).toHaveLength(dmas.length);
+    for (const { vpn, frame } of accessed) expect(frame).toBe(512 * 7 + vpn - 1024);
+    // The first packet's three; the second finds all.
+    expect(result.pageRequests).toBe(3);
+  });
 });
 
 describe('recorded tables of a host', () => {
@@ -156,6 +166,20 @@ describe('recorded tables of a host', () => {
     for (const scheme of ['strict', 'deferred', 'persistent-pools', 'huge-pages', 'shadow-copies', 'contiguous']) {
       const { accessed } = withQueues(table, {}, scheme);
       expect(accessed.length).toBeGreaterThan(100);
+      expect(accessed.every(({ frame }) => frames.has(frame))).toBe(true);
+    }
+  });
+
+  it('are not the tables of the guest above them: addresses that they lack are the guest’s own', () => {
+    const table = host(1, 4096);
+    const frames = new Set<number>();
+    table.forEachLeaf((_, frame) => frames.add(frame));
+    // One that the host's tables have too, as a frame of the guest, and one that they have not.
+    const dmas = [600, 600, 600, 2 ** 20, 2 ** 20, 2 ** 20].map((vpn) => ({ domain: 0, vpn }));
+    for (const faults of ['block', 'page-request']) {
+      const { result, accessed } = run(dmas, () => table, { dimensions: '2', faults });
+      expect(result.refusedAccesses).toBe(0);
+      expect(accessed).toHaveLength(dmas.length);
       expect(accessed.every(({ frame }) => frames.has(frame))).toBe(true);
     }
   });

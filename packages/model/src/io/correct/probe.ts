@@ -33,6 +33,11 @@ export class Probe {
     this.position = position;
   }
 
+  /** When the last step ended. */
+  get since(): number {
+    return this.#since;
+  }
+
   begin(request: number, time: number): void {
     this.request = request;
     this.#since = time;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { resolveScheme } from '../schemes/registry.ts';
 import { resolveIoMachine } from './config.ts';
+import { Probe } from './probe.ts';
 import { createRecordedBlock, RecordedKind } from './recorded-block.ts';
 import { createIoSimulation } from './simulate.ts';
 
@@ -24,7 +25,12 @@ const kinds = {
   context: RecordedKind.contextInvalidated,
 };
 
-function replay(elements: readonly Element[], machine: Record<string, unknown>, scheme = 'recorded') {
+function replay(
+  elements: readonly Element[],
+  machine: Record<string, unknown>,
+  scheme = 'recorded',
+  probe = new Probe(-1),
+) {
   const accessed: { domain: number; vpn: number; frame: number }[] = [];
   const simulation = createIoSimulation({
     machine: resolveIoMachine({
@@ -37,6 +43,7 @@ function replay(elements: readonly Element[], machine: Record<string, unknown>, 
     }),
     ...resolveScheme(scheme),
     hasRecording: true,
+    probe,
     observer: { accessed: (domain, vpn, frame) => accessed.push({ domain, vpn, frame }) },
   });
   const block = createRecordedBlock(Math.max(1, elements.length));
@@ -126,6 +133,22 @@ describe('a recording', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('explains what a DMA waits for that its commands hold up: the driver, no translation before it', () => {
+    const dma: Element = { kind: 'dma', domain: 1, vpn: 1024, level: 1, frame: 5 };
+    const first = (commands: readonly Element[]) => {
+      const probe = new Probe(0);
+      replay([...commands, dma, dma, dma], { ats: false }, 'recorded', probe);
+      return probe.steps.slice(0, 2);
+    };
+    const buffer = { what: 'receive buffer', outcome: 'empty', nanoseconds: 0 };
+    expect(first([])[0]).toEqual(buffer);
+    // 200 ns to write the command, 500 ns to carry it out.
+    expect(first([{ kind: 'pages', domain: 1, vpn: 1024, pages: 1 }])).toEqual([
+      { what: 'driver', outcome: "waits for the recording's commands", nanoseconds: 700 },
+      buffer,
+    ]);
   });
 
   it('carries out each recorded command, and asks the tables again after it', () => {
