@@ -138,6 +138,12 @@ describe('strata translate sensitivity', () => {
     expect(stdout).toMatch(/failed allocations +unusable index +fragmentation index/);
   });
 
+  it('refuses to compare in compat mode without tables, as that builds none', () => {
+    const { status, stderr } = strata('compare', '--mode', 'compat', '--trace', gups);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/compat mode needs the page tables of the process. Give a dump with --tables/);
+  });
+
   it('refuses a variation that it does not know', () => {
     const { status, stderr } = strata('sensitivity', '--trace', gups, '--vary', 'no-nested-tlbs');
     expect(status).toBe(2);

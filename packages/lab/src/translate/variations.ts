@@ -55,7 +55,7 @@ export const variations: Registry<Variation> = createRegistry<Variation>('variat
   },
   {
     name: 'no-nested-tlb',
-    summary: 'no nested TLB',
+    summary: 'no nested TLB; the same as given where the machine has none',
     override: () => ({ machine: { nestedTlb: { entries: 0 } } }),
   },
   {

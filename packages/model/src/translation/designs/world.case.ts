@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { guestPage } from '../../machine/address.ts';
 import {
   createAddressSpaces,
   type DemandSpace,
@@ -70,9 +71,26 @@ export function createWorld(setup: Setup, policies: readonly PagePolicy[], unusa
       } else if (what === 'scan') list[at]!.collapseSome();
       else if (target >= 0 && what === 'migrate') list[at]!.migrate(target);
       else if (target >= 0 && what === 'split') list[at]!.split(target);
-      else if (target >= 0 && at > 0 && what === 'reclaim') list[at]!.munmap(target, target + length);
+      else if (target >= 0 && at > 0 && what === 'reclaim') {
+        list[at]!.munmap(target, target + length);
+        for (const one of processes) backTables(one);
+      }
     },
   };
+}
+
+/** Only frames of data may stay without a mapping until they are accessed: the model maps what holds a guest's table when it is handed out. */
+function backTables(spaces: readonly DemandSpace[]): void {
+  for (const [dimension, { table }] of spaces.slice(0, -1).entries()) {
+    const nodes = new Set<number>([0]);
+    table.forEachLeaf((vpn, _frame, leafLevel) => {
+      for (let level = table.levels; level >= leafLevel; level--) nodes.add(table.nodeAt(vpn, level));
+    });
+    for (const node of nodes) {
+      let frame = table.frameOf(node);
+      for (const below of spaces.slice(dimension + 1)) frame = below.ensure(guestPage(frame));
+    }
+  }
 }
 
 /** Pages of 2 MiB throughout are for memory that has blocks: they have no fall-back. */
