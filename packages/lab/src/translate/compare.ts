@@ -1,5 +1,6 @@
 import { real, resolve, type Spec, text } from '@strata/model/machine';
 import { baselineDesign, dimensionsOf, type Setup } from '@strata/model/translation';
+import { designsWithFormula } from '@strata/model/translation/compat';
 import { type Configuration, isMapping } from '../config/load.ts';
 import type { Outcome, Study, StudyContext } from '../studies/study.ts';
 import type { Row, Table } from '../terminal/table.ts';
@@ -75,7 +76,9 @@ export function pointsOf(given: Configuration): Point[] {
   const wanted = isAll ? undefined : [...namesOf(designs), ...plugged];
   const options = isMapping(designs) ? designs : {};
   return setups.map((one) => {
-    const has = [...registry].filter((design) => design.setups.includes(one));
+    const has = [...registry].filter(
+      ({ name, setups }) => setups.includes(one) && (rest.mode !== 'compat' || hasFormula(one, name)),
+    );
     const named = wanted === undefined ? has : has.filter(({ name }) => isWanted(wanted, name));
     // One set-up that has none of them: the resolution says so.
     const isRefused = setup !== 'all' && !named.some(({ name }) => name !== baselineDesign);
@@ -89,6 +92,11 @@ export function pointsOf(given: Configuration): Point[] {
       configuration: resolveFlat({ ...rest, setup: one, designs: Object.fromEntries(chosen) }),
     };
   });
+}
+
+/** Whether the original computes that design: what `compat` can compare. */
+function hasFormula(setup: Setup, name: string): boolean {
+  return designsWithFormula(setup).some((design) => design === name);
 }
 
 function isWanted(wanted: unknown, name: string): boolean {

@@ -138,6 +138,26 @@ describe('strata translate sensitivity', () => {
     expect(stdout).toMatch(/failed allocations +unusable index +fragmentation index/);
   });
 
+  it("compares in compat mode what the original computes: one cold read, the specification's cycles", () => {
+    const trace = written('one.csv', 'address,size,kind\n0x7f1234567120,8,load\n');
+    const dumps = ['guest', 'host'].map((name) => join(cloneRoot, `packages/lab/fixtures/${name}.dump`));
+    const { status, stdout } = strata(
+      ...['compare', '--mode', 'compat', '--setup', 'virtualized', '--trace', trace, '--quiet', '--json'],
+      ...['--tables', dumps[0]!, '--host-tables', dumps[1]!],
+    );
+    expect(status).toBe(0);
+    const { comparison }: { comparison: { design: string; cyclesPerWalk: number }[] } = JSON.parse(stdout);
+    expect(Object.fromEntries(comparison.map(({ design, cyclesPerWalk }) => [design, cyclesPerWalk]))).toEqual({
+      radix: 4800,
+      fpt: 1600,
+      ecpt: 612,
+      asap: 1600,
+      agile: 1600,
+      dmt: 600,
+      pvdmt: 400,
+    });
+  });
+
   it('refuses to compare in compat mode without tables, as that builds none', () => {
     const { status, stderr } = strata('compare', '--mode', 'compat', '--trace', gups);
     expect(status).toBe(2);

@@ -189,7 +189,7 @@ function open({
 
 function chosenDesigns(setup: FormulaSetup, wanted: readonly string[] | undefined): readonly FormulaDesign[] {
   const known = designsWithFormula(setup);
-  if (wanted === undefined || wanted.length === 0) return known;
+  if (wanted === undefined || wanted.length === 0 || wanted.includes('all')) return known;
   return wanted.map((name) => {
     const design = known.find((candidate) => candidate === name);
     if (design !== undefined) return design;
