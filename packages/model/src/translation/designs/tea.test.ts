@@ -153,6 +153,18 @@ describe('areas', () => {
     expect(counts).toMatchObject({ allocationFailures: 1, movedTables: 1 });
   });
 
+  it('are asked for again for a table that got none, once its VMA has grown', () => {
+    const start = 2 ** 24;
+    const { small, watch } = observed([{ start, end: start + 100 }], { minVmaPages: 200, levels: [1] });
+    const set = watch(small);
+    small.ensure(start);
+    expect(set.teas).toEqual([]);
+    small.mmap(start, start + 300);
+    // The same table as before.
+    small.ensure(start + 1);
+    expect(set.teas.map(({ length, used }) => ({ length, used }))).toEqual([{ length: 1, used: 1 }]);
+  });
+
   it('take over the tables that a VMA had before it was large enough', () => {
     const { small, watch, counts } = observed([], { minVmaPages: 4 * mebibyte });
     const set = watch(small);

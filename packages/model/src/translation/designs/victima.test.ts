@@ -65,6 +65,28 @@ describe('TLB blocks in the second-level cache', () => {
     expect(walker.stage.result().counters).toMatchObject({ hits: 1 });
   });
 
+  it('are spared by the second-level cache under pressure, and data is not', () => {
+    const { spaces, pages } = singlePage([small]);
+    const { vpn, frame } = pages[0]!;
+    const held = (replacement: string, pressureMisses: number) => {
+      const walker = testWalker({
+        design: victima,
+        setup: 'native',
+        spaces,
+        options: { replacement, pressureMisses },
+      });
+      walker.walk(vpn);
+      const { caches } = walker.stage;
+      // As much data as the cache of 1 MiB holds: what was used longest ago goes first, and that is the block.
+      for (let line = 0; line < 16_384 + 1024; line++) caches.access(0, 2 ** 40 + line, false);
+      expect(walker.walk(vpn)).toBe(frame);
+      return walker.stage.result().counters.hits;
+    };
+    expect(held('tlb-aware', 0)).toBe(1);
+    expect(held('tlb-aware', 1000)).toBe(0);
+    expect(held('unaware', 0)).toBe(0);
+  });
+
   it.each(setups)('answer as a naive model with an endless cache says, when the cache is large enough, %s', (setup) => {
     const { spaces } = createAddressSpaces(
       Array.from({ length: dimensionsOf[setup] }, () => ({})),
