@@ -152,6 +152,31 @@ describe('the policy of agile paging', () => {
     expect(walker.stage.result()).toMatchObject({ maintenanceCycles: 3 * 10 + 100 + 1000, counters: { updates: 3 } });
   });
 
+  it('lets no store trap to a table where a huge page was, which the host had in smaller ones', () => {
+    const page = 2 ** 24;
+    const { spaces } = createAddressSpaces([{ pages: 'thp' }, { pages: '4k' }], createRandom(1));
+    const [guest] = spaces;
+    // Two huge pages, so that the table above outlives the one that goes.
+    guest!.mmap(page, page + 1024);
+    for (const vpn of [page, page + 512]) guest!.ensure(vpn);
+    expect(guest!.table.leafLevel(page)).toBe(2);
+    const walker = walkerOver({ spaces, pages: [] }, { switchUpdates: 100 });
+    const instance = walker.stage.instances[0]!;
+    walker.walk(page);
+    const frame = guest!.table.translate(page);
+    guest!.munmap(page, page + 512);
+    instance.unmapped!(0, page, frame, 2);
+    guest!.mmap(page, page + 100);
+    guest!.ensure(page);
+    expect(guest!.table.leafLevel(page)).toBe(1);
+    const before = walker.stage.result().counters.updates;
+    walker.store(page, 1);
+    expect(walker.stage.result().counters.updates, 'its table is not shadowed yet').toBe(before);
+    walker.walk(page);
+    walker.store(page, 1);
+    expect(walker.stage.result().counters.updates).toBe(before! + 1);
+  });
+
   it('takes a node back to shadow after an interval without stores', () => {
     const test = singlePage([small, small]);
     const { vpn } = test.pages[0]!;
