@@ -24,7 +24,7 @@ interface ComparisonRow {
 }
 
 function compared(...args: string[]): { comparison: ComparisonRow[]; setups: Record<string, unknown> } {
-  const { status, stdout, stderr } = strata('compare', '--trace', gups, ...args, '--json');
+  const { status, stdout, stderr } = strata('compare', '--trace', gups, ...args, '--workers', '1', '--json');
   expect(stderr).toBe('');
   expect(status).toBe(0);
   return JSON.parse(stdout);
@@ -99,7 +99,7 @@ describe('strata translate compare', () => {
 describe('strata translate sensitivity', () => {
   it('tells which order changes where', () => {
     const { status, stdout } = strata(
-      ...['sensitivity', '--trace', gups, '--designs', 'radix,dmt,pvdmt', '--json'],
+      ...['sensitivity', '--trace', gups, '--designs', 'radix,dmt,pvdmt', '--json', '--workers', '1'],
       ...['--vary', 'no-walk-caches,large-nested-tlb'],
     );
     expect(status).toBe(0);
@@ -124,7 +124,17 @@ describe('strata translate sensitivity', () => {
 
   it('repeats itself over seeds, in fragmented memory, with failures beside both indices', () => {
     const { status, stdout } = strata(
-      ...['sensitivity', '--trace', 'gen:gups,size=64MiB,accesses=2e3', '--designs', 'dmt', '--seeds', '2'],
+      ...[
+        'sensitivity',
+        '--trace',
+        'gen:gups,size=64MiB,accesses=2e3',
+        '--designs',
+        'dmt',
+        '--seeds',
+        '2',
+        '--workers',
+        '1',
+      ],
       ...[
         '--vary',
         'fragmented-most,fragmented',
