@@ -46,11 +46,12 @@ ${parts.filter((part) => part !== '').join('\n')}
 function header(title: string, manifest: Omit<Manifest, 'outputs'>, outcome: Outcome): string {
   const counted = (verdict: ClaimVerdict['verdict']) =>
     outcome.claims.filter((claim) => claim.verdict === verdict).length;
+  const failing = counted('does not hold');
   const claims =
     outcome.claims.length === 0
       ? ''
       : `<p class="verdicts"><b>${counted('holds')}</b> of ${outcome.claims.length} claims hold${
-          counted('does not hold') > 0 ? `, <b class="bad">${counted('does not hold')} do not</b>` : ''
+          failing > 0 ? `, <b class="bad">${failing} ${failing === 1 ? 'does' : 'do'} not</b>` : ''
         }${counted('open') > 0 ? `, ${counted('open')} open` : ''}.</p>`;
   return `<header>
 <p class="brand">Strata, a laboratory for virtualization overheads</p>
